@@ -1,0 +1,130 @@
+// The objects that a program sees, whatever their source (API server, directory of manifests, a test), with the
+// two indexes that the cores need. It is data: no I/O, no clock; the source calls set and delete.
+import type { IP } from './ip.ts';
+import {
+  namespacedName,
+  SERVICE_NAME_LABEL,
+  type EndpointSlice,
+  type Namespace,
+  type Node,
+  type Service,
+} from './kubernetes.ts';
+import type { Pool } from './pool.ts';
+
+export type ClusterObject = Pool | IP | Service | EndpointSlice | Node | Namespace;
+export type Kind = ClusterObject['kind'];
+
+/** Key of an object in its map: `namespace/name` for Service and EndpointSlice, `name` for the others. */
+export function keyOf(object: ClusterObject): string {
+  return object.kind === 'Service' || object.kind === 'EndpointSlice'
+    ? namespacedName(object.metadata)
+    : object.metadata.name;
+}
+
+export interface ClusterView {
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly ips: ReadonlyMap<string, IP>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** The slices of a Service, in name order. */
+  endpointSlicesOf(serviceKey: string): readonly EndpointSlice[];
+}
+
+/** The Service that a slice belongs to, as `namespace/name`; undefined without the label. */
+export function serviceKeyOfSlice(slice: EndpointSlice): string | undefined {
+  const name = slice.metadata.labels?.[SERVICE_NAME_LABEL];
+  return name === undefined ? undefined : `${slice.metadata.namespace ?? 'default'}/${name}`;
+}
+
+export class ClusterStore implements ClusterView {
+  readonly pools = new Map<string, Pool>();
+  readonly ips = new Map<string, IP>();
+  readonly services = new Map<string, Service>();
+  readonly namespaces = new Map<string, Namespace>();
+  readonly nodes = new Map<string, Node>();
+  readonly endpointSlices = new Map<string, EndpointSlice>();
+  readonly #slicesByService = new Map<string, readonly EndpointSlice[]>();
+
+  set(object: ClusterObject): void {
+    const key = keyOf(object);
+    switch (object.kind) {
+      case 'EndpointSlice':
+        this.#unindexSlice(key);
+        this.endpointSlices.set(key, object);
+        this.#indexSlice(object);
+        break;
+      case 'Service':
+        this.services.set(key, object);
+        break;
+      case 'Pool':
+        this.pools.set(key, object);
+        break;
+      case 'IP':
+        this.ips.set(key, object);
+        break;
+      case 'Namespace':
+        this.namespaces.set(key, object);
+        break;
+      case 'Node':
+        this.nodes.set(key, object);
+        break;
+    }
+  }
+
+  delete(kind: Kind, key: string): void {
+    if (kind === 'EndpointSlice') this.#unindexSlice(key);
+    this.#mapOf(kind).delete(key);
+  }
+
+  get(kind: Kind, key: string): ClusterObject | undefined {
+    return this.#mapOf(kind).get(key);
+  }
+
+  endpointSlicesOf(serviceKey: string): readonly EndpointSlice[] {
+    return this.#slicesByService.get(serviceKey) ?? [];
+  }
+
+  *objects(): Generator<ClusterObject> {
+    for (const kind of KINDS) yield* this.#mapOf(kind).values();
+  }
+
+  #mapOf(kind: Kind): Map<string, ClusterObject> {
+    const maps = {
+      Pool: this.pools,
+      IP: this.ips,
+      Service: this.services,
+      EndpointSlice: this.endpointSlices,
+      Node: this.nodes,
+      Namespace: this.namespaces,
+    };
+    return maps[kind];
+  }
+
+  #indexSlice(slice: EndpointSlice): void {
+    const serviceKey = serviceKeyOfSlice(slice);
+    if (serviceKey === undefined) return;
+    const slices = [...this.endpointSlicesOf(serviceKey), slice];
+    slices.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    this.#slicesByService.set(serviceKey, slices);
+  }
+
+  #unindexSlice(key: string): void {
+    const old = this.endpointSlices.get(key);
+    const serviceKey = old === undefined ? undefined : serviceKeyOfSlice(old);
+    if (serviceKey === undefined) return;
+    const rest = this.endpointSlicesOf(serviceKey).filter((slice) => slice !== old);
+    if (rest.length > 0) this.#slicesByService.set(serviceKey, rest);
+    else this.#slicesByService.delete(serviceKey);
+  }
+}
+
+/** The order in which objects are printed: what others refer to comes first. */
+export const KINDS: readonly Kind[] = [
+  'Namespace',
+  'Node',
+  'Pool',
+  'IP',
+  'Service',
+  'EndpointSlice',
+];

@@ -1,0 +1,161 @@
+// The parts of Kubernetes' own objects that vipvs uses. Parsing strips every other field, so this file is also
+// the projection that keeps the stores small. Field meanings: Kubernetes API reference v1.36.
+import { z } from 'zod';
+import { PROTOCOLS } from '../net/ipvs.ts';
+import type { DeepReadonly } from './readonly.ts';
+
+const text = z.string();
+const stringMap = z.record(z.string(), z.string());
+
+export const objectMetaSchema = z.object({
+  name: text,
+  namespace: text.optional(),
+  uid: text.optional(),
+  resourceVersion: text.optional(),
+  generation: z.number().optional(),
+  creationTimestamp: text.optional(),
+  deletionTimestamp: text.optional(),
+  labels: stringMap.optional(),
+  annotations: stringMap.optional(),
+  finalizers: z.array(text).optional(),
+});
+export type ObjectMeta = DeepReadonly<z.infer<typeof objectMetaSchema>>;
+
+/** meta/v1 Condition */
+export const conditionSchema = z.object({
+  type: text,
+  status: z.enum(['True', 'False', 'Unknown']),
+  observedGeneration: z.number().optional(),
+  lastTransitionTime: text.optional(),
+  reason: text,
+  message: text,
+});
+export type Condition = DeepReadonly<z.infer<typeof conditionSchema>>;
+
+const port = z.number().int().min(1).max(65535);
+const protocol = z.enum(PROTOCOLS);
+
+const servicePortSchema = z.object({
+  name: text.optional(),
+  protocol: protocol.default('TCP'),
+  port,
+  targetPort: z.union([z.number().int(), text]).optional(),
+});
+export type ServicePort = DeepReadonly<z.infer<typeof servicePortSchema>>;
+
+const ipFamily = z.enum(['IPv4', 'IPv6']);
+export const IP_FAMILY_POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const;
+
+const portStatusSchema = z.object({ port: z.number(), protocol, error: text.optional() });
+
+export const serviceSchema = z.object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Service'),
+  metadata: objectMetaSchema,
+  spec: z
+    .object({
+      type: text.optional(),
+      loadBalancerClass: text.optional(),
+      loadBalancerIP: text.optional(),
+      loadBalancerSourceRanges: z.array(text).optional(),
+      ports: z.array(servicePortSchema).optional(),
+      selector: stringMap.optional(),
+      clusterIP: text.optional(),
+      clusterIPs: z.array(text).optional(),
+      ipFamilies: z.array(ipFamily).optional(),
+      ipFamilyPolicy: z.enum(IP_FAMILY_POLICIES).optional(),
+      externalTrafficPolicy: z.enum(['Cluster', 'Local']).optional(),
+      sessionAffinity: z.enum(['None', 'ClientIP']).optional(),
+      sessionAffinityConfig: z
+        .object({ clientIP: z.object({ timeoutSeconds: z.number().optional() }).optional() })
+        .optional(),
+    })
+    .default({}),
+  status: z
+    .object({
+      loadBalancer: z
+        .object({
+          ingress: z
+            .array(
+              z.object({
+                ip: text.optional(),
+                hostname: text.optional(),
+                ipMode: text.optional(),
+                ports: z.array(portStatusSchema).optional(),
+              }),
+            )
+            .optional(),
+        })
+        .optional(),
+      conditions: z.array(conditionSchema).optional(),
+    })
+    .optional(),
+});
+export type Service = DeepReadonly<z.infer<typeof serviceSchema>>;
+export type ServiceStatus = NonNullable<Service['status']>;
+export type LoadBalancerIngress = NonNullable<
+  NonNullable<ServiceStatus['loadBalancer']>['ingress']
+>[number];
+
+export const endpointSliceSchema = z.object({
+  apiVersion: z.literal('discovery.k8s.io/v1'),
+  kind: z.literal('EndpointSlice'),
+  metadata: objectMetaSchema,
+  addressType: z.enum(['IPv4', 'IPv6', 'FQDN']),
+  endpoints: z
+    .array(
+      z.object({
+        addresses: z.array(text),
+        /** Absent conditions mean ready and serving, not terminating. */
+        conditions: z
+          .object({
+            ready: z.boolean().optional(),
+            serving: z.boolean().optional(),
+            terminating: z.boolean().optional(),
+          })
+          .optional(),
+        nodeName: text.optional(),
+      }),
+    )
+    .nullish()
+    .transform((endpoints) => endpoints ?? []),
+  ports: z
+    .array(
+      z.object({
+        name: text.nullish(),
+        protocol: protocol.nullish(),
+        /** null = all ports */
+        port: z.number().int().nullish(),
+      }),
+    )
+    .nullish()
+    .transform((ports) => ports ?? []),
+});
+export type EndpointSlice = DeepReadonly<z.infer<typeof endpointSliceSchema>>;
+export type Endpoint = EndpointSlice['endpoints'][number];
+
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+export const nodeSchema = z.object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Node'),
+  metadata: objectMetaSchema,
+  status: z
+    .object({
+      addresses: z.array(z.object({ type: text, address: text })).optional(),
+      conditions: z.array(z.object({ type: text, status: text })).optional(),
+    })
+    .optional(),
+});
+export type Node = DeepReadonly<z.infer<typeof nodeSchema>>;
+
+export const namespaceSchema = z.object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Namespace'),
+  metadata: objectMetaSchema,
+});
+export type Namespace = DeepReadonly<z.infer<typeof namespaceSchema>>;
+
+export function namespacedName(meta: ObjectMeta): string {
+  return `${meta.namespace ?? 'default'}/${meta.name}`;
+}

@@ -1,0 +1,24 @@
+// A problem is a user's object that is wrong or can't be satisfied. It is a value: it becomes a condition, an
+// Event and one line of text; nothing is thrown, and the other objects go on.
+
+export interface ObjectRef {
+  readonly kind: 'Pool' | 'IP' | 'Service' | 'EndpointSlice' | 'Node' | 'Namespace';
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export interface Problem {
+  readonly object: ObjectRef;
+  /** CamelCase, stable, one of docs/reference/conditions.md. */
+  readonly reason: string;
+  /** One line: what, where, what is allowed. */
+  readonly message: string;
+}
+
+export function formatRef(ref: ObjectRef): string {
+  return `${ref.kind} ${ref.namespace === undefined ? '' : `${ref.namespace}/`}${ref.name}`;
+}
+
+export function formatProblem(problem: Problem): string {
+  return `${formatRef(problem.object)}: ${problem.reason}: ${problem.message}`;
+}

@@ -1,0 +1,57 @@
+// The port to the kernel. The Linux adapter (kernel-linux.ts) and the fake of the tests pass one contract suite.
+import type { IpAddress } from '../net/address.ts';
+import type {
+  RealServer,
+  RealServerAddress,
+  VirtualServer,
+  VirtualServerAddress,
+  VirtualServerKey,
+} from '../net/ipvs.ts';
+import type { FirewallSet, Observed } from './state.ts';
+
+export type Op =
+  | { readonly op: 'vs.add' | 'vs.set'; readonly server: VirtualServer }
+  | { readonly op: 'vs.del'; readonly server: VirtualServerAddress }
+  | {
+      readonly op: 'rs.add' | 'rs.set';
+      readonly server: VirtualServerAddress;
+      readonly real: RealServer;
+    }
+  | {
+      readonly op: 'rs.del';
+      readonly server: VirtualServerAddress;
+      readonly real: RealServerAddress;
+    }
+  | { readonly op: 'vip.add' | 'vip.del'; readonly address: IpAddress; readonly interface: string }
+  /** Gratuitous ARP or unsolicited neighbour advertisement. */
+  | { readonly op: 'vip.announce'; readonly address: IpAddress; readonly interface: string }
+  | { readonly op: 'fw.add' | 'fw.del'; readonly set: FirewallSet; readonly element: string }
+  | { readonly op: 'sysctl.set'; readonly key: string; readonly value: number };
+
+/** The outcome of one Op. `unknown`: the reply was lost, the operation may have happened. */
+export type OpResult =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** `EEXIST`, `ENOENT`, …; `unknown` where the kernel's answer was lost. */
+      readonly errno: string;
+      readonly message: string;
+    };
+
+export interface Kernel {
+  /** Dumps everything. A part that could not be read whole is undefined in the answer, never empty. */
+  observe(): Promise<Observed>;
+  /** Connection counts of these virtual servers only: the cheap read that a drain needs. */
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']>;
+  /** Runs the operations in order and answers for each one. Never throws for the failure of an operation. */
+  run(ops: readonly Op[]): Promise<readonly OpResult[]>;
+  /** True while a virtual server of ours is still there: somebody may have flushed the table. */
+  canary(key: VirtualServerKey): Promise<boolean>;
+  /** Called when somebody else removed an address or a link changed. */
+  onChange(listener: (change: KernelChange) => void): void;
+  close(): Promise<void>;
+}
+
+export type KernelChange =
+  | { readonly kind: 'address.removed'; readonly address: IpAddress; readonly interface: string }
+  | { readonly kind: 'link'; readonly interface: string; readonly up: boolean };
