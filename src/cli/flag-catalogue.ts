@@ -1,0 +1,100 @@
+// The flags that more than one command has, so that they look and read the same everywhere.
+import {
+  choiceFlag,
+  listFlag,
+  LISTEN_ALLOWED,
+  optionalFlag,
+  parseInterfaceName,
+  parseListen,
+  parseNonEmpty,
+  valueFlag,
+} from '../runtime/flags.ts';
+
+export const DEFAULT_STATE_DIR = '/var/lib/vipvs';
+export const DEFAULT_RUN_DIR = '/run/vipvs';
+
+/** -f of simulate, plan and check: manifests.ts loadManifests takes the paths. */
+export const filesFlag = listFlag(
+  {
+    flags: '-f, --filename <path...>',
+    description: 'manifests: a file, a directory (with its sub-directories), or - for stdin',
+    complete: 'files',
+  },
+  1,
+  'a file, a directory, or -',
+);
+
+export const nodeNameFlag = optionalFlag(
+  {
+    flags: '--node-name <name>',
+    description: 'name of this node (default: the host name)',
+    env: 'VIPVS_NODE_NAME',
+  },
+  'a node name: lower case letters, digits, - and .',
+  (text) => (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text) ? text : undefined),
+);
+
+export const bindInterfaceFlag = optionalFlag(
+  {
+    flags: '--bind-iface <name>',
+    description: 'interface that gets the VIPs, such as eth0',
+    env: 'VIPVS_BIND_IFACE',
+  },
+  'an interface name of at most 15 characters',
+  parseInterfaceName,
+);
+
+export const stateDirFlag = valueFlag(
+  {
+    flags: '--state-dir <dir>',
+    description: 'directory of the state file',
+    env: 'VIPVS_STATE_DIR',
+    defaultText: DEFAULT_STATE_DIR,
+    complete: 'files',
+  },
+  'a directory',
+  parseNonEmpty,
+);
+
+export const runDirFlag = valueFlag(
+  {
+    flags: '--run-dir <dir>',
+    description: 'directory of the lock and of the record of what is ours in the kernel',
+    env: 'VIPVS_RUN_DIR',
+    defaultText: DEFAULT_RUN_DIR,
+    complete: 'files',
+  },
+  'a directory',
+  parseNonEmpty,
+);
+
+export const listenFlag = valueFlag(
+  {
+    flags: '--listen <address>',
+    description: 'serve /healthz, /readyz and /metrics here; off: nowhere',
+    env: 'VIPVS_LISTEN',
+    defaultText: '127.0.0.1:9472',
+  },
+  LISTEN_ALLOWED,
+  parseListen,
+);
+
+export const logLevelFlag = choiceFlag(
+  {
+    flags: '--log-level <level>',
+    description: 'least level of the log on stderr',
+    env: 'VIPVS_LOG_LEVEL',
+    defaultText: 'info',
+  },
+  ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+);
+
+export const logFormatFlag = choiceFlag(
+  {
+    flags: '--log-format <format>',
+    description: 'auto: text on a terminal, JSON otherwise',
+    env: 'VIPVS_LOG_FORMAT',
+    defaultText: 'auto',
+  },
+  ['auto', 'text', 'json'],
+);
