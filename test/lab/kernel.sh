@@ -21,7 +21,7 @@ download() {
   fi
   local package
   package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-  [ -n "$package" ] || fail 'no package linux-image-amd64 is known here: run `apt-get update` as root, or set VIPVS_LAB_KERNEL_DEB'
+  [ -n "$package" ] || fail 'no package linux-image-amd64 is known here: run apt-get update as root, or set VIPVS_LAB_KERNEL_DEB'
   echo "lab: downloading $package (70 MB)" >&2
   apt-get -qq -o APT::Sandbox::User=root download "$package" >download.log 2>&1 || fail "cannot download $package: $(tail -n 1 download.log)"
   mv linux-image-*.deb kernel.deb

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # /init of the QEMU guest's initramfs, copied into it when kernel.sh builds it: loads what 9p needs, mounts this
 # machine's root read-only at /root and $OUT at /out, and goes on with $OUT/.init (qemu-init.sh, fresh on every run).
 b=/bin/busybox
