@@ -1,0 +1,171 @@
+// All metrics of vipvs as one typed tree. Labels come from closed sets or from Pools, never from Services or VIPs:
+// the number of series must not grow with the traffic. docs/reference/metrics.md is generated from here.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export const METRIC_PREFIX = 'vipvs_';
+
+/** 0.5 ms (one changed endpoint) to 10 s (20,000 virtual servers on a slow kernel). */
+const DURATION_BUCKETS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+const NANOSECONDS = 1e9;
+
+/** Makes metrics of one registry, all with our prefix. */
+class Maker {
+  readonly registry = new Registry();
+
+  counter<const L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+  ): Counter<L> {
+    return new Counter({
+      name: METRIC_PREFIX + name,
+      help,
+      labelNames,
+      registers: [this.registry],
+    });
+  }
+
+  gauge<const L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> {
+    return new Gauge({ name: METRIC_PREFIX + name, help, labelNames, registers: [this.registry] });
+  }
+
+  seconds<const L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+  ): Histogram<L> {
+    return new Histogram({
+      name: METRIC_PREFIX + name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      buckets: DURATION_BUCKETS,
+    });
+  }
+}
+
+export function createMetrics() {
+  const make = new Maker();
+  return {
+    registry: make.registry,
+    info: make.gauge('build_info', 'Always 1; the version is in the label.', ['version']),
+    rounds: roundMetrics(make),
+    kernel: kernelMetrics(make),
+    assigner: assignerMetrics(make),
+    source: sourceMetrics(make),
+    process: processMetrics(make.registry),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+function roundMetrics(make: Maker) {
+  return {
+    durationSeconds: make.seconds('round_duration_seconds', 'Time of one round of work.', [
+      'component',
+      'kind',
+    ]),
+    total: make.counter('round_total', 'Rounds of work by outcome (ok, failed).', [
+      'component',
+      'kind',
+      'outcome',
+    ]),
+    lastSuccessTimestampSeconds: make.gauge(
+      'last_success_timestamp_seconds',
+      'When the last round without a failure ended.',
+      ['component'],
+    ),
+  };
+}
+
+function kernelMetrics(make: Maker) {
+  return {
+    opsTotal: make.counter('kernel_ops_total', 'Operations sent to the kernel, by their result.', [
+      'op',
+      'result',
+    ]),
+    driftTotal: make.counter(
+      'kernel_drift_total',
+      'Differences found that somebody else made in the kernel, and that were repaired.',
+      ['kind'],
+    ),
+    dumpInterruptedTotal: make.counter(
+      'netlink_dump_interrupted_total',
+      'Dumps of the kernel that were torn by a change and read again.',
+      [],
+    ),
+    virtualServers: make.gauge('virtual_servers', 'Virtual servers that this node holds.', []),
+    realServers: make.gauge('real_servers', 'Real servers by state (active, draining).', ['state']),
+    eventToKernelSeconds: make.seconds(
+      'event_to_kernel_seconds',
+      'Time from a changed object to the kernel holding the change.',
+      [],
+    ),
+  };
+}
+
+function assignerMetrics(make: Maker) {
+  return {
+    poolAddresses: make.gauge(
+      'pool_addresses',
+      'Addresses of a Pool by state (capacity, used, free).',
+      ['pool', 'state'],
+    ),
+    services: make.gauge('services', 'Services that ask us for an address, by state.', ['state']),
+    problems: make.gauge('problems', 'Objects that are wrong or can not be satisfied.', []),
+    leader: make.gauge('leader', '1 while this process decides about addresses.', []),
+  };
+}
+
+function sourceMetrics(make: Maker) {
+  return {
+    synced: make.gauge(
+      'source_synced',
+      '1 while the source of the objects has been read whole.',
+      [],
+    ),
+    objects: make.gauge('source_objects', 'Objects in use, by kind.', ['kind']),
+    watchRestartsTotal: make.counter(
+      'watch_restarts_total',
+      'Watches that had to be started again.',
+      ['resource', 'reason'],
+    ),
+    watchAgeSeconds: make.gauge('watch_age_seconds', 'Age of the last sign of life of a watch.', [
+      'resource',
+    ]),
+    stateWriteFailuresTotal: make.counter(
+      'state_write_failures_total',
+      'Writes of the state file that failed and are tried again.',
+      [],
+    ),
+  };
+}
+
+function processMetrics(registry: Registry) {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  return {
+    eventLoopDelaySeconds: new Gauge({
+      name: `${METRIC_PREFIX}event_loop_delay_seconds`,
+      help: 'Longest delay of the event loop since the last reading.',
+      registers: [registry],
+      collect() {
+        this.set(delay.max / NANOSECONDS);
+        delay.reset();
+      },
+    }),
+    residentMemoryBytes: new Gauge({
+      name: `${METRIC_PREFIX}resident_memory_bytes`,
+      help: 'Resident memory of the process.',
+      registers: [registry],
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    }),
+    /** Starts the sampling of the event loop; until then the gauge shows 0. */
+    start: (): void => void delay.enable(),
+    stop: (): void => void delay.disable(),
+  };
+}
