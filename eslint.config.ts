@@ -2,13 +2,7 @@
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const PURE = [
-  'src/net/**',
-  'src/api/**',
-  'src/**/plan.ts',
-  'src/**/desired.ts',
-  'src/**/allocate.ts',
-];
+import { PURE_FILES } from './scripts/pure-files.ts';
 
 const noClockOrChance = [
   'Date',
@@ -38,7 +32,7 @@ export default defineConfig(
     },
   },
   {
-    files: PURE,
+    files: [...PURE_FILES],
     rules: {
       'no-restricted-globals': ['error', ...noClockOrChance],
       'no-restricted-properties': [
