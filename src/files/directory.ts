@@ -1,0 +1,339 @@
+// A watched directory of manifests as a source of objects. Every event leads to a look at the files themselves, and
+// only what changed there is parsed again: editors' renames, links swapped under a ConfigMap mount and lost events
+// all end the same way.
+// Invariant: nothing is reported as gone unless its directory was listed whole. A directory that is away is no news
+// about its objects.
+import { watch as chokidarWatch } from 'chokidar';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FileIndex, type SourceChange } from './file-index.ts';
+import { isErrno, isManifestName, readFailure, readManifestFile } from './manifests.ts';
+import type { LoadedObject, ManifestProblem } from './parse-document.ts';
+
+/** Events of one save come within a few milliseconds; a truncated file gets its text in this time. */
+const DEBOUNCE_MS = 50;
+/** A directory that is away is looked for this often. */
+const RETRY_MS = 1000;
+/** Links to files elsewhere have no events; the whole tree is compared this often. */
+const AUDIT_MS = 30_000;
+/** A file emptied by somebody who is about to write it: its objects stay that long. */
+const EMPTY_GRACE_MS = 1000;
+
+export interface SourceStatus {
+  /** The directory was listed and every file tried since it was last away. */
+  readonly isSynced: boolean;
+  /** Why not. */
+  readonly failure: string | undefined;
+}
+
+export interface DirectoryListener {
+  /** All changes of one look, in one call. */
+  readonly onChange: (changes: readonly SourceChange[]) => void;
+  /** After every look that changed anything, and when the directory went or came back. */
+  readonly onStatus: (status: SourceStatus) => void;
+  /** A bug or a watcher's failure; the periodic look goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface DirectoryPorts {
+  readonly timer: (delayMs: number, callback: () => void) => () => void;
+  readonly wallMs: () => number;
+}
+
+export class DirectorySource {
+  readonly index = new FileIndex();
+  readonly #directory: string;
+  readonly #listener: DirectoryListener;
+  readonly #ports: DirectoryPorts;
+  /** File -> its identity when it was last read. */
+  readonly #signatures = new Map<string, string>();
+  #watcher: { readonly identity: string; readonly close: () => Promise<void> } | undefined;
+  #dirty = new Set<string>();
+  #isTreeDirty = true;
+  #cancelTimer: (() => void) | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #looking: Promise<void> | undefined;
+  #status: SourceStatus = { isSynced: false, failure: 'not read yet' };
+  #isClosed = false;
+
+  constructor(directory: string, listener: DirectoryListener, ports: DirectoryPorts) {
+    this.#directory = directory;
+    this.#listener = listener;
+    this.#ports = ports;
+  }
+
+  get status(): SourceStatus {
+    return this.#status;
+  }
+
+  problems(): readonly ManifestProblem[] {
+    return this.index.problems();
+  }
+
+  /** `kept`: what malformed files held in an earlier run. */
+  start(kept: readonly LoadedObject[]): void {
+    this.index.restore(kept);
+    this.#schedule(0);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    await this.#looking;
+    await this.#closeWatcher();
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isClosed || this.#looking !== undefined) return;
+    const atMs = this.#ports.wallMs() + delayMs;
+    if (this.#cancelTimer !== undefined) {
+      if (this.#timerAtMs <= atMs) return;
+      this.#cancelTimer();
+    }
+    this.#timerAtMs = atMs;
+    this.#cancelTimer = this.#ports.timer(delayMs, () => {
+      this.#cancelTimer = undefined;
+      this.#looking = this.#look()
+        .catch((error: unknown) => {
+          this.#isTreeDirty = true;
+          this.#listener.onError(error);
+          return RETRY_MS;
+        })
+        .then((nextMs) => {
+          this.#looking = undefined;
+          this.#schedule(this.#dirty.size > 0 || this.#isTreeDirty ? DEBOUNCE_MS : nextMs);
+        });
+    });
+  }
+
+  /** One look at what is dirty; answers when the next one is due. */
+  async #look(): Promise<number> {
+    const isAudit = this.#dirty.size === 0;
+    const paths = [...this.#dirty];
+    const isTree = this.#isTreeDirty || isAudit;
+    this.#dirty = new Set();
+    this.#isTreeDirty = false;
+    const changes: SourceChange[] = [];
+    const seen = isTree ? await this.#listTree() : new Map<string, FileStat>();
+    if (seen === undefined) return RETRY_MS;
+    let nextMs = AUDIT_MS;
+    for (const path of isTree ? seen.keys() : paths) {
+      const outcome = await this.#lookAt(path, seen.get(path), changes);
+      if (outcome === 'later') nextMs = EMPTY_GRACE_MS;
+    }
+    if (isTree) this.#removeMissing(seen, changes);
+    this.#report(changes);
+    return nextMs;
+  }
+
+  /** Lists the directory and watches it; undefined while it is away. */
+  async #listTree(): Promise<Map<string, FileStat> | undefined> {
+    const files = new Map<string, FileStat>();
+    try {
+      await this.#watchCurrent();
+      const listing = new Listing(files, (path, error) => this.#keepAll(path, error, files));
+      await listing.add(this.#directory);
+      return files;
+    } catch (error) {
+      await this.#closeWatcher();
+      this.#setStatus({ isSynced: false, failure: `${this.#directory}: ${readFailure(error)}` });
+      return undefined;
+    }
+  }
+
+  /** Watches before it is listed: a change in between is an event, not a loss. Throws where the directory is away. */
+  async #watchCurrent(): Promise<void> {
+    const { dev, ino } = await stat(this.#directory);
+    const identity = `${dev}:${ino}`;
+    if (this.#watcher?.identity === identity) return;
+    await this.#closeWatcher(); // it watches a directory that was moved away
+    this.#watcher = { identity, close: await this.#watch() };
+  }
+
+  async #closeWatcher(): Promise<void> {
+    const old = this.#watcher;
+    this.#watcher = undefined;
+    await old?.close();
+  }
+
+  /** A sub-directory or file that can't be looked at: what it held is neither gone nor changed. */
+  #keepAll(path: string, error: unknown, files: Map<string, FileStat>): void {
+    for (const file of this.index.files()) {
+      if (file === path || file.startsWith(`${path}/`)) files.set(file, UNKNOWN);
+    }
+    this.#listener.onError(new Error(`${path}: ${readFailure(error)}; its objects stay`));
+  }
+
+  async #lookAt(
+    path: string,
+    known: FileStat | undefined,
+    changes: SourceChange[],
+  ): Promise<'done' | 'later'> {
+    if (known === UNKNOWN) return 'done';
+    try {
+      const file = known ?? (await fileStat(path));
+      if (file === undefined) {
+        this.#isTreeDirty = true; // gone, or its directory is: only a whole listing tells
+        return 'done';
+      }
+      if (this.#signatures.get(path) === file.signature) return 'done';
+      const isBeingWritten = file.size === 0 && this.index.holdsObjects(path) && !this.#isOld(file);
+      if (isBeingWritten) return 'later';
+      const parsed = await readManifestFile(path, path);
+      const after = await fileStat(path);
+      if (after?.signature !== file.signature) {
+        this.#dirty.add(path); // somebody wrote while we read
+        return 'done';
+      }
+      changes.push(...this.index.update(path, parsed));
+      this.#signatures.set(path, file.signature);
+    } catch (error) {
+      if (isErrno(error) && error.code === 'ENOENT') this.#isTreeDirty = true;
+      else {
+        changes.push(...this.index.fail(path, readFailure(error)));
+        this.#signatures.delete(path);
+      }
+    }
+    return 'done';
+  }
+
+  #isOld(file: FileStat): boolean {
+    return this.#ports.wallMs() - (file.mtimeMs ?? 0) >= EMPTY_GRACE_MS;
+  }
+
+  #removeMissing(seen: ReadonlyMap<string, FileStat>, changes: SourceChange[]): void {
+    for (const file of [...this.index.files()]) {
+      if (seen.has(file)) continue;
+      this.#signatures.delete(file);
+      changes.push(...this.index.remove(file));
+    }
+  }
+
+  #problemsText = '';
+
+  #report(changes: readonly SourceChange[]): void {
+    if (changes.length > 0) this.#listener.onChange(changes);
+    const problemsText = JSON.stringify(this.index.problems());
+    const isNews = problemsText !== this.#problemsText || changes.length > 0;
+    this.#problemsText = problemsText;
+    if (!this.#status.isSynced) this.#setStatus({ isSynced: true, failure: undefined });
+    else if (isNews) this.#listener.onStatus(this.#status);
+  }
+
+  #setStatus(status: SourceStatus): void {
+    const isNews =
+      status.isSynced !== this.#status.isSynced || status.failure !== this.#status.failure;
+    this.#status = status;
+    if (isNews) this.#listener.onStatus(status);
+  }
+
+  /**
+   * Watches directories only (one watch each, whose raw events name the files in them): a watch for every one of
+   * 20,000 files costs memory and changes nothing.
+   */
+  async #watch(): Promise<() => Promise<void>> {
+    const watcher = chokidarWatch(this.#directory, {
+      ignoreInitial: true,
+      ignored: (_path, stats) => stats?.isFile() ?? false,
+    });
+    watcher.on('raw', (_event, name, details: unknown) => {
+      const watched = watchedPath(details);
+      if (watched !== undefined && typeof name === 'string') this.#onEvent(watched, name);
+      else this.#markTree();
+    });
+    watcher.on('all', () => this.#markTree());
+    watcher.on('error', (error) => {
+      this.#markTree();
+      this.#listener.onError(error);
+    });
+    await new Promise<void>((resolve) => void watcher.once('ready', resolve));
+    return () => watcher.close();
+  }
+
+  #onEvent(watched: string, name: string): void {
+    const path = join(watched, name);
+    if (isManifestName(name) && this.index.has(path)) {
+      this.#dirty.add(path);
+      this.#schedule(DEBOUNCE_MS);
+    } else this.#markTree(); // a new file, a directory, the ..data link
+  }
+
+  #markTree(): void {
+    this.#isTreeDirty = true;
+    this.#schedule(DEBOUNCE_MS);
+  }
+}
+
+interface FileStat {
+  readonly signature: string;
+  readonly size: number;
+  readonly mtimeMs?: number;
+}
+
+/** It is there, and nothing more is known. */
+const UNKNOWN: FileStat = { signature: '', size: 0 };
+
+function watchedPath(details: unknown): string | undefined {
+  const path: unknown =
+    typeof details === 'object' && details !== null && 'watchedPath' in details
+      ? details.watchedPath
+      : undefined;
+  return typeof path === 'string' ? path : undefined;
+}
+
+async function fileStat(path: string): Promise<FileStat | undefined> {
+  try {
+    const stats = await stat(path);
+    return stats.isFile() ? toFileStat(stats) : undefined;
+  } catch (error) {
+    if (isErrno(error) && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+interface Identity {
+  readonly size: number;
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}
+
+function toFileStat(stats: Identity): FileStat {
+  const { size, ino, mtimeMs, ctimeMs } = stats;
+  return { signature: `${ino}:${size}:${mtimeMs}:${ctimeMs}`, size, mtimeMs };
+}
+
+/** A listing of a directory with its sub-directories, each of them once even where links go in a circle. */
+class Listing {
+  readonly #files: Map<string, FileStat>;
+  readonly #onUnreadable: (path: string, error: unknown) => void;
+  readonly #visited = new Set<string>();
+
+  constructor(files: Map<string, FileStat>, onUnreadable: (path: string, error: unknown) => void) {
+    this.#files = files;
+    this.#onUnreadable = onUnreadable;
+  }
+
+  /** Throws where this directory can't be listed; a sub-directory that can't be is told to onUnreadable. */
+  async add(directory: string): Promise<void> {
+    const { dev, ino } = await stat(directory);
+    const identity = `${dev}:${ino}`;
+    if (this.#visited.has(identity)) return;
+    this.#visited.add(identity);
+    const names = await readdir(directory);
+    for (const name of names.sort()) {
+      if (!name.startsWith('.')) await this.#addChild(join(directory, name), name);
+    }
+  }
+
+  async #addChild(path: string, name: string): Promise<void> {
+    try {
+      const stats = await stat(path);
+      if (stats.isDirectory()) await this.add(path);
+      else if (stats.isFile() && isManifestName(name)) this.#files.set(path, toFileStat(stats));
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+      if (error.code !== 'ENOENT') this.#onUnreadable(path, error); // ENOENT: gone since, or a dangling link
+    }
+  }
+}

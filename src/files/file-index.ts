@@ -1,0 +1,142 @@
+// What each file of a directory holds, and which file's version of an object counts. Pure bookkeeping.
+// Invariant: an object leaves only when its file was read whole without it, or is gone: what a malformed file held
+// before stays.
+import type { Kind } from '../api/cluster.ts';
+import { keyOf } from '../api/cluster.ts';
+import { duplicateProblem, objectKey } from './manifests.ts';
+import type { LoadedObject, ManifestProblem, Parsed } from './parse-document.ts';
+
+export interface SourceChange {
+  readonly kind: Kind;
+  /** api/cluster keyOf */
+  readonly key: string;
+  /** undefined: the object is gone. */
+  readonly loaded: LoadedObject | undefined;
+}
+
+interface FileEntry {
+  readonly loaded: readonly LoadedObject[];
+  readonly problems: readonly ManifestProblem[];
+  readonly ignored: readonly string[];
+}
+
+export class FileIndex {
+  readonly #files = new Map<string, FileEntry>();
+  /** Object key -> its versions, the one that counts first. */
+  readonly #versions = new Map<string, readonly LoadedObject[]>();
+  /** Keys with more than one version. */
+  readonly #duplicates = new Set<string>();
+
+  get fileCount(): number {
+    return this.#files.size;
+  }
+
+  has(file: string): boolean {
+    return this.#files.has(file);
+  }
+
+  files(): IterableIterator<string> {
+    return this.#files.keys();
+  }
+
+  holdsObjects(file: string): boolean {
+    return (this.#files.get(file)?.loaded.length ?? 0) > 0;
+  }
+
+  /** The file was read; answers the objects that changed by it. */
+  update(file: string, parsed: Parsed): readonly SourceChange[] {
+    const old = this.#files.get(file)?.loaded ?? [];
+    const loaded = parsed.problems.length === 0 ? parsed.loaded : withKept(parsed.loaded, old);
+    this.#files.set(file, { loaded, problems: parsed.problems, ignored: parsed.ignored });
+    return this.#replace(old, loaded);
+  }
+
+  /** The file exists but can't be read: what it held stays. */
+  fail(file: string, message: string): readonly SourceChange[] {
+    return this.update(file, { loaded: [], problems: [{ file, message }], ignored: [] });
+  }
+
+  remove(file: string): readonly SourceChange[] {
+    const old = this.#files.get(file)?.loaded ?? [];
+    this.#files.delete(file);
+    return this.#replace(old, []);
+  }
+
+  /** Before the first scan: what malformed files held in an earlier run. */
+  restore(objects: readonly LoadedObject[]): void {
+    for (const each of objects) {
+      const entry = this.#files.get(each.file);
+      const loaded = [...(entry?.loaded ?? []), each];
+      this.#files.set(each.file, { loaded, problems: [], ignored: [] });
+      this.#replace([], [each]);
+    }
+  }
+
+  problems(): readonly ManifestProblem[] {
+    const found: ManifestProblem[] = [];
+    for (const entry of this.#files.values()) found.push(...entry.problems);
+    for (const key of this.#duplicates) {
+      const [first, ...others] = this.#versions.get(key) ?? [];
+      for (const other of others)
+        if (first !== undefined) found.push(duplicateProblem(other, first));
+    }
+    return found.sort((a, b) => compareText(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
+  }
+
+  /** Objects of files that are malformed now: worth remembering over a restart. */
+  keptObjects(): readonly LoadedObject[] {
+    return [...this.#files.values()].flatMap((entry) =>
+      entry.problems.length > 0 ? entry.loaded : [],
+    );
+  }
+
+  ignored(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const entry of this.#files.values()) {
+      for (const kind of entry.ignored) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  #replace(old: readonly LoadedObject[], now: readonly LoadedObject[]): readonly SourceChange[] {
+    const touched = new Map<string, LoadedObject>();
+    for (const each of [...old, ...now]) touched.set(objectKey(each.object), each);
+    const gone = new Set(old);
+    const changes: SourceChange[] = [];
+    for (const [key, sample] of touched) {
+      const before = this.#versions.get(key) ?? [];
+      const after = [
+        ...before.filter((each) => !gone.has(each)),
+        ...now.filter((each) => objectKey(each.object) === key),
+      ].sort((a, b) => compareText(a.file, b.file) || a.line - b.line);
+      this.#setVersions(key, after);
+      if (sameObject(before[0], after[0])) continue;
+      changes.push({ kind: sample.object.kind, key: keyOf(sample.object), loaded: after[0] });
+    }
+    return changes;
+  }
+
+  #setVersions(key: string, versions: readonly LoadedObject[]): void {
+    if (versions.length === 0) this.#versions.delete(key);
+    else this.#versions.set(key, versions);
+    if (versions.length > 1) this.#duplicates.add(key);
+    else this.#duplicates.delete(key);
+  }
+}
+
+function withKept(
+  good: readonly LoadedObject[],
+  old: readonly LoadedObject[],
+): readonly LoadedObject[] {
+  const keys = new Set(good.map((each) => objectKey(each.object)));
+  return [...good, ...old.filter((each) => !keys.has(objectKey(each.object)))];
+}
+
+function sameObject(a: LoadedObject | undefined, b: LoadedObject | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a === b || JSON.stringify(a.object) === JSON.stringify(b.object);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
