@@ -97,6 +97,10 @@ build() {
   rm -rf "$work"
 }
 
+if [ "${1:-}" = --ready ]; then # only asks
+  ready
+  exit
+fi
 if ! ready; then
   mkdir -p "$cache" 2>/dev/null || fail "cannot create $cache: set VIPVS_LAB_CACHE to a directory that can be written"
   exec 9> "$cache/.lock"

@@ -1,0 +1,77 @@
+# Every command of the house. Each one installs what it needs first (scripts/setup.sh: quick when nothing is missing).
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+# the pinned Node comes first; /usr/sbin for those who are not root
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
+
+LAB := test/lab/build
+# make test TIER=unit, make test FILES="test/unit/net/range.test.ts"
+TIER ?=
+FILES ?=
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: ## install what is missing: npm packages with the pinned Node, Debian packages, native library, lab kernel
+	@scripts/setup.sh
+	@$(MAKE) lab
+
+.PHONY: native
+native: ## build the native library
+	@$(MAKE) -s -C native
+
+.PHONY: lab
+lab: $(LAB)/server $(LAB)/client
+	@:
+$(LAB)/%: test/lab/%.c
+	@mkdir -p $(LAB)
+	@$(CC) -O2 -Wall -Wextra -Werror -o $@ $<
+
+CHECKS := check-format check-lint check-types check-imports check-unused check-shell check-native
+.PHONY: check $(CHECKS)
+check: ## format, lint, types, dependency rules, unused code, shell scripts, warnings of the C compiler
+	@scripts/setup.sh npm
+	@$(MAKE) -j2 -k --output-sync=target $(CHECKS)
+check-format:
+	@prettier --check --log-level=warn . && echo 'check: format ok'
+check-lint:
+	@eslint --max-warnings=0 . && echo 'check: lint ok'
+check-types:
+	@tsc && echo 'check: types ok'
+check-imports:
+	@depcruise --config .dependency-cruiser.mjs --output-type err src test scripts
+check-unused:
+	@knip --no-progress && echo 'check: nothing unused'
+check-shell:
+	@scripts/setup.sh check-packages
+	@shellcheck -x $$(git ls-files | xargs grep -lE '^#!(/bin/|/usr/bin/env )(ba|busybox )?sh' --) && echo 'check: shell scripts ok'
+check-native: native lab
+	@echo 'check: C without warnings'
+
+.PHONY: test
+test: setup ## every test; TIER=unit or FILES=test/unit/net/range.test.ts narrows it
+	@node scripts/bundle.ts
+	@node test/run.ts $(TIER) $(FILES)
+
+.PHONY: demo
+demo: ## the product in a lab, step by step, in under a minute
+	@scripts/setup.sh npm lab-packages native kernel
+	@$(MAKE) lab
+	@node scripts/bundle.ts
+	@for program in demo http-server; do node test/lab/bundle.ts test/demo/$$program.ts $(LAB)/$$program.mjs; done
+	@test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs
+
+.PHONY: bench
+bench: setup ## tables and JSON of speed and memory, see docs/limits.md
+	@node test/bench/run.ts
+
+.PHONY: gen
+gen: ## write the generated files: CRDs, reference pages
+	@scripts/setup.sh npm
+	@node scripts/generate.ts
+
+.PHONY: clean
+clean: ## remove what was built; the installed packages and the lab kernel stay
+	@rm -rf dist coverage native/build $(LAB)
