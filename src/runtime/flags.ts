@@ -190,13 +190,14 @@ export const ENVIRONMENT = [
   'VIPVS_RUN_DIR',
   'VIPVS_STATE_DIR',
 ] as const;
-export type EnvironmentName = (typeof ENVIRONMENT)[number];
+/** The lab's and its scripts': VIPVS_LAB, VIPVS_LAB_ENGINE, … */
+const LAB_NAMES = /^VIPVS_LAB(_|$)/;
 
 /** Throws UsageError for a variable with our prefix that nothing reads: it is a typo that would go unseen. */
 export function checkEnvironment(env: Readonly<Record<string, string | undefined>>): void {
   const known: readonly string[] = ENVIRONMENT;
   for (const name of Object.keys(env).sort()) {
-    if (!name.startsWith(ENV_PREFIX) || known.includes(name)) continue;
+    if (!name.startsWith(ENV_PREFIX) || LAB_NAMES.test(name) || known.includes(name)) continue;
     const near = nearest(name, known);
     throw new UsageError(
       `unknown environment variable ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}; known: ${known.join(', ')}`,

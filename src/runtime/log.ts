@@ -100,8 +100,8 @@ function textOf(value: unknown): string {
   if (typeof value === 'string') return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
   try {
     return JSON.stringify(value, plain);
-  } catch (error) {
-    return String(error);
+  } catch {
+    return '(unprintable)'; // a cycle
   }
 }
 
