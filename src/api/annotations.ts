@@ -1,5 +1,6 @@
-// Annotations of Services: our own keys, and the same keys of other load balancers read as aliases.
-// Facts about the aliases: docs/reference/annotations.md.
+// Annotations of Services: our own keys, and the same keys of other load balancers read as aliases, so that
+// manifests move here unchanged. Nothing is ever written under somebody else's key.
+// The pages of the aliases are listed in docs/reference/annotations.md, which a test checks against this file.
 
 export const ANNOTATIONS = {
   pool: 'vipvs.io/pool',
@@ -16,3 +17,35 @@ export const ANNOTATIONS = {
 export const ALLOW_RENUMBER = 'vipvs.io/allow-renumber';
 /** On an EndpointSlice: weight of its endpoints, 1 to 65535; 1 when absent. */
 export const WEIGHT = 'vipvs.io/weight';
+
+/** The keys of each part of a request, ours first; all of them must agree. */
+export const REQUEST_KEYS = {
+  pool: [
+    ANNOTATIONS.pool,
+    'metallb.io/address-pool',
+    'metallb.universe.tf/address-pool',
+    'purelb.io/service-group',
+  ],
+  addresses: [
+    ANNOTATIONS.addresses,
+    'metallb.io/loadBalancerIPs',
+    'metallb.universe.tf/loadBalancerIPs',
+    'kube-vip.io/loadbalancerIPs',
+    'lbipam.cilium.io/ips',
+    'io.cilium/lb-ipam-ips',
+    'purelb.io/addresses',
+  ],
+  sharingKey: [
+    ANNOTATIONS.sharingKey,
+    'metallb.io/allow-shared-ip',
+    'metallb.universe.tf/allow-shared-ip',
+    'lbipam.cilium.io/sharing-key',
+    'io.cilium/lb-ipam-sharing-key',
+    'purelb.io/allow-shared-ip',
+  ],
+  sharingNamespaces: [
+    ANNOTATIONS.sharingNamespaces,
+    'lbipam.cilium.io/sharing-cross-namespace',
+    'io.cilium/lb-ipam-sharing-cross-namespace',
+  ],
+} as const;

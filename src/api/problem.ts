@@ -1,5 +1,7 @@
 // A problem is a user's object that is wrong or can't be satisfied. It is a value: it becomes a condition, an
 // Event and one line of text; nothing is thrown, and the other objects go on.
+import type { Service } from './kubernetes.ts';
+import type { Reason } from './reasons.ts';
 
 export interface ObjectRef {
   readonly kind: 'Pool' | 'IP' | 'Service' | 'EndpointSlice' | 'Node' | 'Namespace';
@@ -9,10 +11,20 @@ export interface ObjectRef {
 
 export interface Problem {
   readonly object: ObjectRef;
-  /** CamelCase, stable, one of docs/reference/conditions.md. */
-  readonly reason: string;
+  /** A key of REASONS, src/api/reasons.ts. */
+  readonly reason: Reason;
   /** One line: what, where, what is allowed. */
   readonly message: string;
+  /** The object works nevertheless. */
+  readonly isWarning?: true;
+}
+
+export function serviceRef(service: Service): ObjectRef {
+  return {
+    kind: 'Service',
+    namespace: service.metadata.namespace ?? 'default',
+    name: service.metadata.name,
+  };
 }
 
 export function formatRef(ref: ObjectRef): string {

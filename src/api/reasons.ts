@@ -1,0 +1,64 @@
+// The catalogue of machine reasons: every `reason` of a condition, an Event or a Problem is a key of it, and
+// docs/reference/conditions.md (checked by a test) shows its text. A reason never changes its meaning.
+
+export const REASONS = {
+  // Service: condition vipvs.io/AddressAssigned
+  Assigned: 'The Service has the addresses that it asks for.',
+  AssignedOneFamily:
+    'PreferDualStack, and its pool has only one family to give: the other follows when there is one.',
+  RequestNotGranted:
+    'The Service keeps its address, which is still valid: what it asks for now cannot be granted. The message says why.',
+  AddressOutsidePool:
+    'No pool covers the address any more. It is kept; annotate the Pool with vipvs.io/allow-renumber=true to let it go.',
+  PortConflict:
+    'A port of the Service is taken on the shared address by another Service. The other ports are served.',
+  InvalidAnnotation:
+    'An annotation or spec field cannot be read; the message says which, and what is allowed.',
+  ConflictingRequest: 'Two annotations, or an annotation and spec.loadBalancerIP, disagree.',
+  NoPool: 'No pool may give this Service an address; the message goes through them one by one.',
+  PoolNotFound: 'The pool that the Service names does not exist.',
+  PoolNotUsable: 'The pool is Failed, disabled, Terminating, or not for this Service.',
+  PoolExhausted: 'The pool has no free address of a family that the Service needs.',
+  AddressNotInPool: 'The address that the Service names is in no pool that it may use.',
+  AddressInUse: 'Another Service holds the address, and sharing is not agreed on both sides.',
+  AddressReserved: 'The address is reserved for somebody else.',
+  AddressHeld:
+    'The address was released a moment ago and is kept back until the time that the message names.',
+  LimitReached: 'The namespace has as many addresses of the pool as perNamespaceLimit allows.',
+  NamespaceIgnored: 'The pool ignores the namespace of the Service (spec.ignoreNamespaces).',
+  FamilyNotAvailable: 'RequireDualStack, or a family in ipFamilies, that the pool does not have.',
+  SharingRefused:
+    'The sharing key, the namespaces or the ports do not allow these Services to share the address.',
+  NoPorts: 'The Service has no ports.',
+  Released: 'The address was given back.',
+  // Service: condition vipvs.io/Programmed
+  Programmed: 'Every port has its virtual server in the kernel.',
+  NoEndpoints: 'No endpoint is ready: clients get an immediate refusal.',
+  InvalidEndpoint: 'An endpoint has an address that no packet can be sent to; it is left out.',
+  PortsDiffer:
+    'Direct routing and tunnels do not change the port: targetPort must be the port of the Service.',
+  ForwardingNotPossible: 'The forwarding method cannot work on this node; the message says why.',
+  SchedulerMissing: 'The kernel does not have the scheduler; the default one is used.',
+  InterfaceMissing: 'The interface for the address is missing or down; it is tried again.',
+  ForeignVirtualServer:
+    'Somebody else has a virtual server on this address and port. It is left alone.',
+  KernelError: 'The kernel refused an operation; it is tried again.',
+  InvalidSourceRange:
+    'spec.loadBalancerSourceRanges has an entry that cannot be read: it lets nobody in, the others work.',
+  // Pool
+  Active: 'The pool hands out addresses.',
+  InvalidPool: 'A field of the Pool is wrong; the pool is Failed, its addresses in use stay.',
+  PoolOverlap:
+    'Another, older pool has some of the addresses; this one is Failed, its addresses in use stay.',
+  OverlapInPool: 'Two items of spec.addresses overlap; each address counts once.',
+  NodeAddressInPool: 'The address of a node is inside the pool; it is left out.',
+  AddressesOutsidePool: 'Addresses in use are no longer covered by the pool; they are kept.',
+  Terminating: 'The Pool is being deleted and waits until its last address is released.',
+  // IP
+  InvalidIp: 'A field of the IP object is wrong, or its name is not its address.',
+  AddressConflict: 'The address answers on the network, or two objects claim it.',
+  // any kind
+  InvalidObject: 'The object cannot be read; the message says which field, and what is allowed.',
+} as const;
+
+export type Reason = keyof typeof REASONS;

@@ -1,0 +1,179 @@
+// What a Service asks for: pool, addresses and sharing, from annotations (ours and aliases) and spec.loadBalancerIP.
+// Every key that is there must say the same; two that disagree are a problem that names both, never a guess.
+import { AddressError, parseIp, quoted, type IpAddress } from '../net/address.ts';
+import { specialUseOf } from '../net/special.ts';
+import { REQUEST_KEYS } from './annotations.ts';
+import type { Service } from './kubernetes.ts';
+import { serviceRef, type Problem } from './problem.ts';
+import type { Reason } from './reasons.ts';
+
+export interface AddressRequest {
+  readonly pool: string | undefined;
+  /** In the order written, no duplicates; empty where the Service names none. */
+  readonly addresses: readonly IpAddress[];
+  readonly sharingKey: string | undefined;
+  /** Sorted. `*` names every namespace. */
+  readonly sharingNamespaces: readonly string[];
+  /** The annotation keys and fields that were read, in a fixed order: `metallb.io/address-pool`, `spec.loadBalancerIP`. */
+  readonly sources: readonly string[];
+  /** With a problem the request cannot be granted: what the Service holds, it keeps. */
+  readonly problems: readonly Problem[];
+}
+
+type Report = (reason: Reason, message: string) => void;
+
+/** One key that is there, and its value. */
+interface Source {
+  readonly key: string;
+  readonly text: string;
+}
+
+const LOAD_BALANCER_IP = 'spec.loadBalancerIP';
+/** What a Service without any of the keys asks for: most Services; one object for all of them. */
+const NO_REQUEST: AddressRequest = {
+  pool: undefined,
+  addresses: [],
+  sharingKey: undefined,
+  sharingNamespaces: [],
+  sources: [],
+  problems: [],
+};
+
+export function resolveRequest(service: Service): AddressRequest {
+  const { annotations } = service.metadata;
+  const { loadBalancerIP } = service.spec;
+  if (annotations === undefined && loadBalancerIP === undefined) return NO_REQUEST;
+  const problems: Problem[] = [];
+  const report: Report = (reason, message) => {
+    problems.push({ object: serviceRef(service), reason, message });
+  };
+  const sources: string[] = [];
+  const read = (
+    keys: readonly string[],
+    field: Record<string, string | undefined> = {},
+  ): Source[] => {
+    const found = Object.entries({ ...pick(annotations ?? {}, keys), ...field }).flatMap(
+      ([key, value]) => (value === undefined || value.trim() === '' ? [] : [{ key, text: value }]),
+    );
+    sources.push(...found.map(({ key }) => key));
+    return found;
+  };
+  const agreed = <T>(found: readonly Source[], parse: (source: Source) => T, same: Same<T>) =>
+    agree(found, parse, same, report);
+
+  const pool = agreed(read(REQUEST_KEYS.pool), ({ text }) => text.trim(), sameText);
+  const addresses = agreed(
+    read(REQUEST_KEYS.addresses, { [LOAD_BALANCER_IP]: loadBalancerIP }),
+    (source) => parseAddresses(source, report),
+    sameList,
+  );
+  const sharingKey = agreed(read(REQUEST_KEYS.sharingKey), ({ text }) => text.trim(), sameText);
+  const sharingNamespaces = agreed(
+    read(REQUEST_KEYS.sharingNamespaces),
+    ({ text }) => sortedUnique(listOf(text)),
+    sameList,
+  );
+  return {
+    pool,
+    addresses: addresses ?? [],
+    sharingKey,
+    sharingNamespaces: sharingNamespaces ?? [],
+    sources,
+    problems,
+  };
+}
+
+/** `from annotation metallb.io/address-pool and spec.loadBalancerIP`: for the condition; empty without a request. */
+export function describeSources(request: AddressRequest): string {
+  if (request.sources.length === 0) return '';
+  const names = request.sources.map((key) =>
+    key === LOAD_BALANCER_IP ? key : `annotation ${key}`,
+  );
+  return `from ${names.join(' and ')}`;
+}
+
+/** Whether sharing across the two namespaces is agreed by both sides. */
+export function namespacesAgree(
+  a: { readonly namespace: string; readonly sharingNamespaces: readonly string[] },
+  b: { readonly namespace: string; readonly sharingNamespaces: readonly string[] },
+): boolean {
+  const names = (list: readonly string[], namespace: string): boolean =>
+    list.includes(namespace) || list.includes('*');
+  return (
+    a.namespace === b.namespace ||
+    (names(a.sharingNamespaces, b.namespace) && names(b.sharingNamespaces, a.namespace))
+  );
+}
+
+function pick(
+  annotations: Readonly<Record<string, string>>,
+  keys: readonly string[],
+): Record<string, string | undefined> {
+  return Object.fromEntries(keys.map((key) => [key, annotations[key]]));
+}
+
+type Same<T> = (a: T, b: T) => boolean;
+
+/** The value that all sources give; undefined without a source, or when two differ (which is reported). */
+function agree<T>(
+  found: readonly Source[],
+  parse: (source: Source) => T,
+  same: Same<T>,
+  report: Report,
+): T | undefined {
+  const [first, ...others] = found.map((source) => ({ source, value: parse(source) }));
+  if (first === undefined) return undefined;
+  const other = others.find(({ value }) => !same(first.value, value));
+  if (other === undefined) return first.value;
+  report(
+    'ConflictingRequest',
+    `${showSource(first.source)} and ${showSource(other.source)} disagree; remove one of them or make them equal`,
+  );
+  return undefined;
+}
+
+function showSource({ key, text }: Source): string {
+  return `${key}: ${quoted(text)}`;
+}
+
+function sameText(a: string, b: string): boolean {
+  return a === b;
+}
+
+/** Equal as sets. */
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item));
+}
+
+function listOf(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function sortedUnique(items: readonly string[]): readonly string[] {
+  return [...new Set(items)].sort();
+}
+
+function parseAddresses({ key, text }: Source, report: Report): readonly IpAddress[] {
+  const addresses = new Set<IpAddress>();
+  for (const item of listOf(text)) {
+    const ip = parseRequested(item, key, report);
+    if (ip !== undefined) addresses.add(ip);
+  }
+  return [...addresses];
+}
+
+function parseRequested(item: string, key: string, report: Report): IpAddress | undefined {
+  try {
+    const ip = parseIp(item);
+    const use = specialUseOf(ip);
+    if (use === undefined) return ip;
+    report('InvalidAnnotation', `${key}: ${ip} is ${use}; no VIP can have it`);
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    report('InvalidAnnotation', `${key}: ${error.message}; allowed: addresses separated by commas`);
+  }
+  return undefined;
+}
