@@ -30,7 +30,7 @@ export interface KubeAccess {
   readonly source: string;
   /** The namespace of the context or of the service account. */
   readonly namespace: string | undefined;
-  /** Reads token files and certificates, and runs the exec plugin if its credential has expired or `fresh` is set. */
+  /** Reads all files anew, and runs the exec plugin if its credential has expired or `fresh` is set. */
   credentials(fresh: boolean): Promise<Credentials>;
 }
 
@@ -70,8 +70,9 @@ export async function loadKubeAccess(options: AccessOptions): Promise<KubeAccess
     source,
     namespace: first.getContextObject(first.getCurrentContext())?.namespace?.trim(),
     async credentials(fresh) {
-      // The library caches tokens (60 s) and exec credentials inside its object: a new object has none cached
-      if (fresh) config = await load();
+      // The library caches tokens and exec credentials inside its object; a new object has none. A plugin is left
+      // to its own expiry, it may be slow or ask a person.
+      if (fresh || config.getCurrentUser()?.exec === undefined) config = await load();
       return credentialsOf(config, source);
     },
   };

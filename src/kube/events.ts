@@ -70,6 +70,7 @@ export class EventRecorder {
   readonly #waiting: Series[] = [];
   #wake: (() => void) | undefined;
   #dropped = 0;
+  #lastNumber = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -115,10 +116,10 @@ export class EventRecorder {
   #begin(event: EventToRecord): Series {
     const { clock, random } = this.#options;
     const wallMs = clock.wallMs();
-    // As client-go names them: the object, then something unique
-    const unique = `${wallMs.toString(16)}${Math.floor(random() * 0x1_0000_0000)
-      .toString(16)
-      .padStart(8, '0')}`;
+    this.#lastNumber += 1;
+    const chance = Math.floor(random() * 0x1_0000_0000);
+    // As client-go names them: the object, then something unique; ours also between two recorders
+    const unique = [wallMs, chance, this.#lastNumber].map((part) => part.toString(16)).join('-');
     return {
       event: { ...event, note: cutNote(event.note) },
       name: `${event.about.name}.${unique}`,

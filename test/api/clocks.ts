@@ -99,3 +99,69 @@ export async function until(
     await wait(5);
   }
 }
+
+/** Time moves only by `advance`, which wakes sleepers and timers in their order and lets each run. */
+export class VirtualClock implements Clock {
+  #nowMs = 1000;
+  #wallMs = Date.UTC(2026, 0, 1);
+  readonly #timers = new Set<{ readonly atMs: number; readonly callback: () => void }>();
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#wallMs;
+  }
+
+  jumpWall(byMs: number): void {
+    this.#wallMs += byMs;
+  }
+
+  sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.timer(delayMs, resolve);
+      signal.addEventListener('abort', () => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  timer(delayMs: number, callback: () => void): () => void {
+    const timer = { atMs: this.#nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  async advance(byMs: number): Promise<void> {
+    const endMs = this.#nowMs + byMs;
+    await settle();
+    for (;;) {
+      const due = [...this.#timers].filter(({ atMs }) => atMs <= endMs);
+      const next = due.sort((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#move(next.atMs);
+      next.callback();
+      await settle();
+    }
+    this.#move(endMs);
+  }
+
+  /** The process stands still: time passes and nobody wakes. */
+  stall(byMs: number): void {
+    this.#move(this.#nowMs + byMs);
+  }
+
+  #move(toMs: number): void {
+    this.#wallMs += Math.max(0, toMs - this.#nowMs);
+    this.#nowMs = Math.max(this.#nowMs, toMs);
+  }
+}
+
+/** Lets every promise that can go on go on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -54,7 +54,7 @@ export class ServerProcess {
     await log.close();
     const deadlineMs = performance.now() + READY_TIMEOUT_MS;
     while (!(await this.#options.ready().catch(() => false))) {
-      if (this.#child === undefined)
+      if (this.pid === undefined)
         throw new Error(`${this.#options.name} ended: ${await this.#tail()}`);
       if (performance.now() > deadlineMs) {
         throw new Error(`${this.#options.name} is not ready: ${await this.#tail()}`);

@@ -1,0 +1,151 @@
+// An API server's rules in memory, for many fast runs: names are unique, every write gets a new resourceVersion and is
+// refused at a stale one, lists and watches serve one history. Faults come in by `fault`. The cluster tests hold
+// the same code against a real API server.
+import { ApiError, errorOfStatus } from '../../src/kube/errors.ts';
+import { objectAt, textAt, type JsonObject, isObject } from '../../src/kube/json.ts';
+import type { ApiClient, Call, Stream } from '../../src/kube/transport.ts';
+
+interface Change {
+  readonly version: number;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly path: string;
+  readonly object: JsonObject;
+}
+
+export class MemoryApi implements ApiClient {
+  /** By path. */
+  readonly objects = new Map<string, JsonObject>();
+  readonly calls: string[] = [];
+  /** Called before and after each call: throws to fail it; after, its answer is lost. */
+  fault: (when: 'before' | 'after', call: Call) => void | Promise<void> = () => undefined;
+  /** How a watch goes: how many events it delivers before it ends, and how. */
+  watchPlan: () => { readonly events: number; readonly end: 'close' | 'reset' | 'gone' } = () => ({
+    events: Number.POSITIVE_INFINITY,
+    end: 'close',
+  });
+  readonly #history: Change[] = [];
+  #version = 100;
+  #compacted = 0;
+  #lastUid = 0;
+
+  async call(call: Call): Promise<unknown> {
+    call.signal.throwIfAborted();
+    this.calls.push(`${call.method} ${call.path}`);
+    await this.fault('before', call);
+    call.signal.throwIfAborted();
+    const answer = this.#do(call);
+    await this.fault('after', call);
+    return answer;
+  }
+
+  async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {
+    await Promise.resolve();
+    stream.signal.throwIfAborted();
+    return this.#watch(stream);
+  }
+
+  /** Forgets the history: watches from before now are told 410. */
+  compact(): void {
+    this.#compacted = this.#version;
+  }
+
+  put(path: string, object: JsonObject): void {
+    const before = this.objects.get(path);
+    const uid = textAt(objectAt(before, 'metadata'), 'uid') ?? `uid-${(this.#lastUid += 1)}`;
+    this.#version += 1;
+    const metadata = { ...objectAt(object, 'metadata'), uid, resourceVersion: `${this.#version}` };
+    const stored = { ...object, metadata };
+    this.objects.set(path, stored);
+    this.#log(before === undefined ? 'ADDED' : 'MODIFIED', path, stored);
+  }
+
+  remove(path: string): void {
+    const before = this.objects.get(path);
+    if (before === undefined) return;
+    this.objects.delete(path);
+    this.#version += 1;
+    const metadata = { ...objectAt(before, 'metadata'), resourceVersion: `${this.#version}` };
+    this.#log('DELETED', path, { ...before, metadata });
+  }
+
+  #log(type: Change['type'], path: string, object: JsonObject): void {
+    this.#history.push({ version: this.#version, type, path, object });
+  }
+
+  #do(call: Call): unknown {
+    const { method, path } = call;
+    const body = isObject(call.body) ? call.body : {};
+    if (method === 'POST') return this.#create(path, body);
+    const current = this.objects.get(path);
+    if (current === undefined) {
+      if (method === 'GET' && isCollection(path)) return this.#list(path);
+      throw refused(call, 404, 'NotFound');
+    }
+    if (method === 'GET') return current;
+    const wanted = textAt(
+      objectAt(body, method === 'DELETE' ? 'preconditions' : 'metadata'),
+      'resourceVersion',
+    );
+    const version = textAt(objectAt(current, 'metadata'), 'resourceVersion');
+    if (wanted !== undefined && wanted !== version) throw refused(call, 409, 'Conflict');
+    if (method === 'DELETE') {
+      this.remove(path);
+      return {};
+    }
+    this.put(
+      path,
+      method === 'PATCH' ? { ...current, ...body, metadata: current['metadata'] } : body,
+    );
+    return this.objects.get(path);
+  }
+
+  #create(path: string, body: JsonObject): unknown {
+    const name = textAt(objectAt(body, 'metadata'), 'name') ?? '';
+    const at = `${path}/${name}`;
+    if (this.objects.has(at)) {
+      throw errorOfStatus(`POST ${path}`, 409, { code: 409, reason: 'AlreadyExists' });
+    }
+    this.put(at, body);
+    return this.objects.get(at);
+  }
+
+  #list(path: string): unknown {
+    const items = [...this.objects].filter(([at]) => at.startsWith(`${path}/`));
+    return {
+      metadata: { resourceVersion: `${this.#version}` },
+      items: items.map(([, object]) => object),
+    };
+  }
+
+  async *#watch(stream: Stream): AsyncGenerator<Buffer, void, undefined> {
+    const { path, query, signal } = stream;
+    const plan = this.watchPlan();
+    let from = Number(query['resourceVersion']);
+    if (from < this.#compacted) throw refused({ method: 'GET', path }, 410, 'Expired');
+    for (let sent = 0; sent < plan.events;) {
+      signal.throwIfAborted();
+      const next = this.#history.find(
+        (change) => change.version > from && change.path.startsWith(`${path}/`),
+      );
+      if (next === undefined) {
+        await new Promise((resolve) => setImmediate(resolve));
+        continue;
+      }
+      from = next.version;
+      sent += 1;
+      yield Buffer.from(`${JSON.stringify({ type: next.type, object: next.object })}\n`);
+    }
+    if (plan.end === 'reset') {
+      throw new ApiError(`WATCH ${path}: reset`, { code: 'network', status: 0 });
+    }
+    if (plan.end === 'gone') throw refused({ method: 'GET', path }, 410, 'Expired');
+  }
+}
+
+function isCollection(path: string): boolean {
+  return /\/(services|leases|events)$/.test(path);
+}
+
+function refused(call: Pick<Call, 'method' | 'path'>, code: number, reason: string): ApiError {
+  return errorOfStatus(`${call.method} ${call.path}`, code, { code, reason });
+}
