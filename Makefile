@@ -52,7 +52,6 @@ check-native: native lab
 
 .PHONY: test
 test: setup ## every test; TIER=unit or FILES=test/unit/net/range.test.ts narrows it
-	@node scripts/bundle.ts
 	@node test/run.ts $(TIER) $(FILES)
 
 .PHONY: demo

@@ -37,7 +37,7 @@ quietly() {
   shift
   echo "setup: $text"
   if ! "$@" </dev/null >"$log" 2>&1; then
-    cat "$log" >&2
+    tail -n 40 "$log" >&2
     echo "setup: $text: failed (above)" >&2
     exit 1
   fi

@@ -28,6 +28,7 @@ async function main(args: readonly string[]): Promise<void> {
   const tierNames = wanted.filter((arg) => !isFile(arg));
   const files = await findFiles(wanted.filter(isFile), tierNames, wanted.length === 0);
   if (files.length === 0) throw new Error(`no tests found for: ${wanted.join(' ')}`);
+  process.chdir(ROOT);
   const tiers = Map.groupBy(files, tierOf);
   const covering = COVERING_TIERS.flatMap((tier) => tiers.get(tier) ?? []);
   const gate = wanted.length === 0 || COVERING_TIERS.every((tier) => tierNames.includes(tier));
