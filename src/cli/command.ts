@@ -54,6 +54,15 @@ export interface Command {
   ) => Promise<ExitCode>;
 }
 
+/** One line of the table of commands (program.ts). */
+export interface CommandEntry {
+  readonly name: string;
+  /** Also in the command's file; here so that `vipvs --help` loads none of them. A test compares them. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+  readonly children?: readonly CommandEntry[];
+}
+
 /**
  * The value that a command's file exports; main.ts adds it by its name:
  *

@@ -4,14 +4,6 @@ import { Command as CommanderCommand, CommanderError, Option } from 'commander';
 import { checkEnvironment, longName, UsageError } from '../runtime/flags.ts';
 import { EXIT_OK, EXIT_USAGE, type CliIo, type Command, type ExitCode } from './command.ts';
 
-export interface CommandEntry {
-  readonly name: string;
-  /** Also in the command's file; here so that `vipvs --help` loads none of them. A test compares them. */
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-  readonly children?: readonly CommandEntry[];
-}
-
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'standalone',
@@ -58,7 +50,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
-    load: async () => (await import('./completion.ts')).completionCommand,
+    load: async () => (await import('./completion.ts')).makeCompletionCommand(() => COMMANDS),
   },
 ];
 

@@ -34,12 +34,26 @@ export interface StateProcess {
   readonly startedAt: string;
 }
 
+export interface StateService {
+  /** `namespace/name` */
+  readonly key: string;
+  readonly status: ServiceStatus;
+  /** RFC 3339; its creation time where the manifest has none. */
+  readonly firstSeen: string | undefined;
+}
+
+export interface StatePool {
+  readonly name: string;
+  readonly status: PoolStatus;
+  readonly firstSeen: string | undefined;
+}
+
 export interface State {
   readonly savedAt: string;
   readonly process: StateProcess;
   readonly ips: readonly IP[];
-  readonly services: readonly { readonly key: string; readonly status: ServiceStatus }[];
-  readonly pools: readonly { readonly name: string; readonly status: PoolStatus }[];
+  readonly services: readonly StateService[];
+  readonly pools: readonly StatePool[];
   /** The newest last. */
   readonly events: readonly StateEvent[];
   /** Text of what is wrong in the manifests, with file and line. */
