@@ -27,8 +27,8 @@ const keepPlaces: Plugin = {
 
 export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
-    entryPoints: [entry],
-    outfile,
+    entryPoints: [path.resolve(entry)],
+    outfile: path.resolve(outfile),
     bundle: true,
     platform: 'node',
     format: 'esm',
