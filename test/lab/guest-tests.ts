@@ -1,6 +1,6 @@
 // Runs test files inside the lab's guest: bundles each one, boots a guest for it, reads its verdicts back.
 // A first comment line `// lab: ARGS` gives a file arguments for test/lab/run (-n, -m 2048M, -t 600, -e uml).
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { SourceMap } from 'node:module';
@@ -103,6 +103,15 @@ async function boot(file: string, bundled: string, out: string): Promise<Ended> 
   );
 }
 
+/** What a signal to us must end, too: a guest would go on until its time limit. */
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM');
+    process.exit(143);
+  });
+}
+
 interface Ended {
   readonly code: number;
   readonly output: string;
@@ -114,11 +123,13 @@ async function collect(
   env: NodeJS.ProcessEnv,
 ): Promise<Ended> {
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
   let output = '';
   for (const pipe of [child.stdout, child.stderr]) {
     pipe.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   await once(child, 'close');
+  running.delete(child);
   return { code: child.exitCode ?? 143, output };
 }
 
