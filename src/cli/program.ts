@@ -2,7 +2,14 @@
 // Invariant: every mistake of the caller is one line on stderr that says what, where and what is allowed; exit 2.
 import { Command as CommanderCommand, CommanderError, Option } from 'commander';
 import { checkEnvironment, longName, UsageError } from '../runtime/flags.ts';
-import { EXIT_OK, EXIT_USAGE, type CliIo, type Command, type ExitCode } from './command.ts';
+import {
+  EXIT_OK,
+  EXIT_USAGE,
+  type CliIo,
+  type Command,
+  type CommandEntry,
+  type ExitCode,
+} from './command.ts';
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
