@@ -41,7 +41,7 @@ check-lint:
 check-types:
 	@tsc && echo 'check: types ok'
 check-imports:
-	@depcruise --config .dependency-cruiser.mjs --output-type err src test scripts
+	@depcruise --config dependency-cruiser.config.ts --output-type err src test scripts
 check-unused:
 	@knip --no-progress && echo 'check: nothing unused'
 check-shell:

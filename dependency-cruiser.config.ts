@@ -1,24 +1,30 @@
 // The rules of docs/architecture.md about who may import whom, each with its reason. Type-only imports count where the
 // direction of knowledge matters, and not where only what runs matters.
+import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser';
+
 import { PURE_FILES, SHELL_FILES } from './scripts/pure-files.ts';
 
 /** Only what the list uses: two stars for folders, one for a name. */
-const pattern = (glob) =>
+const pattern = (glob: string): string =>
   `^${glob.replaceAll('.', '\\.').replaceAll('**/*', '.*').replaceAll('**/', '.*/')}$`;
 const PURE = { path: PURE_FILES.map(pattern), pathNot: SHELL_FILES.map(pattern) };
 
 /** Only the files of `doors` may import the npm package (or Node module) at run time. */
-const door = (name, module, doors, comment) => ({
+const door = (
+  name: string,
+  module: string,
+  doors: string,
+  comment: string,
+): IForbiddenRuleType => ({
   name: `door-${name}`,
   comment,
   severity: 'error',
   from: { path: '^src/', pathNot: doors },
   to: { path: module, dependencyTypesNot: ['type-only'] },
 });
-const npm = (name) => `(^|/)node_modules/${name}/`;
+const npm = (name: string): string => `(^|/)node_modules/${name}/`;
 
-/** @type {import('dependency-cruiser').IConfiguration} */
-export default {
+const config: IConfiguration = {
   forbidden: [
     {
       name: 'net-is-the-ground',
@@ -218,3 +224,5 @@ export default {
     },
   },
 };
+
+export default config;
