@@ -24,6 +24,8 @@ iputils-ping ping
 tcpdump tcpdump
 curl curl
 openssl openssl
+python3 python3
+python3-pip pip3
 valgrind valgrind
 clang-14 clang-14
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a'
