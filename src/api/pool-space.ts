@@ -1,6 +1,13 @@
 // The addresses of one Pool by arithmetic: spec.addresses in declared order, less spec.filterIPs, less what the
 // avoid flags leave out. Nothing is enumerated, so a /8 or a /64 costs what a single address costs.
-import { AddressError, familyOf, ipToBigInt, type Family, type IpAddress } from '../net/address.ts';
+import {
+  AddressError,
+  orAddressError,
+  familyOf,
+  ipToBigInt,
+  type Family,
+  type IpAddress,
+} from '../net/address.ts';
 import { compareRanges, findRange, mergeRanges, subtractRanges } from '../net/range-set.ts';
 import {
   formatRange,
@@ -85,15 +92,14 @@ function parseItem(
   refusal: (text: string, range: IpRange) => string | undefined,
   report: (reason: Reason, message: string) => void,
 ): readonly Item[] {
-  try {
-    const range = parseRange(text);
-    const refused = refusal(text, range);
-    if (refused === undefined) return [{ path, text, range }];
-    report('InvalidPool', `${path}: ${refused}`);
-  } catch (error) {
-    if (!(error instanceof AddressError)) throw error;
-    report('InvalidPool', `${path}: ${error.message}; ${ALLOWED}`);
+  const range = orAddressError(() => parseRange(text));
+  if (range instanceof AddressError) {
+    report('InvalidPool', `${path}: ${range.message}; ${ALLOWED}`);
+    return [];
   }
+  const refused = refusal(text, range);
+  if (refused === undefined) return [{ path, text, range }];
+  report('InvalidPool', `${path}: ${refused}`);
   return [];
 }
 

@@ -38,8 +38,10 @@ export const REASONS = {
   PortsDiffer:
     'Direct routing and tunnels do not change the port: targetPort must be the port of the Service.',
   ForwardingNotPossible: 'The forwarding method cannot work on this node; the message says why.',
-  SchedulerMissing: 'The kernel does not have the scheduler; the default one is used.',
+  SchedulerMissing: 'The kernel does not have the scheduler; it is tried again.',
   InterfaceMissing: 'The interface for the address is missing or down; it is tried again.',
+  AddressOfHost:
+    'The address is on an interface of this node and vipvs did not put it there. It is left alone.',
   ForeignVirtualServer:
     'Somebody else has a virtual server on this address and port. It is left alone.',
   KernelError: 'The kernel refused an operation; it is tried again.',

@@ -1,6 +1,6 @@
 // What a Service asks for: pool, addresses and sharing, from annotations (ours and aliases) and spec.loadBalancerIP.
 // Every key that is there must say the same; two that disagree are a problem that names both, never a guess.
-import { AddressError, parseIp, quoted, type IpAddress } from '../net/address.ts';
+import { AddressError, orAddressError, parseIp, quoted, type IpAddress } from '../net/address.ts';
 import { specialUseOf } from '../net/special.ts';
 import { REQUEST_KEYS } from './annotations.ts';
 import type { Service } from './kubernetes.ts';
@@ -166,14 +166,13 @@ function parseAddresses({ key, text }: Source, report: Report): readonly IpAddre
 }
 
 function parseRequested(item: string, key: string, report: Report): IpAddress | undefined {
-  try {
-    const ip = parseIp(item);
-    const use = specialUseOf(ip);
-    if (use === undefined) return ip;
-    report('InvalidAnnotation', `${key}: ${ip} is ${use}; no VIP can have it`);
-  } catch (error) {
-    if (!(error instanceof AddressError)) throw error;
-    report('InvalidAnnotation', `${key}: ${error.message}; allowed: addresses separated by commas`);
+  const ip = orAddressError(() => parseIp(item));
+  if (ip instanceof AddressError) {
+    report('InvalidAnnotation', `${key}: ${ip.message}; allowed: addresses separated by commas`);
+    return undefined;
   }
+  const use = specialUseOf(ip);
+  if (use === undefined) return ip;
+  report('InvalidAnnotation', `${key}: ${ip} is ${use}; no VIP can have it`);
   return undefined;
 }

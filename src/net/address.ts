@@ -8,7 +8,7 @@ declare const canonical: unique symbol;
 /** Canonical text of an IPv4 or IPv6 address: `192.0.2.10`, `2001:db8::1`. Never a zone id, never IPv4-mapped. */
 export type IpAddress = string & { readonly [canonical]: true };
 
-/** The text is not an address, CIDR or range that we accept; `message` says what is wrong and what is allowed. */
+/** The text is not an address, CIDR, range or rule that we accept; `message` says what is wrong and what is allowed. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
 }
@@ -60,14 +60,20 @@ function groupsBySlowParser(text: string): readonly number[] {
   }
 }
 
-/** parseIp, or undefined where the text is no address. */
-export function tryParseIp(text: string): IpAddress | undefined {
+/** What `parse` returns, or the AddressError that it throws; any other error is a bug and goes on. */
+export function orAddressError<T>(parse: () => T): T | AddressError {
   try {
-    return parseIp(text);
+    return parse();
   } catch (error) {
-    if (error instanceof AddressError) return undefined;
+    if (error instanceof AddressError) return error;
     throw error;
   }
+}
+
+/** parseIp, or undefined where the text is no address. */
+export function tryParseIp(text: string): IpAddress | undefined {
+  const ip = orAddressError(() => parseIp(text));
+  return ip instanceof AddressError ? undefined : ip;
 }
 
 export function familyOf(ip: IpAddress): Family {

@@ -22,7 +22,10 @@ export function parseSchedulerFlags(
   );
 }
 
-/** What `ipvsadm-save` prints after `-b`: `mh-fallback,mh-port`, `flag-1,flag-3`; empty without flags. */
+/**
+ * What `ipvsadm-save` prints after `-b`: `mh-fallback,mh-port`, `flag-1,flag-3`; empty without flags. (Of sh and mh
+ * it leaves out flag-3, which means nothing to them; `ipvsadm -R` takes it.)
+ */
 export function formatSchedulerFlags(
   scheduler: Scheduler,
   flags: readonly SchedulerFlag[],
