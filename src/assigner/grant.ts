@@ -1,0 +1,241 @@
+// Finds addresses for a petition: the asked-for ones, from the asked-for Pool, or by the order of the Pools. Pure.
+// What the Service already holds is granted again without asking any rule: only new addresses obey the rules.
+import {
+  compareIp,
+  familyOf,
+  ipFromBigInt,
+  ipToBigInt,
+  type Family,
+  type IpAddress,
+} from '../net/address.ts';
+import type { Petition, Refusal } from './petition.ts';
+import type { PoolEntry } from './pool-table.ts';
+import { addressRefusal, limitRefusal, poolRefusal } from './rules.ts';
+
+export interface Pick {
+  readonly address: IpAddress;
+  readonly family: Family;
+  /** Undefined: no Pool holds the address any more, and it is kept. */
+  readonly pool: PoolEntry | undefined;
+}
+
+export type Attempt =
+  | { readonly ok: true; readonly picks: readonly Pick[]; readonly missing: readonly Refusal[] }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+/** What the Service asks for now. */
+export function grant(petition: Petition): Attempt {
+  const { addresses, pool } = petition.request;
+  if (addresses.length > 0) return grantAddresses(petition, addresses);
+  if (pool !== undefined) return grantFromNamedPool(petition, pool);
+  return grantAutomatically(petition);
+}
+
+function grantFromNamedPool(petition: Petition, name: string): Attempt {
+  const entry = petition.view.ledger.pools.get(name);
+  if (entry !== undefined) return grantFromPool(petition, entry, [], false);
+  const message = `Pool ${name} does not exist`;
+  return { ok: false, refusals: [{ reason: 'PoolNotFound', message, waits: [] }] };
+}
+
+/**
+ * Tier by tier: the Pools of one priority stand together, and in a tier a Pool that gives every family comes before
+ * one that gives only some; otherwise the order is that of their names.
+ */
+export function grantAutomatically(petition: Petition): Attempt {
+  const refusals: Refusal[] = [];
+  for (const tier of petition.view.ledger.pools.tiers) {
+    let partial: Attempt | undefined;
+    for (const entry of tier) {
+      const attempt = grantFromPool(petition, entry, [], true);
+      if (!attempt.ok) refusals.push(...attempt.refusals);
+      else if (attempt.missing.length === 0) return attempt;
+      else partial ??= attempt;
+    }
+    if (partial !== undefined) return partial;
+  }
+  return { ok: false, refusals };
+}
+
+/** The wanted families from one Pool, beside the addresses of it that are granted already. */
+export function grantFromPool(
+  petition: Petition,
+  entry: PoolEntry,
+  granted: readonly Pick[],
+  automatic: boolean,
+): Attempt {
+  const picks = [...granted];
+  const refused: Refusal[] = [];
+  const { mode } = petition.wanted;
+  let fresh = granted.filter((pick) => !isHeld(petition, pick.address)).length;
+  const keepsOne = petition.held.some((held) => held.pool === entry);
+  for (const family of petition.wanted.families) {
+    if (picks.some((pick) => pick.family === family)) continue;
+    if (mode === 'one' && picks.length > 0) break;
+    const held = petition.held.find((each) => each.family === family && each.pool === entry);
+    if (held === undefined && mode === 'one' && keepsOne) continue;
+    const found = held ?? pickNew(petition, entry, family, fresh, automatic);
+    if ('reason' in found) refused.push(found);
+    else {
+      picks.push({ address: found.address, family, pool: entry });
+      if (held === undefined) fresh++;
+    }
+  }
+  const enough = mode === 'all' ? refused.length === 0 : picks.length > 0;
+  if (!enough) return { ok: false, refusals: withoutRepetition(refused) };
+  return { ok: true, picks, missing: mode === 'most' ? refused : [] };
+}
+
+function isHeld(petition: Petition, address: IpAddress): boolean {
+  return petition.held.some((held) => held.address === address);
+}
+
+/** A Pool that refuses as a whole refuses each family in the same words. */
+function withoutRepetition(refusals: readonly Refusal[]): readonly Refusal[] {
+  return refusals.filter(
+    (refusal, i) => refusals.findIndex((other) => other.message === refusal.message) === i,
+  );
+}
+
+/** One new address: kept for this Service, shared under its key, or the first free one in declared order. */
+function pickNew(
+  petition: Petition,
+  entry: PoolEntry,
+  family: Family,
+  fresh: number,
+  automatic: boolean,
+): Pick | Refusal {
+  const refusal = poolRefusal(petition, entry, automatic);
+  if (refusal !== undefined) return refusal;
+  const where = { pool: entry.name };
+  if (!entry.free.has(family)) {
+    return {
+      ...where,
+      reason: 'FamilyNotAvailable',
+      message: `has no IPv${family} addresses`,
+      waits: [],
+    };
+  }
+  const kept = lowestUsable(
+    petition,
+    entry,
+    family,
+    petition.view.ledger.keptForService(petition.key),
+  );
+  const shared = kept ?? sharedAddress(petition, entry, family);
+  const address = shared ?? firstFree(petition, entry, family);
+  if (address === undefined) {
+    return {
+      ...where,
+      reason: 'PoolExhausted',
+      message: `no free IPv${family} address`,
+      waits: [`free:${entry.name}:${family}`, ...sharingWait(petition)],
+    };
+  }
+  return limitRefusal(petition, entry, address, fresh) ?? { address, family, pool: entry };
+}
+
+function sharingWait(petition: Petition): readonly [] | readonly [`sharing:${string}`] {
+  const { sharingKey } = petition.request;
+  return sharingKey === undefined ? [] : [`sharing:${sharingKey}`];
+}
+
+function sharedAddress(
+  petition: Petition,
+  entry: PoolEntry,
+  family: Family,
+): IpAddress | undefined {
+  const { sharingKey } = petition.request;
+  if (sharingKey === undefined) return undefined;
+  return lowestUsable(petition, entry, family, petition.view.ledger.sharedUnder(sharingKey));
+}
+
+function lowestUsable(
+  petition: Petition,
+  entry: PoolEntry,
+  family: Family,
+  candidates: ReadonlySet<IpAddress>,
+): IpAddress | undefined {
+  if (candidates.size === 0) return undefined;
+  const usable = [...candidates].filter(
+    (address) =>
+      familyOf(address) === family &&
+      petition.view.ledger.pools.poolOf(address) === entry &&
+      addressRefusal(petition, entry, address) === undefined,
+  );
+  return usable.sort(compareIp)[0];
+}
+
+/** The first in declared order, be it free for everybody or reserved for this namespace. */
+function firstFree(petition: Petition, entry: PoolEntry, family: Family): IpAddress | undefined {
+  const space = entry.free.get(family);
+  let best = space?.first();
+  const kept = petition.view.ledger.keptForNamespace(petition.namespace);
+  let bestPlace = best === undefined || kept.size === 0 ? undefined : space?.placeOf(best);
+  for (const address of kept) {
+    if (familyOf(address) !== family) continue;
+    const value = ipToBigInt(address);
+    const place = space?.placeOf(value);
+    if (place === undefined || addressRefusal(petition, entry, address) !== undefined) continue;
+    if (bestPlace === undefined || place < bestPlace) {
+      best = value;
+      bestPlace = place;
+    }
+  }
+  return best === undefined ? undefined : ipFromBigInt(family, best);
+}
+
+/** Exactly these addresses, at most one of each family, all from one Pool; then the families that still lack one. */
+function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): Attempt {
+  const picks: Pick[] = [];
+  const refusals: Refusal[] = [];
+  let fresh = 0;
+  for (const address of addresses) {
+    const found = grantAddress(petition, address, fresh);
+    if ('reason' in found) refusals.push(found);
+    else {
+      picks.push(found);
+      if (!isHeld(petition, address)) fresh++;
+    }
+  }
+  const [first] = picks;
+  if (first === undefined || refusals.length > 0) return { ok: false, refusals };
+  const entry = first.pool;
+  const stranger = picks.find((pick) => pick.pool !== entry);
+  if (stranger !== undefined) {
+    const message =
+      `${first.address} is in Pool ${entry?.name ?? ''} and ${stranger.address} in Pool ` +
+      `${stranger.pool?.name ?? ''}; all addresses of a Service come from one Pool`;
+    return { ok: false, refusals: [{ reason: 'AddressNotInPool', message, waits: [] }] };
+  }
+  if (entry === undefined) return { ok: true, picks, missing: [] };
+  return grantFromPool(petition, entry, picks, false);
+}
+
+function grantAddress(petition: Petition, address: IpAddress, fresh: number): Pick | Refusal {
+  const { request, view } = petition;
+  const family = familyOf(address);
+  const entry = view.ledger.pools.poolOf(address);
+  const held = petition.held.find((each) => each.address === address);
+  if (entry === undefined) {
+    // held, and its Pool was edited away: asking for it is no reason to lose it
+    if (held !== undefined) return held;
+    return { reason: 'AddressNotInPool', message: whyInNoPool(petition, address), waits: [] };
+  }
+  if (request.pool !== undefined && request.pool !== entry.name) {
+    const message = `${address} is in Pool ${entry.name}, but the Service asks for Pool ${request.pool}`;
+    return { reason: 'ConflictingRequest', message, waits: [] };
+  }
+  if (held !== undefined) return { address, family, pool: entry };
+  return (
+    poolRefusal(petition, entry, false) ??
+    addressRefusal(petition, entry, address) ??
+    limitRefusal(petition, entry, address, fresh) ?? { address, family, pool: entry }
+  );
+}
+
+function whyInNoPool(petition: Petition, address: IpAddress): string {
+  const exclusion = petition.view.ledger.pools.exclusion(address);
+  if (exclusion === undefined) return `${address} is in no usable Pool`;
+  return `${address} is in Pool ${exclusion.pool}, but ${exclusion.why}`;
+}

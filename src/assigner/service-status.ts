@@ -1,0 +1,137 @@
+// What the assigner writes into a Service: status.loadBalancer and one condition. Pure.
+// Invariant: conditions of others and fields of others stay as they are, and a status that says the same already is
+// not written again.
+import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
+import type { Condition, LoadBalancerIngress, Service, ServiceStatus } from '../api/kubernetes.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { IpAddress } from '../net/address.ts';
+import { samePort, type Ports } from './petition.ts';
+import { formatTimestamp } from './timestamp.ts';
+
+/** Addresses and what the user is told. */
+export interface Outcome {
+  readonly addresses: readonly ServedAddress[];
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+export interface ServedAddress {
+  readonly address: IpAddress;
+  /** Ports that another Service has on a shared address. */
+  readonly refused: Ports;
+}
+
+/** PortStatus.error: a domain-qualified CamelCase name (Kubernetes API, core/v1 PortStatus). */
+const PORT_CONFLICT_ERROR = 'vipvs.io/PortConflict';
+
+/** The status that the Service should have; undefined where it has it. */
+export function assignedStatus(
+  service: Service,
+  ports: Ports,
+  outcome: Outcome,
+  nowMs: number | undefined,
+): ServiceStatus | undefined {
+  const ingress = outcome.addresses.map((served) => ingressOf(served, ports));
+  const old = service.status ?? {};
+  const oldCondition = conditionOf(service);
+  const status = outcome.addresses.length > 0 ? 'True' : 'False';
+  const isSameCondition =
+    oldCondition?.status === status &&
+    oldCondition.reason === outcome.reason &&
+    oldCondition.message === outcome.message;
+  if (isSameCondition && sameIngress(old.loadBalancer?.ingress ?? [], ingress)) return undefined;
+  const condition = isSameCondition
+    ? oldCondition
+    : makeCondition(oldCondition, status, outcome, nowMs);
+  const others = (old.conditions ?? []).filter((other) => other.type !== ADDRESS_ASSIGNED);
+  return {
+    ...old,
+    loadBalancer: ingress.length > 0 ? { ingress } : {},
+    conditions: [...others, condition].sort(byType),
+  };
+}
+
+function byType(a: Condition, b: Condition): number {
+  if (a.type === b.type) return 0;
+  return a.type < b.type ? -1 : 1;
+}
+
+export function conditionOf(service: Service): Condition | undefined {
+  return service.status?.conditions?.find((condition) => condition.type === ADDRESS_ASSIGNED);
+}
+
+/** lastTransitionTime moves only with the status (Kubernetes API conventions); without a clock there is none. */
+function makeCondition(
+  old: Condition | undefined,
+  status: 'True' | 'False',
+  outcome: Outcome,
+  nowMs: number | undefined,
+): Condition {
+  const now = nowMs === undefined ? undefined : formatTimestamp(nowMs);
+  const time = old?.status === status ? (old.lastTransitionTime ?? now) : now;
+  return {
+    type: ADDRESS_ASSIGNED,
+    status,
+    ...(time === undefined ? {} : { lastTransitionTime: time }),
+    reason: outcome.reason,
+    message: outcome.message,
+  };
+}
+
+/** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */
+function ingressOf({ address, refused }: ServedAddress, ports: Ports): LoadBalancerIngress {
+  const statuses = ports.map(({ port, protocol }) =>
+    refused.some((other) => samePort(other, { port, protocol }))
+      ? { port, protocol, error: PORT_CONFLICT_ERROR }
+      : { port, protocol },
+  );
+  return { ip: address, ipMode: 'Proxy', ...(statuses.length === 0 ? {} : { ports: statuses }) };
+}
+
+function sameIngress(
+  a: readonly LoadBalancerIngress[],
+  b: readonly LoadBalancerIngress[],
+): boolean {
+  return a.length === b.length && a.every((entry, i) => sameEntry(entry, b[i]));
+}
+
+function sameEntry(a: LoadBalancerIngress, b: LoadBalancerIngress | undefined): boolean {
+  const left = a.ports ?? [];
+  const right = b?.ports ?? [];
+  return (
+    a.ip === b?.ip &&
+    a.ipMode === b?.ipMode &&
+    a.hostname === b?.hostname &&
+    left.length === right.length &&
+    left.every((port, i) => {
+      const other = right[i];
+      return (
+        port.port === other?.port && port.protocol === other.protocol && port.error === other.error
+      );
+    })
+  );
+}
+
+/**
+ * The status of a Service that is ours no more, without what we wrote; undefined where nothing of it is there.
+ * `isOurs` tells our addresses from those of the load balancer that has the Service now.
+ */
+export function cleanedStatus(
+  service: Service,
+  isOurs: (address: string) => boolean,
+): ServiceStatus | undefined {
+  const { conditions = [], loadBalancer, ...rest } = service.status ?? {};
+  const othersConditions = conditions.filter(
+    ({ type }) => type !== ADDRESS_ASSIGNED && type !== PROGRAMMED,
+  );
+  const ingress = loadBalancer?.ingress ?? [];
+  const othersIngress = ingress.filter((entry) => entry.ip === undefined || !isOurs(entry.ip));
+  const isClean =
+    othersConditions.length === conditions.length && othersIngress.length === ingress.length;
+  if (isClean) return undefined;
+  return {
+    ...rest,
+    loadBalancer: othersIngress.length > 0 ? { ingress: othersIngress } : {},
+    conditions: othersConditions,
+  };
+}

@@ -1,0 +1,94 @@
+// Runs the assigner on a set of objects, with every write succeeding at once, until nothing more changes. Pure: the same
+// objects in any order give the same result. `vipvs simulate` and the script tests are this function.
+import { ClusterStore, KINDS, keyOf, type ClusterObject } from '../api/cluster.ts';
+import { Assigner } from './assigner.ts';
+import type { Action, AssignerConfig, EventNote } from './decision.ts';
+
+export interface Simulated {
+  /** In order of kind, then of name. */
+  readonly objects: readonly ClusterObject[];
+  /** In the order in which they would be written. */
+  readonly events: readonly EventNote[];
+  readonly actions: readonly Action[];
+}
+
+/** A plan that has not settled by then never will: that is a bug. */
+const STEPS_MAX = 100;
+
+export function simulate(
+  objects: Iterable<ClusterObject>,
+  config: AssignerConfig,
+  nowMs?: number,
+): Simulated {
+  const store = new ClusterStore();
+  for (const object of objects) store.set(object);
+  const assigner = new Assigner(store, config);
+  const actions: Action[] = [];
+  const events: EventNote[] = [];
+  for (let steps = 0; ; steps++) {
+    if (steps === STEPS_MAX) throw new Error(`no end after ${STEPS_MAX} steps: ${last(actions)}`);
+    const { decisions } = assigner.step(nowMs);
+    if (decisions.length === 0) break;
+    events.push(...decisions.flatMap((decision) => decision.events));
+    const written = decisions.flatMap((decision) => decision.actions);
+    for (const action of written) {
+      applyAction(store, action);
+      actions.push(action);
+    }
+    for (const action of written) assigner.onChange(...changeOf(action));
+  }
+  return { objects: sortedObjects(store), events, actions };
+}
+
+function last(actions: readonly Action[]): string {
+  return JSON.stringify(actions.slice(-2));
+}
+
+/** What the action leaves in a store whose writes always succeed. */
+export function applyAction(store: ClusterStore, action: Action): void {
+  switch (action.do) {
+    case 'ip.create':
+    case 'ip.update':
+    case 'ip.status':
+      store.set(action.ip);
+      return;
+    case 'ip.delete':
+      store.delete('IP', action.ip.metadata.name);
+      return;
+    case 'service.status': {
+      const service = store.services.get(action.service);
+      if (service !== undefined) store.set({ ...service, status: action.status });
+      return;
+    }
+    case 'pool.status': {
+      const pool = store.pools.get(action.pool);
+      if (pool !== undefined) store.set({ ...pool, status: action.status });
+    }
+  }
+}
+
+/** The object that the action writes, as the arguments of Assigner.onChange. */
+export function changeOf(action: Action): Parameters<Assigner['onChange']> {
+  switch (action.do) {
+    case 'service.status':
+      return ['Service', action.service];
+    case 'pool.status':
+      return ['Pool', action.pool];
+    case 'ip.create':
+    case 'ip.update':
+    case 'ip.status':
+    case 'ip.delete':
+      return ['IP', action.ip.metadata.name];
+  }
+}
+
+function sortedObjects(store: ClusterStore): readonly ClusterObject[] {
+  const keyed = [...store.objects()].map((object) => ({ object, key: keyOf(object) }));
+  const place = new Map(KINDS.map((kind, i) => [kind, i]));
+  keyed.sort((a, b) => {
+    const byKind = (place.get(a.object.kind) ?? 0) - (place.get(b.object.kind) ?? 0);
+    if (byKind !== 0) return byKind;
+    return a.key < b.key ? -1 : 1;
+  });
+  return keyed.map(({ object }) => object);
+}
