@@ -1,0 +1,334 @@
+// Standalone mode as one process: directory -> objects -> assigner -> state file -> agent. Everything outside comes
+// in as a port, so that a test runs all of it on a fake kernel.
+// Invariants: an address is on the disk before it is in the kernel, unless the disk fails; nothing is decided before
+// the whole directory was read once; stopping touches nothing in the kernel.
+import type { EventNote } from '../assigner/decision.ts';
+import { Assigner } from '../assigner/assigner.ts';
+import type { Kind } from '../api/cluster.ts';
+import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
+import type { Condition } from '../api/kubernetes.ts';
+import { DirectorySource } from '../files/directory.ts';
+import { formatManifestProblem } from '../files/parse-document.ts';
+import { loadState, type State, type StateDisk, type StateProcess } from '../files/state.ts';
+import type { IpAddress } from '../net/address.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import { RepeatedFailures, type Log } from '../runtime/log.ts';
+import { Loop, type RoundResult } from '../runtime/loop.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { EventLog } from './event-log.ts';
+import { ownNode } from './own-node.ts';
+import { StandaloneObjects } from './standalone-objects.ts';
+import { StateSaver } from './state-saver.ts';
+
+/** The node's side, as much of it as this file needs. */
+export interface StandaloneAgent {
+  /** Begins its rounds: the objects are complete. */
+  start(): void;
+  /** An object came, changed or went; the view shows it already. */
+  onChange(kind: Kind, key: string): void;
+  /** Why it is not ready; empty: the first full round is done. */
+  notReady(): readonly string[];
+  /** Ends its rounds; the kernel keeps what it has. */
+  stop(): Promise<void>;
+}
+
+/** What the agent tells back. */
+export interface AgentReports {
+  readonly condition: (service: string, condition: Omit<Condition, 'lastTransitionTime'>) => void;
+  readonly event: (event: EventNote) => void;
+}
+
+export interface StandaloneOptions {
+  readonly directory: string;
+  readonly stateDirectory: string;
+  readonly nodeName: string;
+  /** Services of type LoadBalancer without a loadBalancerClass are ours. */
+  readonly handleUnset: boolean;
+  readonly holdSeconds: number;
+}
+
+export interface StandalonePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: StateDisk;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly process: StateProcess;
+  /** The host's own addresses; `vips` are there because we put them there. */
+  readonly ownAddresses: (vips: { has(address: IpAddress): boolean }) => readonly IpAddress[];
+  readonly makeAgent: (objects: StandaloneObjects, reports: AgentReports) => StandaloneAgent;
+}
+
+/** A new address of the host is left out of the Pools after at most this time. */
+const OWN_ADDRESSES_MS = 60_000;
+const KINDS_COUNTED = ['Pool', 'IP', 'Service', 'EndpointSlice', 'Namespace', 'Node'] as const;
+
+export class Standalone {
+  readonly #options: StandaloneOptions;
+  readonly #ports: StandalonePorts;
+  readonly #objects: StandaloneObjects;
+  readonly #events = new EventLog();
+  readonly #assigner: Assigner;
+  readonly #source: DirectorySource;
+  readonly #saver: StateSaver;
+  readonly #loop: Loop<'assign'>;
+  readonly #agent: StandaloneAgent;
+  readonly #failures = new RepeatedFailures();
+  #problems: readonly string[] = [];
+  #isFirstSyncDone = false;
+  #isFirstRoundDone = false;
+  #ownAddressesText = '';
+  #ownAddressesAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: StandaloneOptions, ports: StandalonePorts) {
+    const { clock, random, disk } = ports;
+    this.#options = options;
+    this.#ports = ports;
+    this.#objects = new StandaloneObjects((kind, key) => this.#onChange(kind, key));
+    const { holdSeconds, handleUnset } = options;
+    this.#assigner = new Assigner(this.#objects.store, {
+      loadBalancerClass: LOAD_BALANCER_CLASS,
+      handleUnset,
+      holdSeconds,
+    });
+    this.#source = this.#makeSource();
+    this.#saver = new StateSaver({
+      directory: options.stateDirectory,
+      disk,
+      clock,
+      random,
+      snapshot: () => this.#snapshot(),
+      onFailure: (error, delayMs) => this.#stateFailed(error, delayMs),
+      onSuccess: () => this.#stateWritten(),
+    });
+    this.#loop = new Loop({
+      clock,
+      random,
+      round: () => this.#round(),
+      onFailure: (error) => {
+        throw error; // the assigner does no I/O: a throw in it is a bug
+      },
+    });
+    this.#agent = ports.makeAgent(this.#objects, {
+      condition: (service, condition) => this.#setCondition(service, condition),
+      event: (event) => this.#addEvent(event),
+    });
+  }
+
+  /** Loads the state and begins. Throws OperationalError where the state is damaged beyond its copy. */
+  async start(): Promise<void> {
+    const { stateDirectory } = this.#options;
+    const { state, notices, isLost } = await loadState(stateDirectory);
+    if (isLost) {
+      const text = `${notices.join('; ')}: addresses could change; bring back a good copy, or move both files away to start from nothing`;
+      throw new OperationalError('state-unreadable', text);
+    }
+    for (const notice of notices) this.#ports.log.warn({ notice }, 'state file is damaged');
+    if (state !== undefined) {
+      this.#objects.restore(state);
+      this.#events.restore(state.events);
+    }
+    this.#source.start(state?.kept ?? []);
+  }
+
+  notReady(): readonly string[] {
+    if (!this.#isFirstSyncDone) {
+      return [`manifests are not read: ${this.#source.status.failure ?? ''}`];
+    }
+    if (!this.#isFirstRoundDone) return ['the first addresses are not assigned yet'];
+    return this.#agent.notReady();
+  }
+
+  /** Ends everything but the kernel's forwarding. */
+  async stop(): Promise<void> {
+    await this.#source.close();
+    await this.#loop.stop();
+    await this.#agent.stop();
+    await this.#saver.close();
+  }
+
+  #makeSource(): DirectorySource {
+    const { clock, log } = this.#ports;
+    return new DirectorySource(
+      this.#options.directory,
+      {
+        onChange: (changes) => {
+          const seenAt = new Date(clock.wallMs()).toISOString();
+          this.#objects.applySource(changes, seenAt);
+          log.debug({ changed: changes.length }, 'manifests changed');
+        },
+        onStatus: () => this.#onSourceStatus(),
+        onError: (error) => {
+          const repeat = this.#failures.fail(`source ${String(error)}`);
+          if (repeat !== undefined)
+            log.warn({ err: error, ...repeat }, 'manifests can not be watched or read');
+        },
+      },
+      {
+        timer: (delayMs, callback) => clock.timer(delayMs, callback),
+        wallMs: () => clock.wallMs(),
+      },
+    );
+  }
+
+  #onSourceStatus(): void {
+    const { log, metrics } = this.#ports;
+    const { isSynced, failure } = this.#source.status;
+    metrics.source.synced.set(isSynced ? 1 : 0);
+    if (!isSynced) {
+      log.error({ failure }, 'manifests are away; everything stays as it is until they are back');
+      return;
+    }
+    if (!this.#isFirstSyncDone) {
+      this.#isFirstSyncDone = true;
+      this.#objects.forgetMissing();
+      this.#loop.mark('assign');
+    }
+    this.#tellProblems();
+    this.#saver.mark();
+  }
+
+  /** Each problem of the manifests is logged once, when it appears. */
+  #tellProblems(): void {
+    const problems = this.#source.problems().map(formatManifestProblem);
+    const known = new Set(this.#problems);
+    const now = new Set(problems);
+    for (const problem of now) {
+      if (!known.has(problem)) this.#ports.log.warn({ problem }, 'manifest can not be used');
+    }
+    for (const problem of known) {
+      if (!now.has(problem)) this.#ports.log.info({ problem }, 'manifest problem is solved');
+    }
+    this.#problems = problems;
+  }
+
+  #onChange(kind: Kind, key: string): void {
+    this.#assigner.onChange(kind, key);
+    this.#agent.onChange(kind, key);
+    if (this.#isFirstSyncDone && kind !== 'EndpointSlice') this.#loop.mark('assign');
+  }
+
+  /** One round of the assigner: decide, write the state, tell the agent. */
+  async #round(): Promise<RoundResult> {
+    const { clock, metrics } = this.#ports;
+    const startMs = clock.nowMs();
+    this.#refreshOwnNode(startMs);
+    const wallMs = clock.wallMs();
+    const step = this.#assigner.step(wallMs);
+    const actions = step.decisions.flatMap((decision) => decision.actions);
+    this.#objects.applyActions(actions);
+    for (const decision of step.decisions)
+      decision.events.forEach((event) => this.#addEvent(event));
+    if (actions.length > 0) await this.#saver.save();
+    for (const action of actions) {
+      if (action.do === 'service.status') this.#agent.onChange('Service', action.service);
+      else if (action.do === 'pool.status') continue;
+      else this.#agent.onChange('IP', action.ip.metadata.name);
+    }
+    if (!this.#isFirstRoundDone) {
+      this.#isFirstRoundDone = true;
+      this.#agent.start();
+    }
+    metrics.rounds.durationSeconds.observe(
+      { component: 'assigner', kind: 'incremental' },
+      (clock.nowMs() - startMs) / 1000,
+    );
+    metrics.rounds.lastSuccessTimestampSeconds.set({ component: 'assigner' }, wallMs / 1000);
+    this.#countObjects();
+    const holdEndMs =
+      step.wakeAtMs === undefined
+        ? Number.POSITIVE_INFINITY
+        : startMs + Math.max(0, step.wakeAtMs - wallMs);
+    return { wakeAtMs: Math.min(holdEndMs, startMs + OWN_ADDRESSES_MS) };
+  }
+
+  #refreshOwnNode(nowMs: number): void {
+    if (nowMs - this.#ownAddressesAtMs < OWN_ADDRESSES_MS) return;
+    this.#ownAddressesAtMs = nowMs;
+    const inUse = new Set<string>();
+    for (const ip of this.#objects.store.ips.values()) inUse.add(ip.spec.address);
+    const addresses = this.#ports.ownAddresses(inUse);
+    const text = addresses.join(' ');
+    if (text === this.#ownAddressesText) return;
+    this.#ownAddressesText = text;
+    this.#objects.setOwnNode(ownNode(this.#options.nodeName, addresses));
+  }
+
+  #setCondition(service: string, condition: Omit<Condition, 'lastTransitionTime'>): void {
+    const lastTransitionTime = new Date(this.#ports.clock.wallMs()).toISOString();
+    if (this.#objects.setCondition(service, { ...condition, lastTransitionTime }))
+      this.#saver.mark();
+  }
+
+  #addEvent(event: EventNote): void {
+    const { clock, log } = this.#ports;
+    this.#events.add(event, new Date(clock.wallMs()).toISOString());
+    const { kind, namespace, name } = event.regarding;
+    const object = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+    const fields = { object, reason: event.reason, note: event.note };
+    if (event.type === 'Warning') log.warn(fields, 'event');
+    else log.info(fields, 'event');
+    this.#saver.mark();
+  }
+
+  #stateFailed(error: OperationalError, delayMs: number): void {
+    const { log, metrics } = this.#ports;
+    metrics.source.stateWriteFailuresTotal.inc();
+    const repeat = this.#failures.fail('state');
+    if (repeat !== undefined) {
+      log.error(
+        { err: error, code: error.code, delayMs: Math.round(delayMs), ...repeat },
+        'state is not written',
+      );
+    }
+  }
+
+  #stateWritten(): void {
+    if (this.#failures.succeed('state')) this.#ports.log.info({}, 'state is written again');
+  }
+
+  #countObjects(): void {
+    const { store } = this.#objects;
+    const { metrics } = this.#ports;
+    const maps = {
+      Pool: store.pools,
+      IP: store.ips,
+      Service: store.services,
+      EndpointSlice: store.endpointSlices,
+      Namespace: store.namespaces,
+      Node: store.nodes,
+    };
+    for (const kind of KINDS_COUNTED) metrics.source.objects.set({ kind }, maps[kind].size);
+    metrics.assigner.leader.set(1);
+    metrics.assigner.poolAddresses.reset(); // Pools go, too
+    for (const pool of store.pools.values()) {
+      const { capacity = 0, allocatable = 0 } = pool.status ?? {};
+      const set = (state: string, value: number): void =>
+        metrics.assigner.poolAddresses.set({ pool: pool.metadata.name, state }, value);
+      set('capacity', capacity);
+      set('free', allocatable);
+      set('used', capacity - allocatable);
+    }
+  }
+
+  #snapshot(): State {
+    const { store } = this.#objects;
+    return {
+      savedAt: new Date(this.#ports.clock.wallMs()).toISOString(),
+      process: this.#ports.process,
+      ips: [...store.ips.values()],
+      services: [...store.services].flatMap(([key, { metadata, status }]) =>
+        status === undefined ? [] : [{ key, status, firstSeen: metadata.creationTimestamp }],
+      ),
+      pools: [...store.pools].map(([name, { metadata, status }]) => ({
+        name,
+        status: status ?? {},
+        firstSeen: metadata.creationTimestamp,
+      })),
+      events: this.#events.list(),
+      problems: this.#problems,
+      kept: this.#source.index.keptObjects(),
+    };
+  }
+}
