@@ -31,6 +31,7 @@ export interface Library {
     ) => number
   >;
   readonly announce: KoffiFunc<(ifindex: number, list: Bytes, count: number) => number>;
+  readonly tuneNetlink: KoffiFunc<(fd: number, receiveBytes: number) => number>;
 }
 export type DumpCall = KoffiFunc<
   (handle: Handle, out: Bytes, capacity: number, chunk: Bytes) => number
@@ -82,6 +83,7 @@ function loadLibrary(file: string): Library {
       `int vipvs_dump_dests(${handle}, const void *keys, uint32_t k, void *out, uint32_t n, void *chunk)`,
     ),
     announce: lib.func('int vipvs_announce(uint32_t ifindex, void *list, uint32_t count)'),
+    tuneNetlink: lib.func('int vipvs_tune_netlink(int fd, uint32_t receive_bytes)'),
   };
 }
 

@@ -48,9 +48,10 @@ const IFA_F_NODAD = 0x02;
 const IFA_F_PERMANENT = 0x80;
 const LIFETIME_FOREVER = 0xffffffff;
 
-const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+// linux/if_arp.h
+const ARPHRD_ETHER = 1;
 const IFF_UP = 0x1;
 const IFF_RUNNING = 0x40;
 
@@ -77,8 +78,8 @@ export interface LinkRecord {
   /** Administratively up (IFF_UP) and with carrier (IFF_RUNNING). */
   readonly up: boolean;
   readonly mtu: number;
-  /** Hardware address, empty where the link has none. */
-  readonly mac: Uint8Array;
+  /** Has a MAC, ARP and neighbour discovery (ARPHRD_ETHER): addresses can be announced on it. */
+  readonly isEthernet: boolean;
 }
 
 export type RtMessage = { readonly seq: number; readonly interrupted: boolean } & (
@@ -309,7 +310,7 @@ function decodeLink(body: Uint8Array): LinkRecord {
     name: name === undefined ? '' : textOf(name),
     up: (flags & running) === running,
     mtu: mtu === undefined ? 0 : viewOf(mtu, 4, 'IFLA_MTU').getUint32(0, LITTLE),
-    mac: Uint8Array.from(attributes.get(IFLA_ADDRESS) ?? []),
+    isEthernet: view.getUint16(2, LITTLE) === ARPHRD_ETHER,
   };
 }
 

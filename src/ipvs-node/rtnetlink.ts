@@ -6,10 +6,10 @@
 // callbacks uses a watcher that is gone. And a receive buffer that overflows ABORTS the process: libuv reports the
 // error as status EBADF, and the error object is made with a null string. So no socket here can overflow.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { getSystemErrorName } from 'node:util';
 
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 
+import { errnoName } from './ipvs-errno.ts';
 import {
   decodeMessages,
   encodeAddress,
@@ -81,8 +81,8 @@ function deliver(socket: RawNetlinkSocket, receive: (answer: Answer) => void): v
   socket.on('truncatedMessage', () => receive({ kind: 'loss', why: 'truncated message' }));
 }
 
-function errnoName(errno: number): string {
-  return errno === 0 ? 'ok' : getSystemErrorName(-errno);
+function outcomeOf(errno: number): ChangeOutcome {
+  return errno === 0 ? 'ok' : errnoName(errno);
 }
 
 /** Requests one after the other: dumps and batches of address changes. */
@@ -160,11 +160,11 @@ export class RtNetlink {
   async #dumpOnce(what: 'addresses' | 'links'): Promise<readonly RtMessage[] | 'interrupted'> {
     const seq = this.#takeSeq(1);
     const found: RtMessage[] = [];
-    let interrupted = false;
+    const dump = { interrupted: false };
     const loss = await this.#exchange([encodeDump(what, seq)], (messages) => {
       for (const message of messages) {
         if (message.seq !== seq) continue; // the rest of a dump that was given up
-        interrupted ||= message.interrupted;
+        if (message.interrupted) dump.interrupted = true;
         if (message.kind === 'done' || message.kind === 'ack') {
           return message.errno === 0 ? 'end' : `the kernel said ${errnoName(message.errno)}`;
         }
@@ -173,7 +173,7 @@ export class RtNetlink {
       return 'more';
     });
     if (loss !== undefined) throw new IncompleteDumpError(`dump of ${what}: ${loss}`);
-    return interrupted ? 'interrupted' : found;
+    return dump.interrupted ? 'interrupted' : found;
   }
 
   async #changeBatch(changes: readonly AddressChange[]): Promise<readonly ChangeOutcome[]> {
@@ -184,7 +184,7 @@ export class RtNetlink {
     const loss = await this.#exchange(datagrams, (messages) => {
       for (const message of messages) {
         const i = message.seq - first;
-        if (message.kind === 'ack' && i >= 0 && i <= last) outcomes[i] = errnoName(message.errno);
+        if (message.kind === 'ack' && i >= 0 && i <= last) outcomes[i] = outcomeOf(message.errno);
       }
       return outcomes[last] === undefined ? 'more' : 'end';
     });
@@ -203,8 +203,7 @@ export class RtNetlink {
         timer = setTimeout(() => resolve(`no answer within ${SILENCE_MS} ms`), SILENCE_MS);
         this.#receive = (answer) => {
           timer?.refresh();
-          if (answer.kind === 'loss') return resolve(answer.why);
-          const state = consume(answer.messages);
+          const state = answer.kind === 'loss' ? answer.why : consume(answer.messages);
           if (state === 'end') resolve(undefined);
           else if (state !== 'more') resolve(state);
         };

@@ -1,0 +1,61 @@
+// Cuts a list of operations into runs that one executor takes as a batch, in order. Pure.
+import type { AddressOp } from './address-book.ts';
+import type { Op } from './kernel.ts';
+import type { FirewallChange } from './nft-script.ts';
+
+export type IpvsKernelOp = Extract<Op, { op: `vs.${string}` | `rs.${string}` }>;
+export type AnnounceOp = Extract<Op, { op: 'vip.announce' }>;
+export type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
+
+export type Group =
+  | { readonly kind: 'ipvs'; readonly ops: readonly IpvsKernelOp[] }
+  | { readonly kind: 'address'; readonly ops: readonly AddressOp[] }
+  | { readonly kind: 'announce'; readonly ops: readonly AnnounceOp[] }
+  | { readonly kind: 'firewall'; readonly ops: readonly FirewallChange[] }
+  | { readonly kind: 'sysctl'; readonly ops: readonly SysctlOp[] };
+
+/** The longest run of operations from `start` on that one executor takes. */
+export function groupAt(ops: readonly Op[], start: number): Group {
+  const take = <T extends Op>(isMember: (op: Op) => op is T): readonly T[] => {
+    const taken: T[] = [];
+    for (let i = start; i < ops.length; i++) {
+      const op = ops[i];
+      if (op === undefined || !isMember(op)) break;
+      taken.push(op);
+    }
+    return taken;
+  };
+  const first = ops[start];
+  switch (first?.op) {
+    case 'vip.add':
+    case 'vip.del':
+      return { kind: 'address', ops: take(isAddressOp) };
+    case 'vip.announce':
+      return { kind: 'announce', ops: take((op) => op.op === 'vip.announce') };
+    case 'fw.add':
+    case 'fw.del':
+      return { kind: 'firewall', ops: take(isFirewallOp) };
+    case 'sysctl.set':
+      return { kind: 'sysctl', ops: take((op) => op.op === 'sysctl.set') };
+    case 'vs.add':
+    case 'vs.set':
+    case 'vs.del':
+    case 'rs.add':
+    case 'rs.set':
+    case 'rs.del':
+    case undefined:
+      return { kind: 'ipvs', ops: take(isIpvsOp) };
+  }
+}
+
+function isIpvsOp(op: Op): op is IpvsKernelOp {
+  return op.op.startsWith('vs.') || op.op.startsWith('rs.');
+}
+
+function isAddressOp(op: Op): op is AddressOp {
+  return op.op === 'vip.add' || op.op === 'vip.del';
+}
+
+function isFirewallOp(op: Op): op is FirewallChange {
+  return op.op === 'fw.add' || op.op === 'fw.del';
+}

@@ -1,0 +1,265 @@
+// The ownership record on disk (in the run directory, a tmpfs) and the lock that keeps a second instance out.
+// Invariant: claim() returns only when the lines are in the file; where they can't be, nothing may be done to the kernel.
+// Plain write() is enough: the page cache survives kill -9, and a crash of the host takes the kernel state with it.
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+
+import type { IpAddress } from '../net/address.ts';
+import type { VirtualServerAddress, VirtualServerKey } from '../net/ipvs.ts';
+import { messageOf } from '../runtime/errors.ts';
+import {
+  addressId,
+  applyEntry,
+  emptyRecord,
+  entryLine,
+  headerLine,
+  parseRecord,
+  renderRecord,
+  sysctlLine,
+  type Entry,
+  type OwnedRecord,
+  type RecordScope,
+} from './ownership-journal.ts';
+import type { Owned } from './state.ts';
+
+export const DEFAULT_RUN_DIRECTORY = '/run/vipvs';
+/** The journal is rewritten when it has grown to this many times the lines that it needs. */
+const COMPACT_AT = 4;
+const COMPACT_LEAST_LINES = 1_000;
+
+/** The lines could not be written: the operation must not be done. */
+export class UnrecordedError extends Error {
+  override readonly name = 'UnrecordedError';
+  /** `ENOSPC`, `EROFS`, … */
+  readonly errno: string;
+
+  constructor(file: string, cause: unknown) {
+    super(`not done, because it can not be recorded in ${file}: ${messageOf(cause)}`, { cause });
+    this.errno = errnoOf(cause) ?? 'EIO';
+  }
+}
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+export function currentScope(): RecordScope {
+  return {
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    netnsInode: /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown',
+  };
+}
+
+export class Ownership {
+  readonly #file: string;
+  readonly #scope: RecordScope;
+  #record: OwnedRecord = emptyRecord();
+  #lines = 0;
+  /** The file does not hold exactly the record: a write failed. The next one writes all of it. */
+  #isBroken = false;
+  #descriptor: number | undefined;
+  #bytes = 0;
+  #unreadable = 0;
+
+  /** Reads the record that is there, if any; writes nothing until the first claim. */
+  constructor(directory: string, scope: RecordScope = currentScope()) {
+    this.#scope = scope;
+    // one run directory may serve several network namespaces
+    this.#file = path.join(directory, `owned-${scope.netnsInode}`);
+    this.#read();
+  }
+
+  get file(): string {
+    return this.#file;
+  }
+
+  /** Lines of the file that could not be read when it was opened: what they held is taken for foreign. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  get owned(): Owned {
+    return {
+      virtualServers: new Set(this.#record.virtualServers.keys()),
+      addresses: new Set([...this.#record.addresses.values()].map((held) => held.address)),
+    };
+  }
+
+  get virtualServers(): readonly VirtualServerAddress[] {
+    return [...this.#record.virtualServers.values()];
+  }
+
+  get addresses(): readonly { readonly address: IpAddress; readonly interface: string }[] {
+    return [...this.#record.addresses.values()];
+  }
+
+  /** Values from before our first change. */
+  get sysctls(): ReadonlyMap<string, number> {
+    return this.#record.sysctls;
+  }
+
+  has(entry: Entry): boolean {
+    return entry.kind === 'virtualServer'
+      ? this.#record.virtualServers.has(entry.key)
+      : this.#record.addresses.has(addressId(entry.address, entry.interface));
+  }
+
+  /** Before the kernel is changed. Throws UnrecordedError, and then records none of the entries. */
+  claim(entries: readonly Entry[]): void {
+    const fresh = entries.filter((entry) => !this.has(entry));
+    if (fresh.length === 0) return;
+    this.#append(fresh.map((entry) => entryLine('+', entry)));
+    for (const entry of fresh) applyEntry(this.#record, '+', entry);
+  }
+
+  /** After the kernel has it no more. A failed write is caught up by the next compact(). */
+  release(entries: readonly Entry[]): void {
+    const held = entries.filter((entry) => this.has(entry));
+    if (held.length === 0) return;
+    for (const entry of held) applyEntry(this.#record, '-', entry);
+    try {
+      this.#append(held.map((entry) => entryLine('-', entry)));
+    } catch (error) {
+      if (!(error instanceof UnrecordedError)) throw error;
+    }
+  }
+
+  /** Keeps the value from before the first change of a sysctl. Throws UnrecordedError. */
+  rememberSysctl(key: string, value: number): void {
+    if (this.#record.sysctls.has(key)) return;
+    this.#append([sysctlLine(key, value)]);
+    this.#record.sysctls.set(key, value);
+  }
+
+  forgetSysctl(key: string): void {
+    if (this.#record.sysctls.delete(key)) this.#isBroken = true;
+  }
+
+  /**
+   * After a full round that read the whole kernel: drops what is not there any more and, where it pays, rewrites the
+   * file. Throws UnrecordedError where it has to be rewritten and can't be.
+   */
+  compact(present: {
+    readonly virtualServers: (key: VirtualServerKey) => boolean;
+    readonly address: (address: IpAddress, interfaceName: string) => boolean;
+  }): void {
+    const gone: Entry[] = [];
+    for (const key of this.#record.virtualServers.keys()) {
+      if (!present.virtualServers(key)) gone.push({ kind: 'virtualServer', key });
+    }
+    for (const held of this.#record.addresses.values()) {
+      if (!present.address(held.address, held.interface)) gone.push({ kind: 'address', ...held });
+    }
+    this.release(gone);
+    const needed = this.#record.virtualServers.size + this.#record.addresses.size;
+    const isLong = this.#lines > COMPACT_LEAST_LINES && this.#lines > COMPACT_AT * needed;
+    if (this.#isBroken || isLong || this.#isRemoved()) this.#rewrite();
+  }
+
+  /** Removes the file: nothing is owned any more. */
+  remove(): void {
+    this.close();
+    this.#record = emptyRecord();
+    this.#lines = 0;
+    try {
+      unlinkSync(this.#file);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #read(): void {
+    let text: string;
+    try {
+      text = readFileSync(this.#file, 'utf8');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return; // first start, or first since the boot
+      throw error;
+    }
+    const parsed = parseRecord(text, this.#scope);
+    this.#record = parsed.record;
+    this.#unreadable = parsed.unreadable;
+    this.#isBroken = true; // a half line may stand at its end: write all of it before adding to it
+  }
+
+  #append(lines: readonly string[]): void {
+    try {
+      if (this.#isRemoved()) this.#isBroken = true;
+      if (this.#isBroken) this.#rewrite();
+      const descriptor = this.#openForAppend();
+      const text = Buffer.from(lines.join(''));
+      for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
+      this.#bytes += text.length;
+      this.#lines += lines.length;
+    } catch (error) {
+      this.#undoHalfLine();
+      throw error instanceof UnrecordedError ? error : new UnrecordedError(this.#file, error);
+    }
+  }
+
+  /** Somebody deleted the file that we write to. */
+  #isRemoved(): boolean {
+    return this.#descriptor !== undefined && fstatSync(this.#descriptor).nlink === 0;
+  }
+
+  #openForAppend(): number {
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 });
+    const header = Buffer.from(headerLine(this.#scope));
+    const descriptor = openSync(this.#file, 'w', 0o644);
+    this.#descriptor = descriptor;
+    writeSync(descriptor, header);
+    this.#bytes = header.length;
+    return descriptor;
+  }
+
+  /** A full disk may have taken half of the lines. */
+  #undoHalfLine(): void {
+    if (this.#descriptor === undefined) return;
+    try {
+      ftruncateSync(this.#descriptor, this.#bytes);
+      // the position of the descriptor is behind the end now: start anew
+      this.close();
+    } finally {
+      this.#isBroken = true;
+    }
+  }
+
+  #rewrite(): void {
+    const next = `${this.#file}.new`;
+    const text = Buffer.from(renderRecord(this.#record, this.#scope));
+    let descriptor: number | undefined;
+    try {
+      mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 });
+      descriptor = openSync(next, 'w', 0o644);
+      for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
+      renameSync(next, this.#file);
+    } catch (error) {
+      if (descriptor !== undefined) closeSync(descriptor);
+      throw new UnrecordedError(this.#file, error);
+    }
+    this.close();
+    this.#descriptor = descriptor;
+    this.#bytes = text.length;
+    this.#lines = this.#record.virtualServers.size + this.#record.addresses.size;
+    this.#isBroken = false;
+  }
+}
