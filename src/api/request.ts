@@ -20,6 +20,13 @@ export interface AddressRequest {
   readonly problems: readonly Problem[];
 }
 
+const KEYS: ReadonlySet<string> = new Set(Object.values(REQUEST_KEYS).flat());
+
+function namesAnyKey(annotations: Readonly<Record<string, string>> | undefined): boolean {
+  for (const key in annotations) if (KEYS.has(key)) return true;
+  return false;
+}
+
 type Report = (reason: Reason, message: string) => void;
 
 /** One key that is there, and its value. */
@@ -42,7 +49,7 @@ const NO_REQUEST: AddressRequest = {
 export function resolveRequest(service: Service): AddressRequest {
   const { annotations } = service.metadata;
   const { loadBalancerIP } = service.spec;
-  if (annotations === undefined && loadBalancerIP === undefined) return NO_REQUEST;
+  if (loadBalancerIP === undefined && !namesAnyKey(annotations)) return NO_REQUEST;
   const problems: Problem[] = [];
   const report: Report = (reason, message) => {
     problems.push({ object: serviceRef(service), reason, message });

@@ -15,6 +15,7 @@ import { Ledger, type IpRecord } from './ledger.ts';
 import { decideIp, decidePool } from './objects.ts';
 import { decideService } from './plan.ts';
 import { decideReleases, isOurs } from './release.ts';
+import { formatTimestamp } from './timestamp.ts';
 import { WaitList } from './wait-list.ts';
 
 export interface Step {
@@ -95,7 +96,8 @@ export class Assigner {
   /** Decides all that changed since the last step, until nothing more follows from it. */
   step(nowMs: number | undefined): Step {
     const ledger = this.#takeChanges();
-    const view = { config: this.#config, cluster: this.#cluster, ledger, nowMs };
+    const timestamp = nowMs === undefined ? undefined : formatTimestamp(nowMs);
+    const view = { config: this.#config, cluster: this.#cluster, ledger, nowMs, timestamp };
     const decisions: Decision[] = [];
     for (const [name, endMs] of this.#holds) {
       if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);
@@ -185,7 +187,7 @@ export class Assigner {
     }
     // waits were cleared above: who is still to be decided here is woken by nobody
     for (const { key, service } of inOrder(keys, view)) {
-      const decision = decideService(service, view);
+      const decision = decideService(service, view, key);
       this.#take(decision, view, decisions);
       this.#waits.set(key, decision.waits);
     }

@@ -24,6 +24,8 @@ export interface AssignerView {
   readonly ledger: Ledger;
   /** Undefined: there is no clock (simulate); no hold ends and conditions carry no times. */
   readonly nowMs: number | undefined;
+  /** nowMs as the conditions show it. */
+  readonly timestamp: string | undefined;
 }
 
 /** What a refused Service waits for. It is decided again when one of these is reported as changed. */

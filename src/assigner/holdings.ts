@@ -2,7 +2,6 @@
 // It has the addresses that it has a claim on; where a claim is lost (IP object gone, state restored, moved here from
 // another load balancer) it still has the address that its status shows, if nobody else holds it.
 import type { Service } from '../api/kubernetes.ts';
-import { namespacedName } from '../api/kubernetes.ts';
 import { resolveRequest } from '../api/request.ts';
 import { compareIp, familyOf, tryParseIp, type Family, type IpAddress } from '../net/address.ts';
 import type { AssignerView } from './decision.ts';
@@ -11,8 +10,7 @@ import { claimOf } from './ip-object.ts';
 import { portsOf, type Held, type Petition } from './petition.ts';
 import { addressRefusal } from './rules.ts';
 
-export function petitionOf(service: Service, view: AssignerView): Petition {
-  const key = namespacedName(service.metadata);
+export function petitionOf(service: Service, key: string, view: AssignerView): Petition {
   const request = resolveRequest(service);
   const petition: Petition = {
     service,
@@ -24,6 +22,8 @@ export function petitionOf(service: Service, view: AssignerView): Petition {
     held: [],
     view,
   };
+  const ingress = service.status?.loadBalancer?.ingress ?? [];
+  if (ingress.length === 0 && view.ledger.addressesOf(key).length === 0) return petition;
   const held = bestOfEachFamily(petition, claimed(petition));
   const shown = shownAddresses(petition).filter(
     (each) => !held.some((other) => other.family === each.family),

@@ -4,7 +4,7 @@
 // first and given back ones last, so the next decision finds the rest to do.
 import { ALLOW_RENUMBER } from '../api/annotations.ts';
 import type { IP, IpService } from '../api/ip.ts';
-import type { Service } from '../api/kubernetes.ts';
+import { namespacedName, type Service } from '../api/kubernetes.ts';
 import { serviceRef } from '../api/problem.ts';
 import type { Reason } from '../api/reasons.ts';
 import { describeSources } from '../api/request.ts';
@@ -44,10 +44,14 @@ interface Settlement {
 }
 
 /** Decides for a Service that is ours; claims of a namesake that is gone are released before (release.ts). */
-export function decideService(service: Service, view: AssignerView): Decision {
+export function decideService(
+  service: Service,
+  view: AssignerView,
+  key = namespacedName(service.metadata),
+): Decision {
   // until its finalizers are gone it keeps what it has; nothing new is worth giving
   if (service.metadata.deletionTimestamp !== undefined) return NOTHING;
-  const petition = petitionOf(service, view);
+  const petition = petitionOf(service, key, view);
   return writeDown(petition, settle(petition));
 }
 
@@ -185,7 +189,7 @@ function writeDown(petition: Petition, settlement: Settlement): Decision {
     reason: first?.reason ?? 'Assigned',
     message: messageOf(petition, settlement.picks, notes),
   };
-  const status = assignedStatus(service, ports, outcome, view.nowMs);
+  const status = assignedStatus(service, ports, outcome, view.timestamp);
   const kept = new Set(settlement.picks.map((pick) => pick.address));
   const given = view.ledger.addressesOf(key).filter((address) => !kept.has(address));
   const old = conditionOf(service);
@@ -235,7 +239,7 @@ function claimFor(petition: Petition, pick: Pick): WrittenClaim {
   const { key, view, request, service } = petition;
   const { address } = pick;
   const record = view.ledger.record(address);
-  const others = (record?.claims ?? []).filter((claim) => claimKey(claim) !== key);
+  const others = record?.claims.filter((claim) => claimKey(claim) !== key) ?? [];
   const mine = record === undefined ? undefined : claimOf(record.claims, key);
   const taken = takenPorts(petition, mine, others);
   const sharingKey = sharingKeyOf(petition, mine, others);
@@ -245,7 +249,10 @@ function claimFor(petition: Petition, pick: Pick): WrittenClaim {
     name,
     ...(uid === undefined ? {} : { uid }),
     ...(sharingKey === undefined ? {} : { sharingKey }),
-    ports: petition.ports.filter((port) => !taken.has(formatPort(port))),
+    ports:
+      taken.size === 0
+        ? petition.ports
+        : petition.ports.filter((port) => !taken.has(formatPort(port))),
   };
   const notes: Note[] = [];
   for (const [port, holder] of taken) {
@@ -260,7 +267,8 @@ function claimFor(petition: Petition, pick: Pick): WrittenClaim {
   }
   return {
     action: claimAction(pick, record?.ip, mine, claim, view),
-    refused: petition.ports.filter((port) => taken.has(formatPort(port))),
+    refused:
+      taken.size === 0 ? NO_PORTS : petition.ports.filter((port) => taken.has(formatPort(port))),
     notes,
     waits: notes.length === 0 ? [] : [`ip:${address}`],
   };
@@ -287,12 +295,16 @@ function claimKey(claim: IpService): string {
   return `${claim.namespace}/${claim.name}`;
 }
 
+const NO_PORTS: Ports = [];
+const NONE_TAKEN: ReadonlyMap<string, string> = new Map();
+
 /** Ports of the Service that another holder has; who has one keeps it, and of two that have it the first by name. */
 function takenPorts(
   petition: Petition,
   mine: IpService | undefined,
   others: readonly IpService[],
 ): ReadonlyMap<string, string> {
+  if (others.length === 0) return NONE_TAKEN;
   const taken = new Map<string, string>();
   for (const port of petition.ports) {
     const isMine = mine?.ports.some((other) => samePort(other, port)) === true;

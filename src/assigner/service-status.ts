@@ -6,7 +6,6 @@ import type { Condition, LoadBalancerIngress, Service, ServiceStatus } from '../
 import type { Reason } from '../api/reasons.ts';
 import type { IpAddress } from '../net/address.ts';
 import { samePort, type Ports } from './petition.ts';
-import { formatTimestamp } from './timestamp.ts';
 
 /** Addresses and what the user is told. */
 export interface Outcome {
@@ -29,7 +28,7 @@ export function assignedStatus(
   service: Service,
   ports: Ports,
   outcome: Outcome,
-  nowMs: number | undefined,
+  timestamp: string | undefined,
 ): ServiceStatus | undefined {
   const ingress = outcome.addresses.map((served) => ingressOf(served, ports));
   const old = service.status ?? {};
@@ -42,7 +41,7 @@ export function assignedStatus(
   if (isSameCondition && sameIngress(old.loadBalancer?.ingress ?? [], ingress)) return undefined;
   const condition = isSameCondition
     ? oldCondition
-    : makeCondition(oldCondition, status, outcome, nowMs);
+    : makeCondition(oldCondition, status, outcome, timestamp);
   const others = (old.conditions ?? []).filter((other) => other.type !== ADDRESS_ASSIGNED);
   return {
     ...old,
@@ -65,10 +64,9 @@ function makeCondition(
   old: Condition | undefined,
   status: 'True' | 'False',
   outcome: Outcome,
-  nowMs: number | undefined,
+  timestamp: string | undefined,
 ): Condition {
-  const now = nowMs === undefined ? undefined : formatTimestamp(nowMs);
-  const time = old?.status === status ? (old.lastTransitionTime ?? now) : now;
+  const time = old?.status === status ? (old.lastTransitionTime ?? timestamp) : timestamp;
   return {
     type: ADDRESS_ASSIGNED,
     status,
@@ -80,11 +78,14 @@ function makeCondition(
 
 /** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */
 function ingressOf({ address, refused }: ServedAddress, ports: Ports): LoadBalancerIngress {
-  const statuses = ports.map(({ port, protocol }) =>
-    refused.some((other) => samePort(other, { port, protocol }))
-      ? { port, protocol, error: PORT_CONFLICT_ERROR }
-      : { port, protocol },
-  );
+  const statuses =
+    refused.length === 0
+      ? ports
+      : ports.map((port) =>
+          refused.some((other) => samePort(other, port))
+            ? { ...port, error: PORT_CONFLICT_ERROR }
+            : port,
+        );
   return { ip: address, ipMode: 'Proxy', ...(statuses.length === 0 ? {} : { ports: statuses }) };
 }
 
