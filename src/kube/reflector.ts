@@ -299,8 +299,7 @@ export class Reflector<T> {
       if (identity === undefined) throw badEvent(this.#path, 'an object without name');
       const { key, ...tracked } = identity;
       if (event.type === 'DELETED') {
-        const known = this.#tracked.get(key);
-        if (known?.uid === tracked.uid) this.#delete(key);
+        this.#delete(key);
       } else {
         const read = this.#read(key, tracked, event.object);
         if (read.object !== undefined) this.#upsert(key, tracked, read.object);

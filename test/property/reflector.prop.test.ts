@@ -80,13 +80,16 @@ test('reflector: any interleaving of changes and faults ends with sink = server'
         });
         const stop = new AbortController();
         const running = reflector.run(stop.signal);
-        for (const one of steps) await take(api, one);
-        const want = new Map([...api.objects.values()].map((raw) => [nameOf(raw), project(raw)]));
-        const text = (objects: ReadonlyMap<string, Held>): string =>
-          JSON.stringify([...objects].sort(([a], [b]) => (a < b ? -1 : 1)));
-        await until('sink = server', () => synced === 1 && text(held) === text(want));
-        stop.abort();
-        await running;
+        try {
+          for (const one of steps) await take(api, one);
+          const want = new Map([...api.objects.values()].map((raw) => [nameOf(raw), project(raw)]));
+          const text = (objects: ReadonlyMap<string, Held>): string =>
+            JSON.stringify([...objects].sort(([a], [b]) => (a < b ? -1 : 1)));
+          await until('sink = server', () => synced === 1 && text(held) === text(want));
+        } finally {
+          stop.abort();
+          await running;
+        }
       },
     ),
     { numRuns: 200 },
