@@ -2,49 +2,82 @@
 // it is the lock that keeps two writers from giving one address twice (design decision 7).
 import { z } from 'zod';
 import { PROTOCOLS } from '../net/ipvs.ts';
+import { celRules } from './cel.ts';
 import { objectMetaSchema } from './kubernetes.ts';
 import { API_VERSION } from './pool.ts';
 import type { DeepReadonly } from './readonly.ts';
 
+const NAMESPACE_MAX = 63;
+const NAME_MAX = 253;
+
 /** One Service on the address. More than one entry: they share it under one sharing key. */
 const ipServiceSchema = z.object({
-  namespace: z.string(),
-  name: z.string(),
-  /** Guards against a Service that was deleted and made again under the same name. */
-  uid: z.string().optional(),
-  sharingKey: z.string().optional(),
-  ports: z.array(z.object({ port: z.number().int(), protocol: z.enum(PROTOCOLS) })),
+  namespace: z.string().max(NAMESPACE_MAX),
+  name: z.string().max(NAMESPACE_MAX),
+  uid: z.string().max(64).optional().meta({
+    description: 'Guards against a Service that was deleted and made again under the same name.',
+  }),
+  sharingKey: z.string().max(NAME_MAX).optional(),
+  ports: z
+    .array(z.object({ port: z.number().int().min(1).max(65535), protocol: z.enum(PROTOCOLS) }))
+    .max(1024),
 });
 export type IpService = DeepReadonly<z.infer<typeof ipServiceSchema>>;
 
 export const ipSpecSchema = z.strictObject({
-  address: z.string().max(100),
-  poolName: z.string().max(253),
+  address: z
+    .string()
+    .max(45) // eight groups of four digits are 39, with a dotted quad 45
+    .meta({
+      description: 'The address, in canonical form (RFC 5952). The object is named after it.',
+      ...celRules(
+        {
+          rule: 'isIP(self) && ip.isCanonical(self)',
+          message: 'must be an IP address in canonical form',
+        },
+        { rule: 'self == oldSelf', message: 'cannot be changed; make another IP object' },
+      ),
+    }),
+  poolName: z
+    .string()
+    .min(1)
+    .max(NAME_MAX)
+    .meta({ description: 'The Pool that the address is from.' }),
   reservedFor: z
-    .strictObject({ namespace: z.string().max(63), service: z.string().max(63).optional() })
-    .optional(),
-  /** Keep the object (phase Reserved) when its last Service goes. */
-  retain: z.boolean().default(false),
-  /** Seconds the address is kept back (phase Held) after its last Service went. */
-  holdSeconds: z.number().int().min(0).max(31_536_000).optional(),
-  /**
-   * Who holds the address: written by the assigner, in the same write that creates the object, because a create
-   * drops `status`. status.services is its published copy.
-   */
-  claims: z.array(ipServiceSchema).max(256).optional(),
+    .strictObject({
+      namespace: z.string().min(1).max(NAMESPACE_MAX),
+      service: z.string().min(1).max(NAMESPACE_MAX).optional(),
+    })
+    .optional()
+    .meta({
+      description: 'Only Services of this namespace, or only this Service, get the address.',
+    }),
+  retain: z.boolean().default(false).meta({
+    description: 'Keep the object (phase Reserved) when its last Service goes.',
+  }),
+  holdSeconds: z.number().int().min(0).max(31_536_000).optional().meta({
+    description: 'How long the address is kept back (phase Held) after its last Service went.',
+  }),
+  claims: z.array(ipServiceSchema).max(256).optional().meta({
+    description:
+      'Who holds the address. Written by vipvs in the same write that creates the object, because a create drops status; status.services is its published copy. Do not edit.',
+  }),
 });
 
 export const IP_PHASES = ['Active', 'Reserved', 'Held', 'Conflict', 'Failed'] as const;
 
-export const ipStatusSchema = z.object({
-  phase: z.enum(IP_PHASES).optional(),
-  services: z.array(ipServiceSchema).optional(),
-  reason: z.string().optional(),
-  /** RFC 3339; set with phase Held. */
-  heldUntil: z.string().optional(),
-});
+export const ipStatusSchema = z
+  .object({
+    phase: z.enum(IP_PHASES).optional(),
+    services: z.array(ipServiceSchema).max(256).optional(),
+    reason: z.string().max(4096).optional(),
+    heldUntil: z.string().max(64).optional().meta({
+      description: 'When the address is free again (RFC 3339); set with phase Held.',
+    }),
+  })
+  .meta({ description: 'Written by vipvs.' });
 
-export const ipSchema = z.object({
+export const ipSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('IP'),
   metadata: objectMetaSchema,

@@ -7,9 +7,25 @@ import type { DeepReadonly } from './readonly.ts';
 const text = z.string();
 const stringMap = z.record(z.string(), z.string());
 
+/** Names of objects: RFC 1123 subdomain. All kinds here obey it, and names go into keys, files and annotations. */
+const objectName = text
+  .min(1)
+  .max(253)
+  .regex(
+    /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+    'must be lower-case letters, digits, dashes and dots, with a letter or digit at both ends',
+  );
+const namespaceName = text
+  .min(1)
+  .max(63)
+  .regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    'must be lower-case letters, digits and dashes, with a letter or digit at both ends',
+  );
+
 export const objectMetaSchema = z.object({
-  name: text,
-  namespace: text.optional(),
+  name: objectName,
+  namespace: namespaceName.optional(),
   uid: text.optional(),
   resourceVersion: text.optional(),
   generation: z.number().optional(),

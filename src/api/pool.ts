@@ -1,8 +1,10 @@
 // Kind Pool: a set of addresses that the assigner hands out, and the rules for whom.
-// The zod schema is the one source: parser, TypeScript type and CRD (deploy/crds) come from it.
+// The zod schema is the one source: parser, TypeScript type and CRD (deploy/crds, docs/reference/crds.md) come from it.
 import { z } from 'zod';
 import { SCHEDULERS } from '../net/ipvs.ts';
+import { celRules } from './cel.ts';
 import { objectMetaSchema } from './kubernetes.ts';
+import { labelSelectorSchema } from './label-selector.ts';
 import type { DeepReadonly } from './readonly.ts';
 
 export const GROUP = 'vipvs.io';
@@ -13,66 +15,150 @@ export const DRIVERS = ['ipvs', 'f5', 'octavia'] as const;
 export const FORWARDINGS = ['nat', 'dr', 'tunnel', 'cluster-ip'] as const;
 export type Forwarding = (typeof FORWARDINGS)[number];
 
-const labelSelectorSchema = z.object({
-  matchLabels: z.record(z.string(), z.string()).optional(),
-  matchExpressions: z
-    .array(
-      z.object({
-        key: z.string(),
-        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-        values: z.array(z.string()).optional(),
-      }),
-    )
-    .optional(),
-});
-export type LabelSelector = DeepReadonly<z.infer<typeof labelSelectorSchema>>;
+export type { LabelSelector } from './label-selector.ts';
 
 /** 15 characters: IFNAMSIZ - 1, linux/if.h */
 const INTERFACE_NAME_MAX = 15;
+/** What net/core/dev.c dev_valid_name takes, less what no tool would let you type. */
+const INTERFACE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/;
 /** 31 days: ip_vs_ctl.c keeps the timeout in jiffies as unsigned int; longer stickiness is a configuration error. */
 export const PERSISTENCE_SECONDS_MAX = 2_678_400;
 export const DRAIN_SECONDS_MAX = 86_400;
 
+/** Two IPv6 addresses and a dash are 79 characters. */
+const RANGE_TEXT_MAX = 100;
+const NAMESPACE_MAX = 63;
+
+const ALLOWED_RANGES =
+  'must be an address, a CIDR (192.0.2.0/24) or a range of one family (192.0.2.10-192.0.2.20)';
+
+/** In CEL: an address, a CIDR, or two addresses of one family with a dash between them. */
+const RANGE_RULE = {
+  rule:
+    "self.contains('-') ? self.split('-').size() == 2 && self.split('-').all(end, isIP(end.trim()))" +
+    " && ip(self.split('-')[0].trim()).family() == ip(self.split('-')[1].trim()).family()" +
+    " : (self.contains('/') ? isCIDR(self) : isIP(self))",
+  message: ALLOWED_RANGES,
+};
+
+const addressesSchema = z
+  .array(
+    z
+      .string()
+      .max(RANGE_TEXT_MAX)
+      .meta(
+        celRules(RANGE_RULE, {
+          rule: "!self.endsWith('/0')",
+          message: 'a /0 is every address there is; name the ones you own',
+        }),
+      ),
+  )
+  .min(1)
+  .max(256)
+  .meta({
+    description:
+      'What the pool hands out, in this order, lowest first: CIDRs, inclusive ranges, single addresses; IPv4 and IPv6. Host bits of a CIDR are ignored. Multicast, loopback, link-local, unspecified and broadcast addresses are refused.',
+  });
+
+const filterIPsSchema = z
+  .array(z.string().max(RANGE_TEXT_MAX).meta(celRules(RANGE_RULE)))
+  .max(1024)
+  .default([])
+  .meta({ description: 'Never handed out: addresses, CIDRs or ranges.' });
+
+const namespacesSchema = z.array(z.string().max(NAMESPACE_MAX)).max(256);
+
+const serviceAllocationSchema = z
+  .strictObject({
+    priority: z.number().int().min(0).max(1_000_000).optional().meta({
+      description: 'Pools are tried by the lowest number above 0; 0 and unset come last.',
+    }),
+    namespaces: namespacesSchema
+      .optional()
+      .meta({ description: 'Only for Services of these namespaces.' }),
+    namespaceSelectors: z.array(labelSelectorSchema).max(16).optional().meta({
+      description:
+        'Only for Services of namespaces that one of these matches (or that `namespaces` names).',
+    }),
+    serviceSelectors: z.array(labelSelectorSchema).max(16).optional().meta({
+      description: 'Only for Services whose labels one of these matches.',
+    }),
+  })
+  .meta({
+    description:
+      'Whom the pool is for. A pool with it is tried before pools without it, and is never given to anybody else.',
+  });
+
+const defaultsSchema = z
+  .strictObject({
+    scheduler: z
+      .enum(SCHEDULERS)
+      .optional()
+      .meta({ description: 'IPVS scheduler; rr when unset.' }),
+    forwarding: z.enum(FORWARDINGS).optional().meta({ description: 'Forwarding; nat when unset.' }),
+    persistenceSeconds: z.number().int().min(0).max(PERSISTENCE_SECONDS_MAX).optional().meta({
+      description: 'How long a client sticks to its real server; 0 or unset: not at all.',
+    }),
+    drainSeconds: z.number().int().min(0).max(DRAIN_SECONDS_MAX).optional().meta({
+      description: 'How long a real server that left keeps its connections; 300 when unset.',
+    }),
+  })
+  .meta({ description: 'For Services of this pool that do not say it themselves by annotation.' });
+
 export const poolSpecSchema = z.strictObject({
-  addresses: z.array(z.string().max(100)).min(1).max(256),
-  filterIPs: z.array(z.string().max(100)).max(1024).default([]),
-  avoidBuggyIPs: z.boolean().default(false),
-  avoidGatewayIPs: z.boolean().default(false),
-  ignoreNamespaces: z.array(z.string().max(63)).max(256).default([]),
-  autoAssign: z.boolean().default(true),
-  disabled: z.boolean().default(false),
-  serviceAllocation: z
-    .strictObject({
-      priority: z.number().int().min(0).max(1_000_000).optional(),
-      namespaces: z.array(z.string().max(63)).max(256).optional(),
-      namespaceSelectors: z.array(labelSelectorSchema).max(64).optional(),
-      serviceSelectors: z.array(labelSelectorSchema).max(64).optional(),
-    })
-    .optional(),
-  perNamespaceLimit: z.number().int().min(1).optional(),
-  driver: z.enum(DRIVERS).default('ipvs'),
-  bindInterface: z.string().min(1).max(INTERFACE_NAME_MAX).optional(),
-  defaults: z
-    .strictObject({
-      scheduler: z.enum(SCHEDULERS).optional(),
-      forwarding: z.enum(FORWARDINGS).optional(),
-      persistenceSeconds: z.number().int().min(0).max(PERSISTENCE_SECONDS_MAX).optional(),
-      drainSeconds: z.number().int().min(0).max(DRAIN_SECONDS_MAX).optional(),
-    })
-    .optional(),
+  addresses: addressesSchema,
+  filterIPs: filterIPsSchema,
+  avoidBuggyIPs: z.boolean().default(false).meta({
+    description:
+      'Leave out IPv4 addresses that end in .0 or .255: some old equipment drops their packets.',
+  }),
+  avoidGatewayIPs: z.boolean().default(false).meta({
+    description: 'Leave out IPv4 addresses that end in .1 or .254: routers often have them.',
+  }),
+  ignoreNamespaces: namespacesSchema.default([]).meta({
+    description: 'Services of these namespaces get nothing from this pool unless they ask for it.',
+  }),
+  autoAssign: z.boolean().default(true).meta({
+    description:
+      'false: only Services that ask for the pool, or for one of its addresses, get one.',
+  }),
+  disabled: z.boolean().default(false).meta({
+    description: 'true: nothing new is handed out; addresses in use stay.',
+  }),
+  serviceAllocation: serviceAllocationSchema.optional(),
+  perNamespaceLimit: z.number().int().min(1).max(1_000_000_000).optional().meta({
+    description: 'How many addresses of the pool one namespace may hold.',
+  }),
+  driver: z.enum(DRIVERS).default('ipvs').meta({
+    description: 'Who serves the addresses: the IPVS nodes, an F5 or OpenStack Octavia.',
+  }),
+  bindInterface: z
+    .string()
+    .min(1)
+    .max(INTERFACE_NAME_MAX)
+    .regex(INTERFACE_NAME, 'must be the name of a network interface, like eth0 or bond0.100')
+    .optional()
+    .meta({
+      description: 'Network interface for the addresses; the default one of the node when unset.',
+    }),
+  defaults: defaultsSchema.optional(),
 });
 
 export const POOL_PHASES = ['Active', 'Failed', 'Terminating'] as const;
 
-export const poolStatusSchema = z.object({
-  phase: z.enum(POOL_PHASES).optional(),
-  reason: z.string().optional(),
-  /** Addresses after filters and avoid flags; at most 2^53-1 is shown, a /64 shows that number. */
-  capacity: z.number().int().optional(),
-  allocatable: z.number().int().optional(),
-});
+export const poolStatusSchema = z
+  .object({
+    phase: z.enum(POOL_PHASES).optional(),
+    reason: z.string().max(4096).optional().meta({ description: 'Why the pool is not Active.' }),
+    capacity: z.number().int().optional().meta({
+      description:
+        'How many addresses the pool has after filters and avoid flags. At most 2^53-1 is shown: a /64 shows that number.',
+    }),
+    allocatable: z.number().int().optional().meta({ description: 'How many of them are free.' }),
+  })
+  .meta({ description: 'Written by vipvs.' });
 
-export const poolSchema = z.object({
+export const poolSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('Pool'),
   metadata: objectMetaSchema,

@@ -1,5 +1,5 @@
 // Label selectors, meta/v1 LabelSelector: all matchLabels and all matchExpressions must hold; an empty one selects all.
-import type { LabelSelector } from './pool.ts';
+import type { LabelSelector } from './label-selector.ts';
 
 type Labels = Readonly<Record<string, string>>;
 type Expression = NonNullable<LabelSelector['matchExpressions']>[number];

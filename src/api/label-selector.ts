@@ -1,0 +1,33 @@
+// The schema of a label selector, meta/v1 LabelSelector, within bounds that CEL rules need.
+import { z } from 'zod';
+import { celRules } from './cel.ts';
+import type { DeepReadonly } from './readonly.ts';
+
+/** Kubernetes: 253 characters of prefix, a slash, 63 of name. */
+const LABEL_KEY_MAX = 317;
+const LABEL_VALUE_MAX = 63;
+const VALUES_TEXT = 'In and NotIn need values, Exists and DoesNotExist have none';
+
+const expressionSchema = z
+  .strictObject({
+    key: z.string().min(1).max(LABEL_KEY_MAX),
+    operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+    values: z.array(z.string().max(LABEL_VALUE_MAX)).max(64).optional(),
+  })
+  .refine(
+    ({ operator, values = [] }) =>
+      values.length > 0 === (operator === 'In' || operator === 'NotIn'),
+    VALUES_TEXT,
+  )
+  .meta(
+    celRules({
+      rule: "(has(self.values) && size(self.values) > 0) == (self.operator in ['In', 'NotIn'])",
+      message: VALUES_TEXT,
+    }),
+  );
+
+export const labelSelectorSchema = z.strictObject({
+  matchLabels: z.record(z.string(), z.string().max(LABEL_VALUE_MAX)).optional(),
+  matchExpressions: z.array(expressionSchema).max(16).optional(),
+});
+export type LabelSelector = DeepReadonly<z.infer<typeof labelSelectorSchema>>;

@@ -1,0 +1,119 @@
+// Each issue that zod finds as one clear message: where, what is wrong, what is allowed.
+import { z } from 'zod';
+import { quoted } from '../net/address.ts';
+import { closest } from './suggest.ts';
+
+export interface Issue {
+  /** `['spec', 'addresses', 0]` */
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+type ZodIssue = z.ZodError['issues'][number];
+
+/** `spec.addresses[0]` */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+/** `spec.addresses[0]: must be text` */
+export function formatIssue({ path, message }: Issue): string {
+  return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
+}
+
+export function explain(error: z.ZodError, schema: z.ZodType): readonly Issue[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? unknownFields(issue, schema)
+      : [{ path: issue.path, message: messageOf(issue) }],
+  );
+}
+
+function unknownFields(
+  issue: z.core.$ZodIssueUnrecognizedKeys,
+  schema: z.ZodType,
+): readonly Issue[] {
+  const known = fieldsAt(schema, issue.path);
+  return issue.keys.map((key) => {
+    const meant = closest(key, known);
+    const hint = meant === undefined ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`;
+    return { path: [...issue.path, key], message: `unknown field; ${hint}` };
+  });
+}
+
+/** The fields that the schema knows at a path. */
+function fieldsAt(schema: unknown, path: readonly PropertyKey[]): readonly string[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    return fieldsAt(schema.unwrap(), path);
+  }
+  const [first, ...rest] = path;
+  if (schema instanceof z.ZodArray) return fieldsAt(schema.element, rest);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const shape: Readonly<Record<string, unknown>> = schema.shape;
+  return first === undefined ? Object.keys(shape) : fieldsAt(shape[String(first)], rest);
+}
+
+/** zod's names of types, in words. */
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping of fields',
+  record: 'a mapping of names to text',
+};
+
+function messageOf(issue: Exclude<ZodIssue, z.core.$ZodIssueUnrecognizedKeys>): string {
+  if (issue.input === undefined) return 'is required';
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${TYPES[issue.expected] ?? issue.expected}, is ${shown(issue.input)}${quoteHint(issue)}`;
+    case 'invalid_value':
+      return oneOf(issue.values.map(String), issue.input);
+    case 'invalid_union':
+      return `must be a whole number or text, is ${shown(issue.input)}`;
+    case 'too_small':
+      return `must ${bound(issue.origin, 'at least', issue.minimum)}, is ${shown(issue.input)}`;
+    case 'too_big':
+      return `must ${bound(issue.origin, 'at most', issue.maximum)}, is ${shown(issue.input)}`;
+    case 'custom':
+    case 'invalid_format':
+    case 'invalid_element':
+    case 'invalid_key':
+    case 'not_multiple_of':
+      // the schema's own words
+      return `${issue.message}, is ${shown(issue.input)}`;
+  }
+}
+
+function quoteHint(issue: z.core.$ZodIssueInvalidType): string {
+  const isScalar = typeof issue.input === 'number' || typeof issue.input === 'boolean';
+  return issue.expected === 'string' && isScalar ? '; write it in quotes' : '';
+}
+
+function oneOf(allowed: readonly string[], input: unknown): string {
+  const meant = typeof input === 'string' ? closest(input, allowed) : undefined;
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  return `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}, is ${shown(input)}${hint}`;
+}
+
+function bound(origin: string, relation: string, limit: number | bigint): string {
+  if (origin === 'string') return `have ${relation} ${limit} ${plural(limit, 'character')}`;
+  if (origin === 'array') return `have ${relation} ${limit} ${plural(limit, 'item')}`;
+  return `be ${relation} ${limit}`;
+}
+
+function plural(count: number | bigint, word: string): string {
+  return Number(count) === 1 ? word : `${word}s`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value))
+    return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  return typeof value === 'object' && value !== null ? 'a mapping' : String(value);
+}
