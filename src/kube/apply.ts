@@ -29,7 +29,7 @@ export interface ToUpdate {
 }
 
 export interface CallOptions {
-  /** For the whole call; default CALL_TIMEOUT_MS of the transport. */
+  /** For the whole call; default 30 s. */
   readonly timeoutMs?: number;
 }
 

@@ -20,7 +20,7 @@ export interface LeaseTimes {
 }
 
 /** kube-controller-manager's defaults. */
-export const LEASE_TIMES: LeaseTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
+const LEASE_TIMES: LeaseTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
 /** client-go leaderelection.JitterFactor */
 const RETRY_JITTER = 1.2;
 

@@ -1,7 +1,7 @@
 // Splits a byte stream into lines. A line that outgrows its cap fails the stream: a watch never skips an event.
 
 /** 4 MiB: etcd refuses objects over 1.5 MiB, their JSON can be longer than their stored form. */
-export const LINE_MAX_BYTES = 4 * 1024 * 1024;
+const LINE_MAX_BYTES = 4 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 

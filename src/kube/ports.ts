@@ -1,4 +1,5 @@
-// What this room needs from outside: a log and a clock. Programs hand in the real ones (src/runtime), tests their own.
+// What this room needs from outside: a log (the part of src/runtime/log.ts that it uses), a clock, and dice.
+export type { Clock, Random } from '../runtime/clock.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -8,20 +9,6 @@ export interface Log {
   warn(fields: LogFields, msg: string): void;
   error(fields: LogFields, msg: string): void;
 }
-
-export interface Clock {
-  /** Milliseconds of a monotonic clock: for durations only, never written anywhere. */
-  nowMs(): number;
-  /** Milliseconds since 1970 of the wall clock: only for timestamps that people read. */
-  wallMs(): number;
-  /** Resolves after the delay, or at once when the signal is aborted; never rejects. */
-  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
-  /** Calls back once after the delay, unless the returned function was called first. */
-  timer(delayMs: number, callback: () => void): () => void;
-}
-
-/** 0 <= random() < 1 */
-export type Random = () => number;
 
 /** A function, because the compiler takes `signal.aborted` for unchanged across an await. */
 export function isAborted(signal: AbortSignal): boolean {

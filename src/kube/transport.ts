@@ -26,7 +26,7 @@ export interface Call {
   /** Default json. */
   readonly contentType?: keyof typeof CONTENT_TYPES;
   readonly signal: AbortSignal;
-  /** For the whole call; default CALL_TIMEOUT_MS. */
+  /** For the whole call; default 30 s. */
   readonly timeoutMs?: number;
 }
 
@@ -54,7 +54,7 @@ export interface ApiClientOptions {
 }
 
 /** client-go's default request timeout for control plane components is 30 to 60 s; the API server itself stops at 60. */
-export const CALL_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 30_000;
 const CREDENTIALS_MAX_AGE_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** kube-apiserver closes idle connections after 90 s (apiserver/pkg/server/secure_serving.go): we do first. */

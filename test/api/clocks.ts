@@ -1,18 +1,6 @@
-// Clocks for the tests of src/kube: the real one, and one whose sleeps pass at once and are written down.
+// Clocks and a log for the tests of src/kube: one whose sleeps pass at once and are written down, one that is pushed.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock, Log, LogFields } from '../../src/kube/ports.ts';
-
-export const realClock: Clock = {
-  nowMs: () => performance.now(),
-  wallMs: () => Date.now(),
-  async sleep(delayMs, signal) {
-    await wait(delayMs, undefined, { signal }).catch(() => undefined);
-  },
-  timer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Time stands still but for sleeps, which pass at once, and `advance`; timers fire when time has passed them. */
 export class QuickClock implements Clock {

@@ -95,7 +95,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 /** Builds them when they are not there yet (four minutes; its progress goes to the standard error). */
-export async function controlPlaneBinaries(): Promise<string> {
+async function controlPlaneBinaries(): Promise<string> {
   const script = join(import.meta.dirname, '../controlplane/build.sh');
   const { code, stdout } = await run(script, [], { stderr: 'inherit' });
   if (code !== 0) throw new Error(`${script} failed with exit code ${code}`);

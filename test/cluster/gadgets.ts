@@ -2,7 +2,8 @@
 import { loadKubeAccess } from '../../src/kube/config.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { HttpApiClient } from '../../src/kube/transport.ts';
-import { MemoryLog, realClock } from '../api/clocks.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { MemoryLog } from '../api/clocks.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 export const CONFIG_MAPS: Resource = {
@@ -45,5 +46,5 @@ spec:
 export async function clientOf(plane: ControlPlane, user: string): Promise<HttpApiClient> {
   const access = await loadKubeAccess({ kubeconfig: await plane.kubeconfig(user), env: {} });
   const log = new MemoryLog();
-  return new HttpApiClient({ access, clock: realClock, log, userAgent: 'vipvs/test' });
+  return new HttpApiClient({ access, clock: systemClock, log, userAgent: 'vipvs/test' });
 }

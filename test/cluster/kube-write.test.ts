@@ -19,7 +19,8 @@ import { objectAt, textAt } from '../../src/kube/json.ts';
 import { Lease } from '../../src/kube/lease.ts';
 import { LEASES, SERVICES } from '../../src/kube/resource.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
-import { MemoryLog, realClock, until } from '../api/clocks.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { MemoryLog, until } from '../api/clocks.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { clientOf, CONFIG_MAPS, GADGET_CRD, GADGETS } from './gadgets.ts';
 
@@ -149,7 +150,7 @@ suite('writing to a real API server', () => {
     const contender = (identity: string): Lease =>
       new Lease({
         ...{ client: admin, namespace: 'default', name: 'leader', identity, times },
-        ...{ clock: realClock, random: Math.random, log: new MemoryLog() },
+        ...{ clock: systemClock, random: Math.random, log: new MemoryLog() },
       });
     const [a, b] = [contender('a'), contender('b')];
     const stopA = new AbortController();
@@ -176,7 +177,7 @@ suite('writing to a real API server', () => {
 
   test('an Event and its repeats, as kubectl describe shows them', async () => {
     let aheadMs = 0;
-    const clock = { ...realClock, nowMs: () => realClock.nowMs() + aheadMs };
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
     const log = new MemoryLog();
     const who = { controller: 'vipvs.io/assigner', instance: 'pod-1' };
     const recorder = new EventRecorder({ client: admin, ...who, clock, random: Math.random, log });

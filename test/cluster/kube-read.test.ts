@@ -7,7 +7,8 @@ import { Reflector } from '../../src/kube/reflector.ts';
 import { NAMESPACES, SERVICES, type Resource } from '../../src/kube/resource.ts';
 import { Store } from '../../src/kube/store.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
-import { MemoryLog, realClock, until } from '../api/clocks.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { MemoryLog, until } from '../api/clocks.ts';
 import { serviceAccount, startControlPlane, type ControlPlane } from './control-plane.ts';
 import { clientOf, CONFIG_MAPS, GADGET_CRD, GADGETS, SECRETS } from './gadgets.ts';
 
@@ -61,7 +62,7 @@ suite('reading from a real API server', () => {
     });
     const stop = new AbortController();
     const reflector = new Reflector({
-      ...{ client, resource, sink: store, clock: realClock, log: new MemoryLog() },
+      ...{ client, resource, sink: store, clock: systemClock, log: new MemoryLog() },
       ...(resource.namespaced ? { namespace: 'default' } : {}),
       project: (raw) => textAt(objectAt(raw, 'metadata'), 'uid'),
       random: () => 0,
