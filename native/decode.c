@@ -98,7 +98,7 @@ static size_t get_addr(const struct attr *a, uint8_t out[16])
 }
 
 /* Checks a family and the address that belongs to it; IPv4 keeps nothing behind its four bytes. */
-static bool settle_addr(uint16_t af, uint8_t addr[16], size_t len)
+static bool settle_addr(uint32_t af, uint8_t addr[16], size_t len)
 {
 	if (af == AF_INET6)
 		return len == 16;

@@ -81,7 +81,7 @@ static void put_string(struct writer *w, uint16_t type, const char *text, size_t
 }
 
 /* Kernels send 16 bytes in both families; IPv4 uses the first four. */
-static void put_addr(struct writer *w, uint16_t type, uint16_t af, const uint8_t addr[16])
+static void put_addr(struct writer *w, uint16_t type, uint32_t af, const uint8_t addr[16])
 {
 	uint8_t full[16] = {0};
 

@@ -16,6 +16,8 @@
 
 /* 0, or a VIPVS_BAD_* detail; *error is then its errno. */
 uint32_t vipvs_validate(const struct vipvs_op *op, uint32_t *error);
+/* The part of it that every lookup needs. */
+uint32_t vipvs_check_key(const struct vipvs_key *key);
 
 /* ---- encode.c: one netlink message each; they return its length, which is a multiple of 4 ---- */
 

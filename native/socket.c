@@ -182,9 +182,13 @@ int vipvs_get_service(struct vipvs *v, const struct vipvs_key *key, struct vipvs
 	uint8_t request[VIPVS_MESSAGE_MAX];
 	uint32_t seq = v->ops.seq++;
 	struct vipvs_message m;
-	size_t len = vipvs_encode_keyed(IPVS_CMD_GET_SERVICE, key, v->family, seq, 0, request);
-	int r = ask(&v->ops, request, len, seq, &m);
+	size_t len;
+	int r;
 
+	if (vipvs_check_key(key) != 0)
+		return -EINVAL;
+	len = vipvs_encode_keyed(IPVS_CMD_GET_SERVICE, key, v->family, seq, 0, request);
+	r = ask(&v->ops, request, len, seq, &m);
 	return r < 0 ? r : vipvs_decode_service(m.body, m.body_len, out);
 }
 
@@ -358,6 +362,8 @@ static int dump_start(struct vipvs *v, uint8_t get, uint8_t reply, const struct 
 
 	if (r < 0)
 		return r;
+	if (key != NULL && vipvs_check_key(key) != 0)
+		return -EINVAL;
 	len = key != NULL ? vipvs_encode_keyed(get, key, v->family, seq, NLM_F_DUMP, request) :
 			    vipvs_encode_bare(get, v->family, seq, NLM_F_DUMP, request);
 	v->current = (struct vipvs_dump){.family = v->family, .cmd = reply, .seq = seq, .key_index = index};

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PORT_MAX 65535u
+#define PROTOCOL_MAX 65535u /* u16 in the kernel, which takes any */
 #define WEIGHT_MAX 65535u
 #define THRESHOLD_MAX 0x7fffffffu
 #define PERSISTENCE_MAX_SECONDS (31u * 86400u) /* ipvsadm's limit; the kernel multiplies by HZ unchecked */
@@ -49,19 +50,21 @@ static bool interface_name(const char *text)
 	       memchr(text, ' ', len) == NULL;
 }
 
-static uint32_t check_key(const struct vipvs_key *key)
+uint32_t vipvs_check_key(const struct vipvs_key *key)
 {
 	if (!known_family(key->af))
 		return VIPVS_BAD_FAMILY;
-	if (key->fwmark == 0 && key->port > PORT_MAX)
-		return VIPVS_BAD_PORT;
-	return 0;
+	if (key->fwmark != 0)
+		return 0;
+	if (key->protocol > PROTOCOL_MAX)
+		return VIPVS_BAD_PROTOCOL;
+	return key->port > PORT_MAX ? VIPVS_BAD_PORT : 0;
 }
 
 /* The stricter form for what is created or changed. */
 static uint32_t check_served_key(const struct vipvs_key *key)
 {
-	uint32_t bad = check_key(key);
+	uint32_t bad = vipvs_check_key(key);
 
 	if (bad != 0 || key->fwmark != 0)
 		return bad;
@@ -95,7 +98,7 @@ static uint32_t check_service(const struct vipvs_op *op)
 }
 
 /* What ip_vs_new_dest refuses: everything but unicast. */
-static bool unicast(uint16_t af, const uint8_t addr[16])
+static bool unicast(uint32_t af, const uint8_t addr[16])
 {
 	static const uint8_t zero[16];
 
@@ -209,12 +212,12 @@ static uint32_t check(const struct vipvs_op *op)
 		return check_service(op);
 	case VIPVS_DEL_SERVICE:
 	case VIPVS_ZERO:
-		return check_key(&op->key);
+		return vipvs_check_key(&op->key);
 	case VIPVS_NEW_DEST:
 	case VIPVS_SET_DEST:
 		return check_dest(op);
 	case VIPVS_DEL_DEST:
-		bad = check_key(&op->key);
+		bad = vipvs_check_key(&op->key);
 		return bad != 0 ? bad : check_dest_key(op);
 	case VIPVS_NEW_DAEMON:
 		return check_daemon(&op->u.daemon, true);

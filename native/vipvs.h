@@ -25,13 +25,13 @@
 
 /* Key of a virtual server: (af, fwmark) where fwmark is not 0, else (af, protocol, addr, port). */
 struct vipvs_key {
-	uint16_t af;       /* AF_INET 2, AF_INET6 10 */
-	uint16_t protocol; /* IPPROTO_*; not checked where a server is only looked up */
+	uint32_t af;       /* AF_INET 2, AF_INET6 10 */
+	uint32_t protocol; /* IPPROTO_*; not checked where a server is only looked up */
 	uint32_t port;     /* host order; wider than a port so that 65616 is refused, not taken for 80 */
 	uint32_t fwmark;
 	uint8_t addr[16];
 };
-_Static_assert(sizeof(struct vipvs_key) == 28, "ABI");
+_Static_assert(sizeof(struct vipvs_key) == 32, "ABI");
 
 struct vipvs_counters { /* STATS64: values of the kernel's last estimation pass (every 2 s), not live */
 	uint64_t connections;
@@ -47,16 +47,16 @@ struct vipvs_service {
 	uint32_t flags;   /* IP_VS_SVC_F_* */
 	uint32_t timeout; /* persistence, seconds */
 	uint32_t netmask; /* IPv4: the mask in host order (0xffffff00); IPv6: the prefix length */
+	uint32_t reserved;
 	char scheduler[VIPVS_SCHED_LEN];
 	char pe[VIPVS_PE_LEN]; /* persistence engine, "" = none */
 	struct vipvs_counters counters;
 };
-_Static_assert(sizeof(struct vipvs_service) == 112, "ABI");
+_Static_assert(sizeof(struct vipvs_service) == 120, "ABI");
 
 struct vipvs_dest {
 	uint32_t key_index; /* which of the keys of vipvs_dump_dests() */
-	uint16_t af;
-	uint16_t tunnel_flags; /* 0 none, 1 full, 2 remote checksum */
+	uint32_t af;
 	uint32_t port;
 	uint8_t addr[16];
 	uint32_t forward; /* IP_VS_CONN_F_FWD_MASK part: 0 masquerade, 1 local, 2 tunnel, 3 direct, 4 bypass */
@@ -68,9 +68,11 @@ struct vipvs_dest {
 	uint32_t persistent;
 	uint32_t tunnel_port;
 	uint32_t tunnel_type; /* 0 ipip, 1 gue, 2 gre */
+	uint32_t tunnel_flags; /* 0 none, 1 full, 2 remote checksum */
+	uint32_t reserved;
 	struct vipvs_counters counters;
 };
-_Static_assert(sizeof(struct vipvs_dest) == 104, "ABI");
+_Static_assert(sizeof(struct vipvs_dest) == 112, "ABI");
 
 struct vipvs_daemon {
 	uint32_t state;      /* 1 master, 2 backup */
@@ -124,8 +126,7 @@ struct vipvs_op {
 			char pe[VIPVS_PE_LEN];
 		} service;
 		struct { /* NEW/SET/DEL_DEST */
-			uint16_t af;
-			uint16_t tunnel_flags;
+			uint32_t af;
 			uint32_t port;
 			uint8_t addr[16];
 			uint32_t forward;
@@ -134,13 +135,14 @@ struct vipvs_op {
 			uint32_t lower_threshold;
 			uint32_t tunnel_port;
 			uint32_t tunnel_type;
+			uint32_t tunnel_flags;
 		} dest;
 		struct vipvs_daemon daemon;     /* NEW/DEL_DAEMON */
 		struct vipvs_timeouts timeouts; /* SET_TIMEOUTS */
 	} u;
 };
-_Static_assert(sizeof(struct vipvs_op) == 88, "ABI");
-_Static_assert(offsetof(struct vipvs_op, u) == 32, "ABI");
+_Static_assert(sizeof(struct vipvs_op) == 92, "ABI");
+_Static_assert(offsetof(struct vipvs_op, u) == 36, "ABI");
 
 /*
  * What became of one operation.
@@ -188,12 +190,12 @@ enum vipvs_detail {
 
 /* One address to announce (announce.c). */
 struct vipvs_announcement {
-	uint16_t af;
-	uint16_t router; /* IPv6: 1 sets the R flag (RFC 4861 4.4): this host forwards IPv6 */
+	uint32_t af;
+	uint32_t router; /* IPv6: 1 sets the R flag (RFC 4861 4.4): this host forwards IPv6 */
 	uint8_t addr[16];
 	uint32_t error; /* out: 0 or errno */
 };
-_Static_assert(sizeof(struct vipvs_announcement) == 24, "ABI");
+_Static_assert(sizeof(struct vipvs_announcement) == 28, "ABI");
 
 /* What one vipvs_dump*() call brought. */
 struct vipvs_chunk {
@@ -259,5 +261,8 @@ VIPVS_API void vipvs_dump_stop(struct vipvs *v);
  * advertisement. Needs no handle. Returns the number of addresses that failed, or -errno where nothing was sent.
  */
 VIPVS_API int vipvs_announce(uint32_t ifindex, struct vipvs_announcement *list, uint32_t count);
+
+/* A netlink socket that somebody else opened: a receive buffer of that size, NETLINK_NO_ENOBUFS. 0 or -errno. */
+VIPVS_API int vipvs_tune_netlink(int fd, uint32_t receive_bytes);
 
 #endif
