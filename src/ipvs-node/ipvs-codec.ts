@@ -8,19 +8,12 @@ import type {
   VirtualServer,
   VirtualServerAddress,
 } from '../net/ipvs.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  LITTLE,
-  RECORD_BYTES,
-  putAddress,
-  putName,
-  type Records,
-} from './ipvs-records.ts';
+import { afOf, putAddress, putName, stride, type Records } from './ipvs-records.ts';
 import {
   CHECKSUM_NUMBERS,
   FORWARD_NUMBERS,
   PROTOCOL_NUMBERS,
+  ROLE_NUMBERS,
   TUNNEL_NUMBERS,
   fullNetmask,
   serviceFlagsOf,
@@ -31,8 +24,14 @@ import {
   type SyncDaemon,
 } from './ipvs-values.ts';
 
+const OP_STRIDE = stride('op');
+const KEY_STRIDE = stride('key');
+const ANNOUNCEMENT_STRIDE = stride('announcement');
+
+// ---- struct vipvs_key ------------------------------------------------------------------------------------------
+
 function putKeyFields(
-  view: DataView,
+  records: Records,
   at: number,
   family: Family,
   protocol: number,
@@ -40,27 +39,28 @@ function putKeyFields(
   fwmark: number,
   address: IpAddress,
 ): void {
-  view.setUint16(at, family === 4 ? AF_INET : AF_INET6, LITTLE);
-  view.setUint16(at + 2, protocol, LITTLE);
-  view.setUint32(at + 4, port, LITTLE);
-  view.setUint32(at + 8, fwmark, LITTLE);
-  putAddress(view, at + 12, address, family);
+  const { words } = records;
+  words[at] = afOf(family);
+  words[at + 1] = protocol;
+  words[at + 2] = port;
+  words[at + 3] = fwmark;
+  putAddress(records, at + 4, address, family);
 }
 
-function putKey(view: DataView, at: number, key: ServiceKey): void {
-  putKeyFields(view, at, key.family, key.protocol, key.port, key.fwmark, key.address);
+function putKey(records: Records, at: number, key: ServiceKey): void {
+  putKeyFields(records, at, key.family, key.protocol, key.port, key.fwmark, key.address);
 }
 
-function putServer(view: DataView, at: number, server: VirtualServerAddress): Family {
-  const family = familyOf(server.vip);
-  const protocol = PROTOCOL_NUMBERS[server.protocol];
-  putKeyFields(view, at, family, protocol, server.port, 0, server.vip);
-  return family;
+function putServer(records: Records, at: number, server: VirtualServerAddress): void {
+  const { vip, port, protocol } = server;
+  putKeyFields(records, at, familyOf(vip), PROTOCOL_NUMBERS[protocol], port, 0, vip);
 }
 
 export function encodeKey(records: Records, index: number, key: ServiceKey): void {
-  putKey(records.view, index * RECORD_BYTES.key, key);
+  putKey(records, index * KEY_STRIDE, key);
 }
+
+// ---- struct vipvs_op -------------------------------------------------------------------------------------------
 
 /** enum vipvs_kind */
 const KINDS: Readonly<Record<IpvsOp['op'], number>> = {
@@ -82,29 +82,27 @@ const KINDS: Readonly<Record<IpvsOp['op'], number>> = {
   'daemon.stop': 9,
   'timeouts.set': 10,
 };
-const KEY = 4;
-const BODY = 32;
+const KEY = 1;
+const BODY = 9;
 /** Flags are set as a whole; the kernel keeps IP_VS_SVC_F_HASHED by itself. */
 const ALL_FLAGS = 0xffff_ffff;
 
-function putVirtualServer(view: DataView, at: number, server: VirtualServer): void {
-  const family = putServer(view, at + KEY, server);
+function putVirtualServer(records: Records, at: number, server: VirtualServer): void {
   putServiceBody(
-    view,
-    at + BODY,
+    records,
+    at,
     serviceFlagsOf(server),
     server.persistenceSeconds,
-    fullNetmask(family),
+    fullNetmask(familyOf(server.vip)),
     server.scheduler,
     '',
   );
 }
 
-function putService(view: DataView, at: number, service: KernelService): void {
-  putKey(view, at + KEY, service.key);
+function putService(records: Records, at: number, service: KernelService): void {
   putServiceBody(
-    view,
-    at + BODY,
+    records,
+    at,
     service.flags,
     service.persistenceSeconds,
     service.netmask,
@@ -114,7 +112,7 @@ function putService(view: DataView, at: number, service: KernelService): void {
 }
 
 function putServiceBody(
-  view: DataView,
+  records: Records,
   at: number,
   flags: number,
   timeoutSeconds: number,
@@ -122,115 +120,118 @@ function putServiceBody(
   scheduler: string,
   engine: string,
 ): void {
-  view.setUint32(at, flags, LITTLE);
-  view.setUint32(at + 4, ALL_FLAGS, LITTLE);
-  view.setUint32(at + 8, timeoutSeconds, LITTLE);
-  view.setUint32(at + 12, netmask, LITTLE);
-  putName(view, at + 16, scheduler);
-  putName(view, at + 32, engine);
+  const { words } = records;
+  words[at] = flags;
+  words[at + 1] = ALL_FLAGS;
+  words[at + 2] = timeoutSeconds;
+  words[at + 3] = netmask;
+  putName(records, at + 4, scheduler);
+  putName(records, at + 8, engine);
 }
 
-function putDestKey(view: DataView, at: number, dest: RealServerAddress): void {
+function putDestKey(records: Records, at: number, dest: RealServerAddress): void {
   const family = familyOf(dest.address);
-  view.setUint16(at, family === 4 ? AF_INET : AF_INET6, LITTLE);
-  view.setUint32(at + 4, dest.port, LITTLE);
-  putAddress(view, at + 8, dest.address, family);
+  records.words[at] = afOf(family);
+  records.words[at + 1] = dest.port;
+  putAddress(records, at + 2, dest.address, family);
 }
 
-function putRealServer(view: DataView, at: number, real: RealServer): void {
-  const tunnel = real.tunnel;
-  const checksum =
+function putRealServer(records: Records, at: number, real: RealServer): void {
+  const { words } = records;
+  const { tunnel } = real;
+  putDestKey(records, at, real);
+  words[at + 6] = FORWARD_NUMBERS[real.method];
+  words[at + 7] = real.weight;
+  words[at + 8] = 0;
+  words[at + 9] = 0;
+  words[at + 10] = tunnel?.type === 'gue' ? tunnel.port : 0;
+  words[at + 11] = tunnel === undefined ? 0 : TUNNEL_NUMBERS[tunnel.type];
+  words[at + 12] =
     tunnel === undefined || tunnel.type === 'ipip' ? 0 : CHECKSUM_NUMBERS[tunnel.checksum];
-  putDestKey(view, at, real);
-  view.setUint16(at + 2, checksum, LITTLE);
-  view.setUint32(at + 24, FORWARD_NUMBERS[real.method], LITTLE);
-  view.setUint32(at + 28, real.weight, LITTLE);
-  view.setUint32(at + 32, 0, LITTLE);
-  view.setUint32(at + 36, 0, LITTLE);
-  view.setUint32(at + 40, tunnel?.type === 'gue' ? tunnel.port : 0, LITTLE);
-  view.setUint32(at + 44, tunnel === undefined ? 0 : TUNNEL_NUMBERS[tunnel.type], LITTLE);
 }
 
-function putDest(view: DataView, at: number, dest: KernelDest): void {
-  putDestKey(view, at, dest);
-  view.setUint16(at + 2, dest.tunnelFlags, LITTLE);
-  view.setUint32(at + 24, dest.forward, LITTLE);
-  view.setUint32(at + 28, dest.weight, LITTLE);
-  view.setUint32(at + 32, dest.upperThreshold, LITTLE);
-  view.setUint32(at + 36, dest.lowerThreshold, LITTLE);
-  view.setUint32(at + 40, dest.tunnelPort, LITTLE);
-  view.setUint32(at + 44, dest.tunnelType, LITTLE);
+function putDest(records: Records, at: number, dest: KernelDest): void {
+  const { words } = records;
+  putDestKey(records, at, dest);
+  words[at + 6] = dest.forward;
+  words[at + 7] = dest.weight;
+  words[at + 8] = dest.upperThreshold;
+  words[at + 9] = dest.lowerThreshold;
+  words[at + 10] = dest.tunnelPort;
+  words[at + 11] = dest.tunnelType;
+  words[at + 12] = dest.tunnelFlags;
 }
 
-const ROLE_NUMBERS = { master: 1, backup: 2 } as const;
-
-function putDaemon(view: DataView, at: number, daemon: SyncDaemon): void {
-  const family = daemon.group === undefined ? undefined : familyOf(daemon.group);
-  view.setUint32(at, ROLE_NUMBERS[daemon.role], LITTLE);
-  view.setUint32(at + 4, daemon.syncId, LITTLE);
-  view.setUint32(at + 8, daemon.maxLengthBytes ?? 0, LITTLE);
-  view.setUint32(at + 12, daemon.port ?? 0, LITTLE);
-  view.setUint32(at + 16, daemon.ttl ?? 0, LITTLE);
-  view.setUint32(at + 20, family === undefined ? 0 : family === 4 ? AF_INET : AF_INET6, LITTLE);
-  putName(view, at + 24, daemon.interface);
-  if (daemon.group !== undefined) {
-    putAddress(view, at + 40, daemon.group, familyOf(daemon.group));
-  }
+function putDaemon(records: Records, at: number, daemon: SyncDaemon): void {
+  const { words } = records;
+  const { group } = daemon;
+  words[at] = ROLE_NUMBERS[daemon.role];
+  words[at + 1] = daemon.syncId;
+  words[at + 2] = daemon.maxLengthBytes ?? 0;
+  words[at + 3] = daemon.port ?? 0;
+  words[at + 4] = daemon.ttl ?? 0;
+  words[at + 5] = group === undefined ? 0 : afOf(familyOf(group));
+  putName(records, at + 6, daemon.interface);
+  if (group !== undefined) putAddress(records, at + 10, group, familyOf(group));
 }
 
 /** Writes one operation into its record; every field that its kind uses is written, the others keep old bytes. */
 export function encodeOp(records: Records, index: number, op: IpvsOp): void {
-  const { view } = records;
-  const at = index * RECORD_BYTES.op;
-  view.setUint32(at, KINDS[op.op], LITTLE);
+  const { words } = records;
+  const at = index * OP_STRIDE;
+  words[at] = KINDS[op.op];
   switch (op.op) {
     case 'vs.add':
     case 'vs.set':
-      putVirtualServer(view, at, op.server);
+      putServer(records, at + KEY, op.server);
+      putVirtualServer(records, at + BODY, op.server);
       break;
     case 'vs.del':
     case 'vs.zero':
-      putServer(view, at + KEY, op.server);
+      putServer(records, at + KEY, op.server);
       break;
     case 'rs.add':
     case 'rs.set':
-      putServer(view, at + KEY, op.server);
-      putRealServer(view, at + BODY, op.real);
+      putServer(records, at + KEY, op.server);
+      putRealServer(records, at + BODY, op.real);
       break;
     case 'rs.del':
-      putServer(view, at + KEY, op.server);
-      putDestKey(view, at + BODY, op.real);
+      putServer(records, at + KEY, op.server);
+      putDestKey(records, at + BODY, op.real);
       break;
     case 'service.add':
     case 'service.set':
-      putService(view, at, op.service);
+      putKey(records, at + KEY, op.service.key);
+      putService(records, at + BODY, op.service);
       break;
     case 'service.del':
     case 'service.zero':
-      putKey(view, at + KEY, op.key);
+      putKey(records, at + KEY, op.key);
       break;
     case 'dest.add':
     case 'dest.set':
-      putKey(view, at + KEY, op.key);
-      putDest(view, at + BODY, op.dest);
+      putKey(records, at + KEY, op.key);
+      putDest(records, at + BODY, op.dest);
       break;
     case 'dest.del':
-      putKey(view, at + KEY, op.key);
-      putDestKey(view, at + BODY, op.dest);
+      putKey(records, at + KEY, op.key);
+      putDestKey(records, at + BODY, op.dest);
       break;
     case 'daemon.start':
-      putDaemon(view, at + BODY, op.daemon);
+      putDaemon(records, at + BODY, op.daemon);
       break;
     case 'daemon.stop':
-      view.setUint32(at + BODY, ROLE_NUMBERS[op.role], LITTLE);
+      words[at + BODY] = ROLE_NUMBERS[op.role];
       break;
     case 'timeouts.set':
-      view.setUint32(at + BODY, op.timeouts.tcpSeconds, LITTLE);
-      view.setUint32(at + BODY + 4, op.timeouts.tcpFinSeconds, LITTLE);
-      view.setUint32(at + BODY + 8, op.timeouts.udpSeconds, LITTLE);
+      words[at + BODY] = op.timeouts.tcpSeconds;
+      words[at + BODY + 1] = op.timeouts.tcpFinSeconds;
+      words[at + BODY + 2] = op.timeouts.udpSeconds;
       break;
   }
 }
+
+// ---- struct vipvs_announcement ---------------------------------------------------------------------------------
 
 export function encodeAnnouncement(
   records: Records,
@@ -238,9 +239,9 @@ export function encodeAnnouncement(
   address: IpAddress,
   isRouter: boolean,
 ): void {
-  const at = index * RECORD_BYTES.announcement;
+  const at = index * ANNOUNCEMENT_STRIDE;
   const family = familyOf(address);
-  records.view.setUint16(at, family === 4 ? AF_INET : AF_INET6, LITTLE);
-  records.view.setUint16(at + 2, isRouter ? 1 : 0, LITTLE);
-  putAddress(records.view, at + 4, address, family);
+  records.words[at] = afOf(family);
+  records.words[at + 1] = isRouter ? 1 : 0;
+  putAddress(records, at + 2, address, family);
 }

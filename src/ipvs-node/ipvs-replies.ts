@@ -2,13 +2,14 @@
 // value here; nothing in this file throws. Pure.
 import {
   AF_INET,
-  LITTLE,
-  RECORD_BYTES,
   getAddress,
   getCount,
   getName,
+  getWord,
+  stride,
   type Records,
 } from './ipvs-records.ts';
+import { ROLE_NUMBERS } from './ipvs-values.ts';
 import type {
   Counters,
   DumpedDest,
@@ -19,113 +20,115 @@ import type {
   SyncDaemon,
 } from './ipvs-values.ts';
 
-function getCounters(view: DataView, at: number): Counters {
-  return {
-    connections: getCount(view, at),
-    inPackets: getCount(view, at + 8),
-    outPackets: getCount(view, at + 16),
-    inBytes: getCount(view, at + 24),
-    outBytes: getCount(view, at + 32),
-  };
-}
-
-function getKey(view: DataView, at: number): ServiceKey {
-  const af = view.getUint16(at, LITTLE);
-  return {
-    family: af === AF_INET ? 4 : 6,
-    protocol: view.getUint16(at + 2, LITTLE),
-    address: getAddress(view, at + 12, af),
-    port: view.getUint32(at + 4, LITTLE),
-    fwmark: view.getUint32(at + 8, LITTLE),
-  };
-}
-
 /** struct vipvs_result: an errno and an enum vipvs_detail. */
 export interface RawResult {
   readonly error: number;
   readonly detail: number;
 }
 
+const RESULT_STRIDE = stride('result');
+
 export function decodeResult(records: Records, index: number): RawResult {
-  const at = index * RECORD_BYTES.result;
-  return {
-    error: records.view.getUint32(at, LITTLE),
-    detail: records.view.getUint32(at + 4, LITTLE),
-  };
+  const at = index * RESULT_STRIDE;
+  return { error: getWord(records, at), detail: getWord(records, at + 1) };
 }
 
 /** The errno alone: of most operations nothing else is looked at. */
 export function decodeResultError(records: Records, index: number): number {
-  return records.view.getUint32(index * RECORD_BYTES.result, LITTLE);
+  return getWord(records, index * RESULT_STRIDE);
 }
+
+function getKey(records: Records, at: number): ServiceKey {
+  const af = getWord(records, at);
+  return {
+    family: af === AF_INET ? 4 : 6,
+    protocol: getWord(records, at + 1),
+    address: getAddress(records, at + 4, af),
+    port: getWord(records, at + 2),
+    fwmark: getWord(records, at + 3),
+  };
+}
+
+function getCounters(records: Records, at: number): Counters {
+  return {
+    connections: getCount(records, at),
+    inPackets: getCount(records, at + 2),
+    outPackets: getCount(records, at + 4),
+    inBytes: getCount(records, at + 6),
+    outBytes: getCount(records, at + 8),
+  };
+}
+
+const SERVICE_STRIDE = stride('service');
 
 export function decodeService(records: Records, index: number): DumpedService {
-  const { view } = records;
-  const at = index * RECORD_BYTES.service;
+  const at = index * SERVICE_STRIDE;
   return {
-    key: getKey(view, at),
-    scheduler: getName(view, at + 40),
-    flags: view.getUint32(at + 28, LITTLE),
-    persistenceSeconds: view.getUint32(at + 32, LITTLE),
-    netmask: view.getUint32(at + 36, LITTLE),
-    persistenceEngine: getName(view, at + 56),
-    counters: getCounters(view, at + 72),
+    key: getKey(records, at),
+    flags: getWord(records, at + 8),
+    persistenceSeconds: getWord(records, at + 9),
+    netmask: getWord(records, at + 10),
+    scheduler: getName(records, at + 12),
+    persistenceEngine: getName(records, at + 16),
+    counters: getCounters(records, at + 20),
   };
 }
 
-/** The destination, and which of the asked-for keys it belongs to. */
-export function decodeDest(
-  records: Records,
-  index: number,
-): { readonly keyIndex: number; readonly dest: DumpedDest } {
-  const { view } = records;
-  const at = index * RECORD_BYTES.dest;
-  const dest = {
-    address: getAddress(view, at + 12, view.getUint16(at + 4, LITTLE)),
-    port: view.getUint32(at + 8, LITTLE),
-    forward: view.getUint32(at + 28, LITTLE),
-    weight: view.getUint32(at + 32, LITTLE),
-    upperThreshold: view.getUint32(at + 36, LITTLE),
-    lowerThreshold: view.getUint32(at + 40, LITTLE),
-    tunnelType: view.getUint32(at + 60, LITTLE),
-    tunnelPort: view.getUint32(at + 56, LITTLE),
-    tunnelFlags: view.getUint16(at + 6, LITTLE),
-    activeConnections: view.getUint32(at + 44, LITTLE),
-    inactiveConnections: view.getUint32(at + 48, LITTLE),
-    persistentConnections: view.getUint32(at + 52, LITTLE),
-    counters: getCounters(view, at + 64),
+const DEST_STRIDE = stride('dest');
+
+export function decodeDest(records: Records, index: number): DumpedDest {
+  const at = index * DEST_STRIDE;
+  return {
+    address: getAddress(records, at + 3, getWord(records, at + 1)),
+    port: getWord(records, at + 2),
+    forward: getWord(records, at + 7),
+    weight: getWord(records, at + 8),
+    upperThreshold: getWord(records, at + 9),
+    lowerThreshold: getWord(records, at + 10),
+    activeConnections: getWord(records, at + 11),
+    inactiveConnections: getWord(records, at + 12),
+    persistentConnections: getWord(records, at + 13),
+    tunnelPort: getWord(records, at + 14),
+    tunnelType: getWord(records, at + 15),
+    tunnelFlags: getWord(records, at + 16),
+    counters: getCounters(records, at + 18),
   };
-  return { keyIndex: view.getUint32(at, LITTLE), dest };
 }
+
+/** Which of the keys that were asked for a destination belongs to. */
+export function decodeDestKeyIndex(records: Records, index: number): number {
+  return getWord(records, index * DEST_STRIDE);
+}
+
+const DAEMON_STRIDE = stride('daemon');
 
 export function decodeDaemon(records: Records, index: number): SyncDaemon {
-  const { view } = records;
-  const at = index * RECORD_BYTES.daemon;
-  const af = view.getUint32(at + 20, LITTLE);
+  const at = index * DAEMON_STRIDE;
+  const af = getWord(records, at + 5);
   return {
-    role: view.getUint32(at, LITTLE) === 1 ? 'master' : 'backup',
-    interface: getName(view, at + 24),
-    syncId: view.getUint32(at + 4, LITTLE),
-    maxLengthBytes: view.getUint32(at + 8, LITTLE),
-    port: view.getUint32(at + 12, LITTLE),
-    ttl: view.getUint32(at + 16, LITTLE),
-    ...(af === 0 ? {} : { group: getAddress(view, at + 40, af) }),
+    role: getWord(records, at) === ROLE_NUMBERS.master ? 'master' : 'backup',
+    interface: getName(records, at + 6),
+    syncId: getWord(records, at + 1),
+    maxLengthBytes: getWord(records, at + 2),
+    port: getWord(records, at + 3),
+    ttl: getWord(records, at + 4),
+    ...(af === 0 ? {} : { group: getAddress(records, at + 10, af) }),
   };
 }
 
 export function decodeTimeouts(records: Records): IpvsTimeouts {
   return {
-    tcpSeconds: records.view.getUint32(0, LITTLE),
-    tcpFinSeconds: records.view.getUint32(4, LITTLE),
-    udpSeconds: records.view.getUint32(8, LITTLE),
+    tcpSeconds: getWord(records, 0),
+    tcpFinSeconds: getWord(records, 1),
+    udpSeconds: getWord(records, 2),
   };
 }
 
 export function decodeInfo(records: Records): IpvsInfo {
-  const version = records.view.getUint32(0, LITTLE);
+  const version = getWord(records, 0);
   return {
     version: `${(version >> 16) & 255}.${(version >> 8) & 255}.${version & 255}`,
-    connectionTableSize: records.view.getUint32(4, LITTLE),
+    connectionTableSize: getWord(records, 1),
   };
 }
 
@@ -139,13 +142,13 @@ export interface Chunk {
 
 export function decodeChunk(records: Records): Chunk {
   return {
-    count: records.view.getUint32(0, LITTLE),
-    more: records.view.getUint32(4, LITTLE) !== 0,
-    error: records.view.getUint32(8, LITTLE),
-    nextKey: records.view.getUint32(12, LITTLE),
+    count: getWord(records, 0),
+    more: getWord(records, 1) !== 0,
+    error: getWord(records, 2),
+    nextKey: getWord(records, 3),
   };
 }
 
 export function decodeAnnouncementError(records: Records, index: number): number {
-  return records.view.getUint32(index * RECORD_BYTES.announcement + 20, LITTLE);
+  return getWord(records, index * stride('announcement') + 6);
 }

@@ -12,6 +12,7 @@ import {
   decodeChunk,
   decodeDaemon,
   decodeDest,
+  decodeDestKeyIndex,
   decodeInfo,
   decodeResult,
   decodeResultError,
@@ -222,8 +223,7 @@ export class IpvsSocket {
           );
         },
         (index) => {
-          const { keyIndex, dest } = decodeDest(out, index);
-          entries[keyIndex]?.push(dest);
+          entries[decodeDestKeyIndex(out, index)]?.push(decodeDest(out, index));
         },
       );
       if (end.error !== 0) entries.fill(undefined, end.nextKey);

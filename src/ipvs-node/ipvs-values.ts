@@ -167,6 +167,8 @@ export const CHECKSUM_NUMBERS: Readonly<Record<TunnelChecksum, number>> = {
   full: 1,
   remote: 2,
 };
+/** linux/ip_vs.h IP_VS_STATE_* */
+export const ROLE_NUMBERS: Readonly<Record<SyncRole, number>> = { master: 1, backup: 2 };
 const CHECKSUMS: readonly TunnelChecksum[] = ['none', 'full', 'remote'];
 
 /** Mask or prefix that stands for the whole address. */
