@@ -5,11 +5,14 @@ export const PURE_FILES = [
   'src/net/**/*.ts',
   'src/api/**/*.ts',
   'src/assigner/**/*.ts',
-  'src/ipvs-node/**/desired.ts',
-  'src/ipvs-node/**/plan.ts',
+  'src/ipvs-node/**/desired*.ts',
+  'src/ipvs-node/**/plan*.ts',
+  'src/ipvs-node/**/drain.ts',
+  'src/ipvs-node/**/format.ts',
+  'src/ipvs-node/**/mirror.ts',
   'src/drivers/**/desired.ts',
   'src/drivers/**/plan.ts',
 ] as const;
 
 /** The shells among them: what acts, and what wires. */
-export const SHELL_FILES = ['src/assigner/**/act.ts', 'src/assigner/**/main.ts'] as const;
+export const SHELL_FILES = ['src/assigner/**/act*.ts', 'src/assigner/**/main.ts'] as const;

@@ -13,7 +13,14 @@ import { Backoff, type BackoffLimits } from '../runtime/backoff.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Action, Decision } from './decision.ts';
-import { IPS, ipPatch, ipStatusPatch, projectIp, projectService, serviceStatusPatch } from './project.ts';
+import {
+  IPS,
+  ipPatch,
+  ipStatusPatch,
+  projectIp,
+  projectService,
+  serviceStatusPatch,
+} from './project.ts';
 import { OwnVersions } from './own-versions.ts';
 
 export interface ActorPorts {
@@ -131,7 +138,7 @@ export class Actor {
     const name = nameOfTask(task);
     const backoff = this.#backoffs.get(name) ?? new Backoff(RETRY, random);
     this.#backoffs.set(name, backoff);
-    const delayMs = Math.max(backoff.next(), error.retryAfterMs ?? 0);
+    const delayMs = Math.max(backoff.nextMs(), error.retryAfterMs ?? 0);
     if (error.code === 'too-many-requests') {
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       this.#notBeforeMs = clock.nowMs() + (error.retryAfterMs ?? 0);
@@ -214,7 +221,12 @@ export class Actor {
     const answer = await mergePatchObject(
       client,
       SERVICES,
-      { at, subresource: 'status', patch: serviceStatusPatch(action.status), resourceVersion: seen },
+      {
+        at,
+        subresource: 'status',
+        patch: serviceStatusPatch(action.status),
+        resourceVersion: seen,
+      },
       signal,
     );
     if (answer.outcome !== 'updated') return this.#reread(SERVICES, 'Service', at);
@@ -243,7 +255,8 @@ export class Actor {
     const { client, signal, store, onWritten } = this.#ports;
     const raw = await readObject(client, resource, at, signal);
     const key = at.namespace === undefined ? at.name : `${at.namespace}/${at.name}`;
-    const object = raw === undefined ? undefined : kind === 'IP' ? projectIp(raw) : projectService(raw);
+    const object =
+      raw === undefined ? undefined : kind === 'IP' ? projectIp(raw) : projectService(raw);
     if (object === undefined) store.delete(kind, key);
     else store.set(object);
     this.#own.forget(`${kind}/${key}`);
@@ -273,7 +286,10 @@ function keyOfAction(action: Action): string {
       return `Service/${action.service}`;
     case 'pool.status':
       return `Pool/${action.pool}`;
-    default:
+    case 'ip.create':
+    case 'ip.update':
+    case 'ip.status':
+    case 'ip.delete':
       return `IP/${action.ip.metadata.name}`;
   }
 }

@@ -67,7 +67,7 @@ export function grantFromPool(
   const picks = [...granted];
   const refused: Refusal[] = [];
   const { mode } = petition.wanted;
-  let fresh = granted.filter((pick) => !isHeld(petition, pick.address)).length;
+  let fresh = granted.filter((pick) => isUncounted(petition, pick.address)).length;
   const keepsOne = petition.held.some((held) => held.pool === entry);
   for (const family of petition.wanted.families) {
     if (picks.some((pick) => pick.family === family)) continue;
@@ -78,7 +78,7 @@ export function grantFromPool(
     if ('reason' in found) refused.push(found);
     else {
       picks.push({ address: found.address, family, pool: entry });
-      if (held === undefined) fresh++;
+      if (isUncounted(petition, found.address)) fresh++;
     }
   }
   const enough = mode === 'all' ? refused.length === 0 : picks.length > 0;
@@ -86,8 +86,10 @@ export function grantFromPool(
   return { ok: true, picks, missing: mode === 'most' ? refused : [] };
 }
 
-function isHeld(petition: Petition, address: IpAddress): boolean {
-  return petition.held.some((held) => held.address === address);
+/** Whether the address, once written, is one more for the namespace: also one that only the status shows. */
+function isUncounted({ view, namespace }: Petition, address: IpAddress): boolean {
+  const claims = view.ledger.record(address)?.claims ?? [];
+  return claims.every((claim) => claim.namespace !== namespace);
 }
 
 /** A Pool that refuses as a whole refuses each family in the same words. */
@@ -195,7 +197,7 @@ function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): At
     if ('reason' in found) refusals.push(found);
     else {
       picks.push(found);
-      if (!isHeld(petition, address)) fresh++;
+      if (isUncounted(petition, address)) fresh++;
     }
   }
   const [first] = picks;
