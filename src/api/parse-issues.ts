@@ -81,11 +81,12 @@ function messageOf(issue: Exclude<ZodIssue, z.core.$ZodIssueUnrecognizedKeys>): 
     case 'too_big':
       return `must ${bound(issue.origin, 'at most', issue.maximum)}, is ${shown(issue.input)}`;
     case 'custom':
+      return issue.message;
     case 'invalid_format':
     case 'invalid_element':
     case 'invalid_key':
     case 'not_multiple_of':
-      // the schema's own words
+      // the message is the schema's own
       return `${issue.message}, is ${shown(issue.input)}`;
   }
 }

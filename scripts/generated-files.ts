@@ -1,0 +1,83 @@
+// The generated files as text: path from the root of the project -> content.
+import path from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { stringify } from 'yaml';
+import { crdManifest, IP_CRD, POOL_CRD, type Crd } from '../src/api/crd.ts';
+import { API_VERSION, GROUP } from '../src/api/pool.ts';
+import type { CrdSchema } from '../src/api/structural-schema.ts';
+
+const HEAD = '# Made by `npm run gen` from src/api; do not edit.\n';
+
+export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
+  return new Map([
+    ...[POOL_CRD, IP_CRD].map((crd) => [crdFile(crd), crdYaml(crd)] as const),
+    ['docs/reference/crds.md', await markdown([POOL_CRD, IP_CRD])],
+  ]);
+}
+
+function crdFile(crd: Crd): string {
+  return `deploy/crds/${GROUP}_${crd.plural}.yaml`;
+}
+
+function crdYaml(crd: Crd): string {
+  // no anchors: kubectl reads them, other tools do not
+  return HEAD + stringify(crdManifest(crd), { lineWidth: 120, aliasDuplicateObjects: false });
+}
+
+async function markdown(crds: readonly Crd[]): Promise<string> {
+  const text = [
+    '<!-- Made by `npm run gen` from src/api; do not edit. -->',
+    '# Pool and IP',
+    '',
+    `Both kinds are cluster-scoped and in \`${API_VERSION}\`. The same YAML works in a cluster and in the directory of \`vipvs standalone\`.`,
+    '',
+    ...crds.flatMap(kindPage),
+  ].join('\n');
+  const options = await resolveConfig(path.join(import.meta.dirname, 'x.md'));
+  return format(text, { ...options, parser: 'markdown' });
+}
+
+function kindPage(crd: Crd): readonly string[] {
+  const { spec, status } = crd.schema.properties ?? {};
+  return [
+    `## ${crd.kind}`,
+    '',
+    String(crd.schema.description),
+    '',
+    `\`kubectl get ${crd.plural}\` (short: \`${crd.shortNames.join(', ')}\`) shows ${crd.columns
+      .map(({ name, priority }) => (priority === undefined ? name : `${name} (with -o wide)`))
+      .join(', ')}.`,
+    '',
+    ...(spec === undefined ? [] : table('spec', spec)),
+    ...(status === undefined ? [] : table('status', status)),
+  ];
+}
+
+function table(name: string, schema: CrdSchema): readonly string[] {
+  return ['| field | type | meaning |', '| --- | --- | --- |', ...rows(name, schema), ''];
+}
+
+function rows(path: string, schema: CrdSchema): readonly string[] {
+  const fields = schema.items?.properties ?? schema.properties ?? {};
+  const required = schema.items?.required ?? schema.required ?? [];
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const fieldPath = `${path}.${name}${field.type === 'array' ? '[]' : ''}`;
+    const isRequired = required.includes(name) ? ' **Required.**' : '';
+    const meaning = `${field.description ?? ''}${isRequired}`.replaceAll('|', '\\|').trim();
+    return [`| \`${fieldPath}\` | ${typeText(field)} | ${meaning} |`, ...rows(fieldPath, field)];
+  });
+}
+
+function typeText(field: CrdSchema): string {
+  const inner = field.items ?? field;
+  const allowed = Array.isArray(inner.enum) ? inner.enum.map(String) : undefined;
+  const bounds = [
+    inner.minimum === undefined ? '' : `at least ${inner.minimum}`,
+    inner.maximum === undefined ? '' : `at most ${inner.maximum}`,
+    field.default === undefined ? '' : `default ${JSON.stringify(field.default)}`,
+  ];
+  const base =
+    allowed?.map((value) => `\`${value}\``).join(' ') ??
+    (field.type === 'array' ? `list of ${inner.type}` : field.type);
+  return [base, ...bounds.filter((text) => text !== '')].join(', ');
+}
