@@ -27,7 +27,7 @@ export async function takeInstanceLock(name: string = LOCK_NAME): Promise<Instan
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
     throw new OperationalError(
       'already-running',
-      `another vipvs manages this network namespace (${await askHolder(name)}); stop it first`,
+      `another vipvs manages this network namespace (${await ask(name)}); stop it first`,
       error,
     );
   }
@@ -39,19 +39,29 @@ export async function takeInstanceLock(name: string = LOCK_NAME): Promise<Instan
   };
 }
 
+/** Who manages this network namespace: `process 123`; undefined: nobody. */
+export async function findInstance(name: string = LOCK_NAME): Promise<string | undefined> {
+  const answer = await ask(name);
+  return answer === 'nobody' ? undefined : answer;
+}
+
 async function listen(server: Server, name: string): Promise<void> {
   const listening = once(server, 'listening');
   server.listen({ path: name });
   await listening; // once() rejects on 'error'
 }
 
-async function askHolder(name: string): Promise<string> {
+/** `nobody`, or what the holder says. */
+async function ask(name: string): Promise<string> {
   const socket = connect({ path: name });
   let text = '';
+  const holder = { answered: false };
   socket.setEncoding('utf8').on('data', (part: string) => (text += part));
+  socket.on('connect', () => (holder.answered = true));
   socket.setTimeout(ANSWER_MS, () => socket.destroy());
-  socket.on('error', () => undefined); // it ended meanwhile, or it is no vipvs: the text stays empty
-  await once(socket, 'close').catch(() => undefined);
-  const match = /^process \d{1,10}$/.exec(text.trim());
-  return match?.[0] ?? 'it does not say which process';
+  socket.on('error', () => undefined); // nobody listens, or it ended meanwhile
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  if (!holder.answered) return 'nobody';
+  // an abstract socket can be anybody's: take no text of theirs for ours
+  return /^process \d{1,10}$/.exec(text.trim())?.[0] ?? 'it does not say which process';
 }

@@ -1,7 +1,5 @@
 // Runs the `nft` binary for the table `inet vipvs`: the only file that does. One `nft -f -` is one kernel transaction:
 // all of its changes or none. Invariant: no other table is named in anything that is sent.
-import { spawn } from 'node:child_process';
-
 import {
   DELETE_TABLE_SCRIPT,
   emptyFirewall,
@@ -17,6 +15,7 @@ import {
   type NftError,
 } from './nft-script.ts';
 import type { OpResult } from './kernel.ts';
+import { runProcess, type ProcessOutcome } from './run-process.ts';
 import type { FirewallState } from './state.ts';
 
 /** Loading 10,000 elements takes 0.3 s in the emulated guest; a kernel that compiles modules in may take seconds. */
@@ -24,42 +23,11 @@ const NFT_TIMEOUT_MS = 20_000;
 /** A transaction is tried again without the changes that the kernel refused; nft's own checks name one at a time. */
 const MOST_RETRIES = 20;
 
-export type NftRun =
-  | {
-      readonly kind: 'exit';
-      readonly code: number;
-      readonly stdout: string;
-      readonly stderr: string;
-    }
-  | { readonly kind: 'missing' }
-  | { readonly kind: 'lost'; readonly why: string };
-
-export type RunNft = (args: readonly string[], script: string) => Promise<NftRun>;
+export type RunNft = (args: readonly string[], script: string) => Promise<ProcessOutcome>;
 
 /** Runs nft with the script on its standard input. */
 export const runNft: RunNft = (args, script) =>
-  new Promise((resolve) => {
-    // a service's PATH may lack sbin
-    const env = {
-      ...process.env,
-      LC_ALL: 'C',
-      PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
-    };
-    const child = spawn('nft', args, { env, stdio: 'pipe', timeout: NFT_TIMEOUT_MS });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    child.stdin.on('error', () => undefined); // it ended before it read all: the exit code says why
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code === 'ENOENT' ? { kind: 'missing' } : { kind: 'lost', why: error.message });
-    });
-    child.on('close', (code, signal) => {
-      if (code === null) resolve({ kind: 'lost', why: `nft was ended by ${signal ?? 'a signal'}` });
-      else resolve({ kind: 'exit', code, stdout, stderr });
-    });
-    child.stdin.end(script);
-  });
+  runProcess('nft', args, { input: script, timeoutMs: NFT_TIMEOUT_MS });
 
 /** Why there is no firewall part: one line for a person. */
 export interface NftAbsence {
@@ -151,18 +119,20 @@ export class NftFirewall {
     return Array.from(results, (result) => result ?? common);
   }
 
-  /** Removes the table. False: it was not there. Throws where nft fails. */
-  async remove(): Promise<boolean> {
+  /** Whether the table is there, as anybody laid it out. Throws where nft fails. */
+  async exists(): Promise<boolean> {
     const listed = await this.#run(['list', 'table', NFT_FAMILY, NFT_TABLE], '');
     if (listed.kind === 'missing') return false;
     if (listed.kind === 'lost') throw new Error(listed.why);
-    if (listed.code !== 0) {
-      const first = parseErrors(listed.stderr)[0];
-      if (first?.errno === 'ENOENT') return false;
-      throw new Error(
-        `cannot read nft table inet vipvs: ${first?.message ?? listed.stderr.trim()}`,
-      );
-    }
+    if (listed.code === 0) return true;
+    const first = parseErrors(listed.stderr)[0];
+    if (first?.errno === 'ENOENT') return false;
+    throw new Error(`cannot read nft table inet vipvs: ${first?.message ?? listed.stderr.trim()}`);
+  }
+
+  /** Removes the table. False: it was not there. Throws where nft fails. */
+  async remove(): Promise<boolean> {
+    if (!(await this.exists())) return false;
     const outcome = await this.#transaction(DELETE_TABLE_SCRIPT);
     this.#table = 'other';
     if (outcome === 'done') return true;

@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 
+import { OperationalError } from '../runtime/errors.ts';
 import { errnoName } from './ipvs-errno.ts';
 import {
   decodeMessages,
@@ -44,8 +45,10 @@ const SILENCE_MS = 5_000;
 const DUMP_ATTEMPTS = 4;
 
 /** The dump could not be read whole: nothing may be concluded from it. */
-export class IncompleteDumpError extends Error {
-  override readonly name = 'IncompleteDumpError';
+export class IncompleteDumpError extends OperationalError {
+  constructor(message: string) {
+    super('kernel-failed', message);
+  }
 }
 
 /** `ok`, an errno name, or `unknown` where the kernel's answer was lost: it may have happened. */
