@@ -1,0 +1,570 @@
+/*
+ * socket_test.c - the handle against a kernel that is played here (the linker wraps the system calls), because a
+ * real one can't be made to lose an answer on demand: what is known, what is unknown and what was never sent.
+ */
+#define _GNU_SOURCE
+#include "internal.h"
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/genetlink.h>
+#include <linux/ip_vs.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FAMILY 0x21
+#define OPS 2500
+#define QUEUE 4096
+
+/* ---- the kernel that is played ---- */
+
+struct answer {
+	uint8_t data[512];
+	size_t len;
+	uint32_t sender;
+	bool truncated;
+	int error; /* instead of data, recvmmsg() fails with it once */
+};
+
+static struct kernel {
+	struct answer queue[QUEUE];
+	uint32_t head, tail;
+	uint32_t sends, messages, acks_wanted, sockets;
+	uint32_t family_error, info_error;
+	int send_error;         /* the next send fails */
+	bool mute;              /* no ACKs */
+	bool eintr;             /* every second receive is interrupted */
+	uint32_t fail_every;    /* operations whose port is a multiple of it fail with EEXIST */
+	int inject;             /* this errno comes before the answers of the next send */
+	uint32_t dump_records;  /* in each dump */
+	uint32_t dump_cut;      /* after so many records of a dump, dump_error comes instead */
+	int dump_error;
+	uint32_t dump_truncate; /* that record's datagram is cut */
+	uint32_t dump_fail_nth; /* which dump, counted from 1 */
+	uint32_t dumps;
+} kernel;
+
+static struct answer *answer(void)
+{
+	struct answer *a = &kernel.queue[kernel.tail++ % QUEUE];
+
+	memset(a, 0, sizeof *a);
+	return a;
+}
+
+static void put_header(struct answer *a, uint16_t type, uint16_t flags, uint32_t seq)
+{
+	struct nlmsghdr h = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = type, .nlmsg_flags = flags, .nlmsg_seq = seq};
+
+	memcpy(a->data, &h, sizeof h);
+	a->len = sizeof h;
+}
+
+static void put_bytes(struct answer *a, const void *data, size_t len)
+{
+	uint32_t total;
+
+	memcpy(a->data + a->len, data, len);
+	a->len += NLMSG_ALIGN(len);
+	total = (uint32_t)a->len;
+	memcpy(a->data, &total, sizeof total);
+}
+
+static void put_genl(struct answer *a, uint8_t cmd)
+{
+	struct genlmsghdr g = {.cmd = cmd, .version = 1};
+
+	put_bytes(a, &g, sizeof g);
+}
+
+static void put_attr(struct answer *a, uint16_t type, const void *data, size_t len)
+{
+	struct nlattr h = {.nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = type};
+
+	put_bytes(a, &h, sizeof h);
+	put_bytes(a, data, len);
+}
+
+static void put_error(uint32_t seq, uint32_t error)
+{
+	struct answer *a = answer();
+	int32_t code = -(int32_t)error;
+
+	put_header(a, NLMSG_ERROR, NLM_F_CAPPED, seq);
+	put_bytes(a, &code, sizeof code);
+}
+
+static void put_end(uint32_t seq, uint32_t error)
+{
+	struct answer *a = answer();
+	int32_t code = -(int32_t)error;
+
+	put_header(a, NLMSG_DONE, NLM_F_MULTI, seq);
+	put_bytes(a, &code, sizeof code);
+}
+
+/* A server or a real server whose address is its number. */
+static void put_record(uint8_t cmd, uint32_t seq, uint32_t number)
+{
+	struct answer *a = answer();
+	uint8_t nest[44];
+	uint16_t attrs[4][2] = {{6, 1}, {6, 2}, {20, 3}, {6, 4}};
+	uint16_t dest_attrs[3][2] = {{6, 11}, {20, 1}, {6, 2}};
+	uint16_t af = AF_INET, protocol = 6;
+	bool service = cmd == IPVS_CMD_NEW_SERVICE;
+	size_t len = 0;
+
+	memset(nest, 0, sizeof nest);
+	for (int i = 0; i < (service ? 4 : 3); i++) {
+		const uint16_t *h = service ? attrs[i] : dest_attrs[i];
+		memcpy(nest + len, h, 4);
+		if (i == 0)
+			memcpy(nest + len + 4, &af, 2);
+		else if (service && i == 1)
+			memcpy(nest + len + 4, &protocol, 2);
+		else if (h[0] == 20)
+			memcpy(nest + len + 4, &number, 4);
+		len += (size_t)NLA_ALIGN(h[0]);
+	}
+	put_header(a, FAMILY, NLM_F_MULTI, seq);
+	put_genl(a, cmd);
+	put_attr(a, service ? IPVS_CMD_ATTR_SERVICE : IPVS_CMD_ATTR_DEST, nest, len);
+}
+
+static void play_dump(uint8_t cmd, uint32_t seq)
+{
+	bool bad = ++kernel.dumps == kernel.dump_fail_nth;
+
+	for (uint32_t i = 0; i < kernel.dump_records; i++) {
+		if (bad && kernel.dump_error != 0 && i == kernel.dump_cut) {
+			answer()->error = kernel.dump_error;
+			return;
+		}
+		put_record(cmd, seq, i);
+		if (bad && kernel.dump_truncate == i + 1)
+			kernel.queue[(kernel.tail - 1) % QUEUE].truncated = true;
+	}
+	put_end(seq, 0);
+}
+
+/* The port of an operation's key: the attribute behind AF (8), PROTOCOL (8) and ADDR (20) in the nest. */
+static uint32_t port_of(const uint8_t *message)
+{
+	const uint8_t *port = message + 20 + 4 + 8 + 8 + 20 + 4;
+
+	return (uint32_t)port[0] << 8 | port[1];
+}
+
+static void play_message(const uint8_t *message, const struct nlmsghdr *h, uint8_t cmd)
+{
+	uint16_t id = FAMILY;
+	uint32_t info[2] = {0x010201, 4096};
+	uint32_t error;
+
+	kernel.messages++;
+	if (h->nlmsg_type == GENL_ID_CTRL) {
+		if (kernel.family_error != 0) {
+			put_error(h->nlmsg_seq, kernel.family_error);
+			return;
+		}
+		struct answer *a = answer();
+		put_header(a, GENL_ID_CTRL, 0, h->nlmsg_seq);
+		put_genl(a, CTRL_CMD_NEWFAMILY);
+		put_attr(a, CTRL_ATTR_FAMILY_ID, &id, sizeof id);
+	} else if (cmd == IPVS_CMD_GET_INFO && kernel.info_error == 0) {
+		struct answer *a = answer();
+		put_header(a, FAMILY, 0, h->nlmsg_seq);
+		put_genl(a, IPVS_CMD_SET_INFO);
+		put_attr(a, IPVS_INFO_ATTR_VERSION, &info[0], 4);
+		put_attr(a, IPVS_INFO_ATTR_CONN_TAB_SIZE, &info[1], 4);
+	} else if (cmd == IPVS_CMD_GET_INFO) {
+		put_error(h->nlmsg_seq, kernel.info_error);
+	} else if (h->nlmsg_flags & NLM_F_DUMP) {
+		play_dump(cmd == IPVS_CMD_GET_DEST ? IPVS_CMD_NEW_DEST : IPVS_CMD_NEW_SERVICE, h->nlmsg_seq);
+	} else if (cmd == IPVS_CMD_GET_SERVICE) {
+		if (port_of(message) == 80)
+			put_record(IPVS_CMD_NEW_SERVICE, h->nlmsg_seq, 5);
+		else
+			put_error(h->nlmsg_seq, ESRCH);
+	} else {
+		bool ack = (h->nlmsg_flags & NLM_F_ACK) != 0;
+		kernel.acks_wanted += ack;
+		error = kernel.fail_every != 0 && port_of(message) % kernel.fail_every == 0 ? EEXIST : 0;
+		if ((error != 0 || ack) && !(ack && kernel.mute))
+			put_error(h->nlmsg_seq, error);
+	}
+}
+
+ssize_t __wrap_send(int fd, const void *data, size_t len, int flags);
+int __wrap_recvmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
+{
+	const uint8_t *at = data, *end = at + len;
+
+	(void)fd, (void)flags;
+	if (kernel.send_error != 0) {
+		errno = kernel.send_error;
+		kernel.send_error = 0;
+		return -1;
+	}
+	kernel.sends++;
+	if (kernel.inject != 0) {
+		answer()->error = kernel.inject;
+		kernel.inject = 0;
+	}
+	while (at < end) {
+		struct nlmsghdr h;
+		memcpy(&h, at, sizeof h);
+		play_message(at, &h, at[NLMSG_HDRLEN]);
+		at += NLMSG_ALIGN(h.nlmsg_len);
+	}
+	return (ssize_t)len;
+}
+
+int __wrap_recvmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout)
+{
+	static bool interrupted;
+	unsigned n = 0;
+
+	(void)fd, (void)flags, (void)timeout;
+	interrupted = kernel.eintr && !interrupted;
+	if (interrupted) {
+		errno = EINTR;
+		return -1;
+	}
+	while (n < count && kernel.head != kernel.tail) {
+		struct answer *a = &kernel.queue[kernel.head % QUEUE];
+		struct sockaddr_nl from = {.nl_family = AF_NETLINK, .nl_pid = a->sender};
+		struct msghdr *m = &headers[n].msg_hdr;
+
+		if (a->error != 0) {
+			if (n > 0)
+				break;
+			kernel.head++;
+			errno = a->error;
+			return -1;
+		}
+		memcpy(m->msg_iov->iov_base, a->data, a->len);
+		memcpy(m->msg_name, &from, sizeof from);
+		m->msg_namelen = sizeof from;
+		m->msg_flags = a->truncated ? MSG_TRUNC : 0;
+		headers[n++].msg_len = (unsigned)a->len;
+		kernel.head++;
+	}
+	if (n == 0)
+		errno = EAGAIN;
+	return n == 0 ? -1 : (int)n;
+}
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	(void)domain, (void)type, (void)protocol;
+	kernel.sockets++;
+	kernel.head = kernel.tail; /* a fresh socket has no old answers */
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	(void)fd, (void)addr, (void)len;
+	return 0;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	(void)fd, (void)addr, (void)len;
+	return 0;
+}
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	(void)fd, (void)level, (void)name, (void)value, (void)len;
+	return 0;
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int size = 16 << 20;
+
+	(void)fd, (void)level, (void)name, (void)len;
+	memcpy(value, &size, sizeof size);
+	return 0;
+}
+
+/* ---- cases ---- */
+
+static struct vipvs_op ops[OPS];
+static struct vipvs_result results[OPS];
+
+static struct vipvs *fresh(void)
+{
+	uint32_t error = 99;
+	struct vipvs *v;
+
+	memset(&kernel, 0, sizeof kernel);
+	v = vipvs_open(10, &error);
+	CHECK(v != NULL && error == 0, "open: %u", error);
+	if (v == NULL)
+		exit(1);
+	kernel.sends = kernel.messages = 0;
+	memset(results, 0xee, sizeof results);
+	for (uint32_t i = 0; i < OPS; i++)
+		ops[i] = (struct vipvs_op){.kind = VIPVS_DEL_SERVICE, .key = {.af = AF_INET, .protocol = 6, .port = i + 1}};
+	return v;
+}
+
+/* How many results have this error and detail. */
+static uint32_t count_results(uint32_t from, uint32_t to, uint32_t error, uint32_t detail)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		n += results[i].error == error && results[i].detail == detail;
+	return n;
+}
+
+static void cannot_open(uint32_t family_error, uint32_t info_error, uint32_t want)
+{
+	uint32_t error = 0;
+
+	memset(&kernel, 0, sizeof kernel);
+	kernel.family_error = family_error;
+	kernel.info_error = info_error;
+	CHECK(vipvs_open(10, &error) == NULL, "open must fail");
+	CHECK_EQUAL(error, want, "open");
+}
+
+static void runs_in_bursts(void)
+{
+	struct vipvs *v = fresh();
+
+	kernel.fail_every = 7;
+	CHECK_EQUAL(vipvs_run(v, ops, OPS, results), 0, "run");
+	CHECK_EQUAL(kernel.messages, OPS, "messages");
+	CHECK_EQUAL(kernel.sends, 3, "sends");
+	CHECK_EQUAL(kernel.acks_wanted, 3, "one ACK for each send");
+	for (uint32_t i = 0; i < OPS; i++)
+		CHECK_EQUAL(results[i].error, (i + 1) % 7 == 0 ? EEXIST : 0, "result");
+	CHECK_EQUAL(count_results(0, OPS, EEXIST, VIPVS_BY_KERNEL), OPS / 7, "by the kernel");
+	CHECK_EQUAL(vipvs_run(v, ops, 0, results), 0, "nothing to do");
+	vipvs_close(v);
+}
+
+static void refuses_without_sending(void)
+{
+	struct vipvs *v = fresh();
+
+	ops[0].key.af = ops[9].key.af = 0;
+	CHECK_EQUAL(vipvs_run(v, ops, 10, results), 0, "run");
+	CHECK_EQUAL(kernel.messages, 8, "messages");
+	CHECK_EQUAL(kernel.acks_wanted, 1, "the last that was sent carries the ACK");
+	CHECK_EQUAL(count_results(0, 10, EAFNOSUPPORT, VIPVS_BAD_FAMILY), 2, "refused");
+	CHECK_EQUAL(count_results(0, 10, 0, 0), 8, "done");
+	kernel.sends = 0;
+	CHECK_EQUAL(vipvs_run(v, ops, 1, results), 0, "run of a bad one");
+	CHECK_EQUAL(kernel.sends, 0, "nothing is sent");
+	vipvs_close(v);
+}
+
+static void tells_lost_answers(const char *what, int inject, bool mute, uint32_t error)
+{
+	struct vipvs *v = fresh();
+
+	kernel.fail_every = 100;
+	kernel.inject = inject;
+	kernel.mute = mute;
+	CHECK_EQUAL(-vipvs_run(v, ops, OPS, results), error, what);
+	CHECK_EQUAL(kernel.sends, 1, "the run ends there");
+	CHECK_EQUAL(count_results(0, 1024, EEXIST, VIPVS_BY_KERNEL), 10, "errors that arrived count");
+	CHECK_EQUAL(count_results(0, 1024, error, VIPVS_OUTCOME_UNKNOWN), 1014, "the others are unknown");
+	CHECK_EQUAL(count_results(1024, OPS, error, VIPVS_NOT_SENT), OPS - 1024, "the rest was not sent");
+	kernel.mute = false;
+	kernel.fail_every = 0;
+	CHECK_EQUAL(vipvs_run(v, ops, OPS, results), 0, "the handle goes on");
+	CHECK_EQUAL(count_results(0, OPS, 0, 0), OPS, "and works");
+	vipvs_close(v);
+}
+
+static void survives_noise(void)
+{
+	struct vipvs *v = fresh();
+	struct answer *a;
+
+	kernel.eintr = true;
+	put_error(77777, EPERM); /* a late answer to something else */
+	a = answer();            /* another process claims that the batch is complete, in the kernel's name */
+	put_header(a, NLMSG_ERROR, 0, 3);
+	put_bytes(a, "\xf0\xff\xff\xff", 4);
+	a->sender = 4242;
+	CHECK_EQUAL(vipvs_run(v, ops, 10, results), 0, "run");
+	CHECK_EQUAL(count_results(0, 10, 0, 0), 10, "all done");
+	vipvs_close(v);
+}
+
+static void reports_failed_send(void)
+{
+	struct vipvs *v = fresh();
+
+	ops[3].key.af = 0;
+	kernel.send_error = ENOBUFS;
+	CHECK_EQUAL(-vipvs_run(v, ops, 10, results), ENOBUFS, "run");
+	CHECK_EQUAL(count_results(0, 10, ENOBUFS, VIPVS_NOT_SENT), 9, "not sent");
+	CHECK_EQUAL(count_results(0, 10, EAFNOSUPPORT, VIPVS_BAD_FAMILY), 1, "the refusal stays");
+	kernel.send_error = EINTR;
+	CHECK_EQUAL(vipvs_run(v, ops, 3, results), 0, "EINTR is tried again");
+	vipvs_close(v);
+}
+
+static void reads_one_service(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_service s;
+	struct vipvs_key k = {.af = AF_INET, .protocol = 6, .port = 80};
+
+	CHECK_EQUAL(vipvs_get_service(v, &k, &s), 0, "found");
+	CHECK_EQUAL(s.key.addr[0], 5, "its address");
+	k.port = 81;
+	CHECK_EQUAL(-vipvs_get_service(v, &k, &s), ESRCH, "not found");
+	k.port = 65616;
+	CHECK_EQUAL(-vipvs_get_service(v, &k, &s), EINVAL, "no port");
+	answer()->error = ENOBUFS;
+	k.port = 80;
+	CHECK_EQUAL(-vipvs_get_service(v, &k, &s), ENOBUFS, "lost");
+	vipvs_close(v);
+}
+
+static void dumps_in_chunks(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_service s[7];
+	struct vipvs_chunk c;
+	uint32_t total = 0, calls = 0;
+
+	kernel.dump_records = 100;
+	do {
+		CHECK_EQUAL(vipvs_dump_services(v, s, 7, &c), 0, "chunk");
+		for (uint32_t i = 0; i < c.count; i++)
+			CHECK_EQUAL(s[i].key.addr[0], total + i, "in order");
+		total += c.count;
+	} while (c.more && ++calls < 100);
+	CHECK_EQUAL(total, 100, "services");
+	CHECK_EQUAL(c.error, 0, "complete");
+	CHECK_EQUAL(-vipvs_dump_services(v, s, 0, &c), EINVAL, "no room");
+	CHECK_EQUAL(kernel.sockets, 2, "on one socket");
+	vipvs_close(v);
+}
+
+/* A dump that fails after some records, and the next one on a fresh socket. */
+static void ends_incomplete(const char *what, int error, uint32_t truncate, uint32_t want)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_service s[200];
+	struct vipvs_chunk c;
+
+	kernel.dump_records = 100;
+	kernel.dump_cut = 50;
+	kernel.dump_error = error;
+	kernel.dump_truncate = truncate;
+	kernel.dump_fail_nth = 1;
+	CHECK_EQUAL(-vipvs_dump_services(v, s, 200, &c), want, what);
+	CHECK_EQUAL(c.error, want, what);
+	CHECK_EQUAL(c.more, 0, what);
+	CHECK_EQUAL(c.count, 50, "what came is handed out");
+	CHECK_EQUAL(kernel.sockets, 3, "the socket is replaced");
+	CHECK_EQUAL(vipvs_dump_services(v, s, 200, &c), 0, "the next dump");
+	CHECK_EQUAL(c.count, 100, "is complete");
+	vipvs_close(v);
+}
+
+static void dumps_many_dests(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_key keys[30];
+	struct vipvs_dest d[8];
+	struct vipvs_chunk c;
+	uint32_t seen[30] = {0}, calls = 0;
+
+	for (uint32_t i = 0; i < 30; i++)
+		keys[i] = (struct vipvs_key){.af = AF_INET, .protocol = 6, .port = i + 1};
+	kernel.dump_records = 3;
+	do {
+		CHECK_EQUAL(vipvs_dump_dests(v, keys, 30, d, 8, &c), 0, "chunk");
+		for (uint32_t i = 0; i < c.count; i++)
+			CHECK_EQUAL(d[i].addr[0], seen[d[i].key_index]++, "in order");
+	} while (c.more && ++calls < 100);
+	for (uint32_t i = 0; i < 30; i++)
+		CHECK_EQUAL(seen[i], 3, "destinations of a key");
+	CHECK_EQUAL(c.next_key, 30, "all keys were read");
+	CHECK_EQUAL(vipvs_dump_dests(v, keys, 0, d, 8, &c), 0, "no keys");
+	CHECK(c.more == 0 && c.count == 0, "no answer");
+	vipvs_close(v);
+}
+
+static void tells_which_keys_were_read(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_key keys[5];
+	struct vipvs_dest d[64];
+	struct vipvs_chunk c;
+
+	for (uint32_t i = 0; i < 5; i++)
+		keys[i] = (struct vipvs_key){.af = AF_INET, .protocol = 6, .port = i + 1};
+	kernel.dump_records = 3;
+	kernel.dump_fail_nth = 3;
+	kernel.dump_cut = 1;
+	kernel.dump_error = ENOBUFS;
+	CHECK_EQUAL(-vipvs_dump_dests(v, keys, 5, d, 64, &c), ENOBUFS, "lost in the third key");
+	CHECK_EQUAL(c.next_key, 2, "two keys are whole");
+	CHECK_EQUAL(c.more, 0, "it is over");
+	keys[1].port = 65616;
+	CHECK_EQUAL(-vipvs_dump_dests(v, keys, 5, d, 64, &c), EINVAL, "a key without sense");
+	CHECK_EQUAL(c.next_key, 1, "the one before it is whole");
+	vipvs_close(v);
+}
+
+static void stops_a_dump(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_service s[4];
+	struct vipvs_dest d[4];
+	struct vipvs_key k = {.af = AF_INET, .protocol = 6, .port = 80};
+	struct vipvs_chunk c;
+
+	kernel.dump_records = 10;
+	CHECK_EQUAL(vipvs_dump_services(v, s, 4, &c), 0, "first chunk");
+	CHECK(c.more == 1 && c.count == 4, "there is more");
+	CHECK_EQUAL(-vipvs_dump_dests(v, &k, 1, d, 4, &c), EBUSY, "one dump at a time");
+	vipvs_dump_stop(v);
+	CHECK_EQUAL(vipvs_dump_dests(v, &k, 1, d, 4, &c), 0, "another dump");
+	CHECK_EQUAL(c.count, 4, "from its start");
+	vipvs_close(v);
+}
+
+int main(void)
+{
+	cannot_open(ENOENT, 0, ENOENT);
+	cannot_open(0, EPERM, EPERM);
+	runs_in_bursts();
+	refuses_without_sending();
+	tells_lost_answers("no ACK", 0, true, ETIMEDOUT);
+	tells_lost_answers("receive buffer overrun", ENOBUFS, false, ENOBUFS);
+	survives_noise();
+	reports_failed_send();
+	reads_one_service();
+	dumps_in_chunks();
+	ends_incomplete("overrun", ENOBUFS, 0, ENOBUFS);
+	ends_incomplete("timeout", EAGAIN, 0, ETIMEDOUT);
+	ends_incomplete("cut datagram", 0, 51, EMSGSIZE);
+	dumps_many_dests();
+	tells_which_keys_were_read();
+	stops_a_dump();
+	return report("socket_test");
+}
