@@ -363,11 +363,13 @@ static void refuses_without_sending(void)
 	struct vipvs *v = fresh();
 
 	ops[0].key.af = ops[9].key.af = 0;
+	kernel.fail_every = 6; /* the one at index 5, behind one that is not sent */
 	CHECK_EQUAL(vipvs_run(v, ops, 10, results), 0, "run");
 	CHECK_EQUAL(kernel.messages, 8, "messages");
 	CHECK_EQUAL(kernel.acks_wanted, 1, "the last that was sent carries the ACK");
 	CHECK_EQUAL(count_results(0, 10, EAFNOSUPPORT, VIPVS_BAD_FAMILY), 2, "refused");
-	CHECK_EQUAL(count_results(0, 10, 0, 0), 8, "done");
+	CHECK_EQUAL(count_results(0, 10, 0, 0), 7, "done");
+	CHECK_EQUAL(results[5].error, EEXIST, "the error is at its place");
 	kernel.sends = 0;
 	CHECK_EQUAL(vipvs_run(v, ops, 1, results), 0, "run of a bad one");
 	CHECK_EQUAL(kernel.sends, 0, "nothing is sent");
@@ -399,13 +401,15 @@ static void survives_noise(void)
 	struct answer *a;
 
 	kernel.eintr = true;
-	put_error(77777, EPERM); /* a late answer to something else */
+	put_error(503, EPERM); /* a late answer to something else */
+	put_error(1, EPERM);
 	a = answer();            /* another process claims that the batch is complete, in the kernel's name */
 	put_header(a, NLMSG_ERROR, 0, 3);
 	put_bytes(a, "\xf0\xff\xff\xff", 4);
 	a->sender = 4242;
 	CHECK_EQUAL(vipvs_run(v, ops, 10, results), 0, "run");
 	CHECK_EQUAL(count_results(0, 10, 0, 0), 10, "all done");
+	CHECK_EQUAL(results[500].error, 0xeeeeeeee, "no result that was not asked for");
 	vipvs_close(v);
 }
 
