@@ -300,7 +300,8 @@ interface Identity {
 
 function toFileStat(stats: Identity): FileStat {
   const { size, ino, mtimeMs, ctimeMs } = stats;
-  return { signature: `${ino}:${size}:${mtimeMs}:${ctimeMs}`, size, mtimeMs };
+  // a rename changes ctime, a write ctime and mtime, a link swapped the inode
+  return { signature: `${ino}.${size}.${ctimeMs}`, size, mtimeMs };
 }
 
 /** A listing of a directory with its sub-directories, each of them once even where links go in a circle. */

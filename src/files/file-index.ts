@@ -3,6 +3,7 @@
 // before stays.
 import type { Kind } from '../api/cluster.ts';
 import { keyOf } from '../api/cluster.ts';
+import { Compactor } from './compact.ts';
 import { duplicateProblem, objectKey } from './manifests.ts';
 import type { LoadedObject, ManifestProblem, Parsed } from './parse-document.ts';
 
@@ -14,6 +15,8 @@ export interface SourceChange {
   readonly loaded: LoadedObject | undefined;
 }
 
+const NONE: readonly never[] = [];
+
 interface FileEntry {
   readonly loaded: readonly LoadedObject[];
   readonly problems: readonly ManifestProblem[];
@@ -22,8 +25,9 @@ interface FileEntry {
 
 export class FileIndex {
   readonly #files = new Map<string, FileEntry>();
-  /** Object key -> its versions, the one that counts first. */
-  readonly #versions = new Map<string, readonly LoadedObject[]>();
+  /** Object key -> its versions, the one that counts first; the usual single one stands alone. */
+  readonly #versions = new Map<string, LoadedObject | readonly LoadedObject[]>();
+  readonly #compactor = new Compactor();
   /** Keys with more than one version. */
   readonly #duplicates = new Set<string>();
 
@@ -46,8 +50,16 @@ export class FileIndex {
   /** The file was read; answers the objects that changed by it. */
   update(file: string, parsed: Parsed): readonly SourceChange[] {
     const old = this.#files.get(file)?.loaded ?? [];
-    const loaded = parsed.problems.length === 0 ? parsed.loaded : withKept(parsed.loaded, old);
-    this.#files.set(file, { loaded, problems: parsed.problems, ignored: parsed.ignored });
+    const fresh = parsed.loaded.map((each) => ({
+      ...each,
+      object: this.#compactor.compact(each.object),
+    }));
+    const loaded = parsed.problems.length === 0 ? fresh : withKept(fresh, old);
+    this.#files.set(file, {
+      loaded,
+      problems: parsed.problems.length === 0 ? NONE : parsed.problems,
+      ignored: parsed.ignored.length === 0 ? NONE : parsed.ignored,
+    });
     return this.#replace(old, loaded);
   }
 
@@ -76,7 +88,7 @@ export class FileIndex {
     const found: ManifestProblem[] = [];
     for (const entry of this.#files.values()) found.push(...entry.problems);
     for (const key of this.#duplicates) {
-      const [first, ...others] = this.#versions.get(key) ?? [];
+      const [first, ...others] = this.#versionsOf(key);
       for (const other of others)
         if (first !== undefined) found.push(duplicateProblem(other, first));
     }
@@ -100,15 +112,20 @@ export class FileIndex {
 
   #replace(old: readonly LoadedObject[], now: readonly LoadedObject[]): readonly SourceChange[] {
     const touched = new Map<string, LoadedObject>();
-    for (const each of [...old, ...now]) touched.set(objectKey(each.object), each);
+    for (const each of old) touched.set(objectKey(each.object), each);
+    const fresh = new Map<string, readonly LoadedObject[]>();
+    for (const each of now) {
+      const key = objectKey(each.object);
+      touched.set(key, each);
+      fresh.set(key, [...(fresh.get(key) ?? NONE), each]);
+    }
     const gone = new Set(old);
     const changes: SourceChange[] = [];
     for (const [key, sample] of touched) {
-      const before = this.#versions.get(key) ?? [];
-      const after = [
-        ...before.filter((each) => !gone.has(each)),
-        ...now.filter((each) => objectKey(each.object) === key),
-      ].sort((a, b) => compareText(a.file, b.file) || a.line - b.line);
+      const before = this.#versionsOf(key);
+      const after = [...before.filter((each) => !gone.has(each)), ...(fresh.get(key) ?? NONE)].sort(
+        (a, b) => compareText(a.file, b.file) || a.line - b.line,
+      );
       this.#setVersions(key, after);
       if (sameObject(before[0], after[0])) continue;
       changes.push({ kind: sample.object.kind, key: keyOf(sample.object), loaded: after[0] });
@@ -116,9 +133,15 @@ export class FileIndex {
     return changes;
   }
 
+  #versionsOf(key: string): readonly LoadedObject[] {
+    const versions = this.#versions.get(key) ?? NONE;
+    return 'object' in versions ? [versions] : versions;
+  }
+
   #setVersions(key: string, versions: readonly LoadedObject[]): void {
-    if (versions.length === 0) this.#versions.delete(key);
-    else this.#versions.set(key, versions);
+    const [first] = versions;
+    if (first === undefined) this.#versions.delete(key);
+    else this.#versions.set(key, versions.length === 1 ? first : versions);
     if (versions.length > 1) this.#duplicates.add(key);
     else this.#duplicates.delete(key);
   }

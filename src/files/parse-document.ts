@@ -1,5 +1,4 @@
 // One document of YAML or JSON -> objects and problems, each problem with its line and column. Pure.
-// Invariant: what is kept holds no reference into the text it came from, and only the fields that vipvs uses.
 import { isCollection, isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { ClusterObject } from '../api/cluster.ts';
 import type { DocumentText } from './documents.ts';
@@ -86,14 +85,11 @@ function parseYaml(text: string): Yaml {
   };
 }
 
-/**
- * The document as plain data in fresh strings: the parser's strings are slices that would keep the whole text
- * alive (measured: docs/limits.md). An alias bomb is an error here.
- */
+/** The document as plain data. An alias bomb is an error here. */
 function toPlainValue(document: Document.Parsed): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
-    return value === null || value === undefined ? value : JSON.parse(JSON.stringify(value));
+    return value;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
