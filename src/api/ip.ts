@@ -75,7 +75,11 @@ export const ipStatusSchema = z
       description: 'When the address is free again (RFC 3339); set with phase Held.',
     }),
   })
-  .meta({ description: 'Written by vipvs.' });
+  .meta({
+    description: 'Written by vipvs.',
+    // a create drops status, and reading fills this in: a new IP shows Active without a second write
+    default: { phase: 'Active' },
+  });
 
 export const ipSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),

@@ -27,7 +27,11 @@ const expressionSchema = z
   );
 
 export const labelSelectorSchema = z.strictObject({
-  matchLabels: z.record(z.string(), z.string().max(LABEL_VALUE_MAX)).optional(),
-  matchExpressions: z.array(expressionSchema).max(16).optional(),
+  matchLabels: z.record(z.string(), z.string().max(LABEL_VALUE_MAX)).optional().meta({
+    description: 'Every label here must be there with this value.',
+  }),
+  matchExpressions: z.array(expressionSchema).max(16).optional().meta({
+    description: 'Every expression must hold.',
+  }),
 });
 export type LabelSelector = DeepReadonly<z.infer<typeof labelSelectorSchema>>;

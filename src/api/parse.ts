@@ -85,7 +85,9 @@ function foreign(apiVersion: string, kind: string): ParseResult {
   }
   const meant = closest(kind, OUR_KINDS);
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-  return issues([{ path: ['kind'], message: `must be one of ${OUR_KINDS.join(', ')}, is ${kind}${hint}` }]);
+  return issues([
+    { path: ['kind'], message: `must be one of ${OUR_KINDS.join(', ')}, is ${kind}${hint}` },
+  ]);
 }
 
 /** What a schema cannot say: fields that contradict each other. */
