@@ -22,6 +22,8 @@ export interface DesiredVirtualServer {
 export interface DesiredAddress {
   readonly address: IpAddress;
   readonly interface: string;
+  /** The virtual servers behind it: it is bound only while one of them can be ours. */
+  readonly virtualServers: ReadonlySet<VirtualServerKey>;
 }
 
 /** What the nft table `inet vipvs` holds. Elements are in nft syntax, so that sets diff as text. */
@@ -43,9 +45,22 @@ export interface NodeState {
   readonly virtualServers: ReadonlyMap<VirtualServerKey, DesiredVirtualServer>;
   readonly addresses: ReadonlyMap<IpAddress, DesiredAddress>;
   readonly firewall: FirewallState;
-  /** `net/ipv4/vs/conntrack` -> least value. */
-  readonly sysctls: ReadonlyMap<string, number>;
+  /** `net/ipv4/vs/conntrack` -> least value; of EXACT_SYSCTLS the very value. */
+  readonly sysctls: ReadonlyMap<SysctlKey, number>;
 }
+
+/** Every sysctl that desired.ts may ask for, and so what an adapter reads in observe(). */
+export const SYSCTLS = [
+  'net/ipv4/vs/conntrack',
+  'net/ipv4/vs/expire_nodest_conn',
+  'net/ipv4/vs/expire_quiescent_template',
+  'net/ipv4/vs/conn_reuse_mode',
+  'net/ipv4/ip_forward',
+  'net/ipv6/conf/all/forwarding',
+] as const;
+export type SysctlKey = (typeof SYSCTLS)[number];
+/** More is not better here: their value is set as it is. */
+export const EXACT_SYSCTLS: ReadonlySet<SysctlKey> = new Set(['net/ipv4/vs/conn_reuse_mode']);
 
 export interface ObservedRealServer extends RealServer {
   readonly activeConnections: number;
@@ -73,6 +88,7 @@ export interface Observed {
   readonly addresses: ReadonlyMap<IpAddress, readonly ObservedAddress[]> | undefined;
   /** `absent`: the kernel has no nft, its parts of the plan are left out. */
   readonly firewall: FirewallState | 'absent' | undefined;
+  /** What could be read of SYSCTLS; one that is missing is left as it is. */
   readonly sysctls: ReadonlyMap<string, number>;
   /** Virtual servers and addresses that we made, from the record that survives a crash. */
   readonly owned: Owned;

@@ -1,0 +1,379 @@
+// The agent of one node: keeps the kernel as the Services want it. A thin shell over ports; what to do is decided by the
+// pure desired*.ts and plan*.ts, what was reached is kept in the mirror.
+// Invariants: nothing is written before the source has synced and the kernel was read; one round runs at a time; stop
+// leaves the kernel as it is.
+import type { ClusterObject, ClusterView } from '../api/cluster.ts';
+import type { IpAddress } from '../net/address.ts';
+import type { VirtualServerKey } from '../net/ipvs.ts';
+import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { Loop, type RoundResult } from '../runtime/loop.ts';
+import { DesiredIndex } from './desired-index.ts';
+import type { NodeView } from './desired.ts';
+import { DirtyScope } from './dirty-scope.ts';
+import { DrainBook } from './drain-book.ts';
+import { executePlan, type Execution } from './execute.ts';
+import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
+import { faultOf } from './faults.ts';
+import type { Kernel, KernelChange, Op } from './kernel.ts';
+import { KernelMirror } from './mirror.ts';
+import { planNode, planScope, type Limits, type Plan, type PlanProblem } from './plan.ts';
+import { ServiceReports, type Tell } from './service-reports.ts';
+import type { NodeState, Observed } from './state.ts';
+
+export interface AgentPorts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The Service's state on this node changed. */
+  readonly report: Tell;
+  /** After every round that asked the kernel for anything. */
+  readonly onRound?: (round: RoundSummary) => void;
+}
+
+export interface RoundSummary {
+  readonly kind: 'full' | 'incremental';
+  readonly durationMs: number;
+  /** `vs.add ok`, `rs.set failed`, `vip.del drift` -> how many */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly failures: number;
+  /** Operations that found their work done by somebody else. */
+  readonly drift: number;
+}
+
+export interface AgentOptions {
+  readonly node: NodeView;
+  readonly limits?: Limits;
+}
+
+/** ipvs.md 2.5: nothing tells when IPVS is changed, so it is read: cheaply every second, wholly every minute. */
+export const CANARY_MS = 1000;
+export const AUDIT_MS = 60_000;
+/** Virtual servers that one canary looks at; each look costs 15 to 40 us. */
+const CANARY_KEYS = 2;
+/** The drain time of a port whose Service does not have it any more: api/traffic's default. */
+export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
+const NEVER = Number.POSITIVE_INFINITY;
+const AT_ONCE = Number.NEGATIVE_INFINITY;
+
+export class Agent {
+  readonly #ports: AgentPorts;
+  readonly #limits: Limits;
+  readonly #index: DesiredIndex;
+  readonly #mirror = new KernelMirror();
+  readonly #book: FaultBook;
+  readonly #drains = new DrainBook();
+  readonly #reports: ServiceReports;
+  readonly #loop: Loop<'work'>;
+  readonly #resyncDelay: Backoff;
+  #dirty = new DirtyScope();
+  #dirtyServices = new Set<string>();
+  #toAnnounce = new Set<IpAddress>();
+  #fullDueMs = AT_ONCE;
+  #canaryDueMs = NEVER;
+  #canaryKeys: Iterator<VirtualServerKey> | undefined;
+  #isSynced = false;
+  #hasSynced = false;
+  #isReady = false;
+
+  constructor(view: ClusterView, ports: AgentPorts, options: AgentOptions) {
+    this.#ports = ports;
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#index = new DesiredIndex(view, options.node);
+    this.#book = new FaultBook(ports.random);
+    this.#reports = new ServiceReports(view, this.#index, this.#book, ports.report);
+    this.#resyncDelay = new Backoff(LOCAL_BACKOFF, ports.random);
+    this.#loop = new Loop({
+      clock: ports.clock,
+      random: ports.random,
+      round: () => this.#round(),
+      onFailure: (error, delayMs) => {
+        this.#fullDueMs = AT_ONCE;
+        ports.log.error({ err: error, reason: messageOf(error), delayMs }, 'round failed');
+      },
+    });
+    ports.kernel.onChange((change) => this.#onKernelChange(change));
+  }
+
+  /** The first full round has gone through: the kernel holds what the Services want. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get desired(): NodeState {
+    return this.#index.state;
+  }
+
+  /** What the kernel holds, as far as is known. */
+  get observed(): Observed {
+    return this.#mirror;
+  }
+
+  /** What could not be reached and concerns no single Service. */
+  get nodeProblems(): readonly string[] {
+    const faults = [...this.#book.faults].filter(({ services }) => services.length === 0);
+    return faults.flatMap(({ problem }) => problem?.message ?? []);
+  }
+
+  /** An object of the view changed; undefined stands for absent. The view holds the new one already. */
+  changed(before: ClusterObject | undefined, after: ClusterObject | undefined): void {
+    const touched = this.#index.touchedBy(before, after);
+    if (touched.size === 0) return;
+    for (const service of touched) this.#dirtyServices.add(service);
+    if (this.#isSynced) this.#loop.mark('work');
+  }
+
+  /** Whether the view is whole. While it is not, the kernel is kept as it was wanted last. */
+  setSynced(isSynced: boolean): void {
+    if (isSynced && !this.#hasSynced) {
+      this.#hasSynced = true;
+      this.#dirtyServices = new Set(this.#index.reset());
+    }
+    this.#isSynced = isSynced;
+    if (isSynced) this.#loop.mark('work');
+  }
+
+  /** Reads the kernel anew and repairs what differs. */
+  audit(): void {
+    this.#fullDueMs = AT_ONCE;
+    this.#loop.mark('work');
+  }
+
+  /** Waits for the running round; the kernel stays as it is. */
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  #onKernelChange(change: KernelChange): void {
+    if (change.kind === 'address.removed') {
+      this.#mirror.forgetAddress(change.address, change.interface);
+      this.#dirty.addresses.add(change.address);
+    } else {
+      const addresses = [...this.#index.state.addresses.values()]
+        .filter((each) => each.interface === change.interface)
+        .map(({ address }) => address);
+      this.#reports.setLink(change.interface, change.up);
+      if (change.up) {
+        // IPv6 addresses went with the link, and the neighbours have forgotten the others
+        for (const address of addresses) this.#toAnnounce.add(address);
+        this.#fullDueMs = AT_ONCE;
+      }
+    }
+    this.#loop.mark('work');
+  }
+
+  async #round(): Promise<RoundResult> {
+    if (!this.#hasSynced) return {};
+    if (this.#ports.clock.nowMs() >= this.#fullDueMs) await this.#fullRound();
+    else {
+      await this.#incrementalRound();
+      if (this.#ports.clock.nowMs() >= this.#canaryDueMs) await this.#canary();
+    }
+    const wakeAtMs = Math.min(
+      this.#fullDueMs,
+      this.#drains.dueMs,
+      this.#canaryDueMs,
+      this.#book.nextDueMs,
+    );
+    return { wakeAtMs };
+  }
+
+  async #fullRound(): Promise<void> {
+    const { clock, kernel } = this.#ports;
+    const startMs = clock.nowMs();
+    const observed = await kernel.observe();
+    const isComplete = this.#mirror.load(observed);
+    if (this.#isSynced && observed.addresses !== undefined) {
+      const touched = this.#index.setHostAddresses(hostAddressesOf(observed.addresses));
+      for (const service of touched) this.#dirtyServices.add(service);
+    }
+    this.#updateIndex();
+    this.#dirty = new DirtyScope();
+    // the mirror remembers what this dump lacks; a full round must not delete on memories
+    const seen: Observed = {
+      virtualServers: observed.virtualServers && this.#mirror.virtualServers,
+      addresses: observed.addresses && this.#mirror.addresses,
+      firewall: observed.firewall && this.#mirror.firewall,
+      sysctls: this.#mirror.sysctls,
+      owned: this.#mirror.owned,
+    };
+    const nowMs = clock.nowMs();
+    const plan = planNode(this.#index.state, seen, this.#drains.starts, nowMs, this.#limits);
+    if (seen.virtualServers !== undefined) this.#drains.replace(plan.drains, plan.wakeAtMs);
+    this.#canaryDueMs = nowMs + CANARY_MS;
+    // one minute, give or take six seconds: many directors must not read all at once
+    this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
+    const faults = await this.#perform(plan, 'full', startMs);
+    const failing = new Set(faults.map(({ target }) => targetKey(target)));
+    for (const { target } of [...this.#book.faults]) {
+      const isAnnouncement = target.kind === 'announcement';
+      if (!isAnnouncement && !failing.has(targetKey(target))) this.#book.clear(target);
+    }
+    if (!isComplete) {
+      this.#resyncSoon();
+      return;
+    }
+    this.#isReady = true;
+    this.#reports.send();
+  }
+
+  /** Work on what changed, and on nothing else. */
+  async #incrementalRound(): Promise<void> {
+    const startMs = this.#ports.clock.nowMs();
+    if (this.#isSynced) this.#updateIndex();
+    this.#addDueTargets(startMs);
+    const scope = this.#dirty;
+    if (scope.isEmpty && this.#toAnnounce.size === 0) {
+      this.#reports.send();
+      return;
+    }
+    this.#dirty = new DirtyScope();
+    const draining = [...this.#drains.starts.keys()].filter((key) => scope.virtualServers.has(key));
+    if (draining.length > 0) {
+      const found = await this.#ports.kernel.observeVirtualServers(draining);
+      if (found === undefined) {
+        this.#resyncSoon();
+        return;
+      }
+      this.#mirror.loadVirtualServers(draining, found);
+    }
+    const nowMs = this.#ports.clock.nowMs();
+    const { starts } = this.#drains;
+    const plan = planScope(scope, this.#index.state, this.#mirror, starts, nowMs, this.#limits);
+    this.#drains.update(scope.virtualServers, plan.drains, plan.wakeAtMs);
+    const faults = await this.#perform(plan, 'incremental', startMs);
+    const failing = new Set(faults.map(({ target }) => targetKey(target)));
+    const clear = (target: Target): void => {
+      if (!failing.has(targetKey(target))) this.#book.clear(target);
+    };
+    for (const key of scope.virtualServers) clear({ kind: 'virtual server', key });
+    for (const address of scope.addresses) clear({ kind: 'address', address });
+    if (scope.sysctls) clear({ kind: 'sysctls' });
+    this.#reports.send();
+  }
+
+  #updateIndex(): void {
+    if (this.#dirtyServices.size === 0 || !this.#isSynced) return;
+    const services = this.#dirtyServices;
+    this.#dirtyServices = new Set();
+    const changed = this.#index.update(services);
+    this.#dirty.add(changed);
+    this.#reports.touch(changed.services);
+  }
+
+  #addDueTargets(nowMs: number): void {
+    if (this.#drains.dueMs <= nowMs) {
+      for (const key of this.#drains.starts.keys()) this.#dirty.virtualServers.add(key);
+    }
+    for (const target of this.#book.due(nowMs)) {
+      if (target.kind === 'virtual server') this.#dirty.virtualServers.add(target.key);
+      else if (target.kind === 'address') this.#dirty.addresses.add(target.address);
+      else if (target.kind === 'announcement') this.#toAnnounce.add(target.address);
+      else if (target.kind === 'sysctls') this.#dirty.sysctls = true;
+      else this.#fullDueMs = nowMs;
+    }
+  }
+
+  /** Runs the plan and writes its faults into the book; answers them. */
+  async #perform(
+    plan: Plan,
+    kind: RoundSummary['kind'],
+    startMs: number,
+  ): Promise<readonly Fault[]> {
+    const { kernel, clock } = this.#ports;
+    const state = this.#index.state;
+    const ops = [...plan.ops, ...this.#takeAnnouncements()];
+    const execution = await executePlan(kernel, this.#mirror, { ...plan, ops }, state.addresses);
+    const nowMs = clock.nowMs();
+    const faults = [...this.#faultsOf(execution), ...plan.problems.map(faultOfPlan)];
+    for (const fault of faults) this.#book.fail(fault, nowMs);
+    for (const address of execution.announced) this.#book.clear({ kind: 'announcement', address });
+    const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
+    if (isUnsure || execution.drift > 0) this.#resyncSoon();
+    else if (kind === 'full') this.#resyncDelay.reset();
+    if (execution.counts.size > 0) this.#summarize(kind, nowMs - startMs, execution);
+    return faults;
+  }
+
+  #faultsOf(execution: Execution): readonly Fault[] {
+    const servicesOf = (address: IpAddress): ReadonlySet<string> =>
+      this.#index.servicesOfAddress(address);
+    const failures = execution.failures.map((each) => faultOf(each, this.desired, servicesOf));
+    const waiting = execution.waiting.map((target): Fault => {
+      return { target, services: [], problem: undefined };
+    });
+    return [...failures, ...waiting];
+  }
+
+  #summarize(kind: RoundSummary['kind'], durationMs: number, execution: Execution): void {
+    const { counts, drift, failures } = execution;
+    const round = { kind, durationMs, counts, drift, failures: failures.length };
+    this.#ports.log.info({ ...round }, 'round');
+    for (const { op, errno, message, target } of failures) {
+      this.#ports.log.warn({ op: op.op, errno, reason: message, target }, 'operation failed');
+    }
+    this.#ports.onRound?.(round);
+  }
+
+  #takeAnnouncements(): readonly Op[] {
+    if (this.#toAnnounce.size === 0) return [];
+    const ops = [...this.#toAnnounce].flatMap((address): readonly Op[] => {
+      const wanted = this.desired.addresses.get(address);
+      if (wanted !== undefined) return [{ op: 'vip.announce', ...pick(wanted) }];
+      this.#book.clear({ kind: 'announcement', address });
+      return [];
+    });
+    this.#toAnnounce = new Set();
+    return ops;
+  }
+
+  #resyncSoon(): void {
+    const delayMs = this.#resyncDelay.nextMs();
+    this.#fullDueMs = Math.min(this.#fullDueMs, this.#ports.clock.nowMs() + delayMs);
+  }
+
+  /** Looks whether a few of our virtual servers are still there, others each time. */
+  async #canary(): Promise<void> {
+    this.#canaryDueMs = this.#ports.clock.nowMs() + CANARY_MS;
+    for (let i = 0; i < CANARY_KEYS; i++) {
+      const key = this.#nextCanaryKey();
+      if (key === undefined || (await this.#ports.kernel.canary(key))) continue;
+      this.#ports.log.warn({ vs: key }, 'virtual server vanished');
+      this.#fullDueMs = AT_ONCE;
+      return;
+    }
+  }
+
+  #nextCanaryKey(): VirtualServerKey | undefined {
+    const { virtualServers } = this.#index.state;
+    for (let tries = 0; tries < 2; tries++) {
+      this.#canaryKeys ??= virtualServers.keys();
+      for (let next = this.#canaryKeys.next(); next.done !== true; next = this.#canaryKeys.next()) {
+        // one that could not be made yet is no sign of a flush
+        if (this.#mirror.virtualServers?.has(next.value) === true) return next.value;
+      }
+      this.#canaryKeys = undefined;
+    }
+    return undefined;
+  }
+}
+
+function faultOfPlan({ target, services, reason, message }: PlanProblem): Fault {
+  return { target, services, problem: { reason, message } };
+}
+
+function pick(wanted: { readonly address: IpAddress; readonly interface: string }) {
+  return { address: wanted.address, interface: wanted.interface };
+}
+
+/** Addresses that only others have put on this host. */
+function hostAddressesOf(addresses: NonNullable<Observed['addresses']>): ReadonlySet<IpAddress> {
+  const found = new Set<IpAddress>();
+  for (const [address, entries] of addresses) {
+    if (!entries.some(({ ours }) => ours)) found.add(address);
+  }
+  return found;
+}

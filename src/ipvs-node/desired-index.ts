@@ -1,0 +1,266 @@
+// The NodeState of all Services together, kept up to date Service by Service: what a changed object costs depends on
+// the Services that it touches, never on how many there are. Memory only: no I/O, no clock.
+// Invariant: `state` is what computing every Service anew would give, in whatever order the changes came.
+import type { ClusterObject, ClusterView } from '../api/cluster.ts';
+import { serviceKeyOfSlice } from '../api/cluster.ts';
+import { namespacedName, type Node } from '../api/kubernetes.ts';
+import { resolvePools, type ResolvedPools } from '../api/pools.ts';
+import { serviceRef, type Problem } from '../api/problem.ts';
+import { tryParseIp, type IpAddress } from '../net/address.ts';
+import type { VirtualServerKey } from '../net/ipvs.ts';
+import { contributionOf, type Claim, type Contribution, type NodeView } from './desired.ts';
+import { NodeStateBuilder, type Changed } from './desired-state.ts';
+import type { NodeState } from './state.ts';
+
+export interface DesiredNode {
+  readonly state: NodeState;
+  /** In the order of the Services. */
+  readonly problems: readonly Problem[];
+}
+
+/** Everything at once: what `vipvs plan` prints and tests compare. */
+export function desiredNode(
+  view: ClusterView,
+  node: NodeView,
+  hostAddresses: ReadonlySet<IpAddress> = new Set(),
+): DesiredNode {
+  const index = new DesiredIndex(view, node);
+  index.setHostAddresses(hostAddresses);
+  index.update(view.services.keys());
+  const services = [...index.services].sort();
+  return { state: index.state, problems: services.flatMap((key) => index.problemsOf(key)) };
+}
+
+export class DesiredIndex {
+  readonly #view: ClusterView;
+  readonly #node: NodeView;
+  readonly #builder: NodeStateBuilder;
+  readonly #contributions = new Map<string, Contribution>();
+  /** Claims of each virtual server, the winner first. */
+  readonly #claims = new Map<VirtualServerKey, readonly RankedClaim[]>();
+  readonly #servicesByIngress = new MultiMap<IpAddress>();
+  readonly #servicesByNode = new MultiMap<string>();
+  #pools: ResolvedPools;
+  #hostAddresses: ReadonlySet<IpAddress> = new Set();
+
+  constructor(view: ClusterView, node: NodeView) {
+    this.#view = view;
+    this.#node = node;
+    this.#builder = new NodeStateBuilder(node);
+    this.#pools = resolvePools(view.pools.values());
+  }
+
+  /** Live: it changes with every update. */
+  get state(): NodeState {
+    return this.#builder.state;
+  }
+
+  /** Services that ask something of this node. */
+  get services(): IterableIterator<string> {
+    return this.#contributions.keys();
+  }
+
+  has(service: string): boolean {
+    return this.#contributions.has(service);
+  }
+
+  problemsOf(service: string): readonly Problem[] {
+    const contribution = this.#contributions.get(service);
+    if (contribution === undefined) return [];
+    return [...contribution.problems, ...this.#disputesOf(service, contribution)];
+  }
+
+  servicesOfAddress(address: IpAddress): ReadonlySet<string> {
+    return this.#servicesByIngress.get(address);
+  }
+
+  /** Services to update after an object changed in the view; undefined stands for absent. */
+  touchedBy(
+    before: ClusterObject | undefined,
+    after: ClusterObject | undefined,
+  ): ReadonlySet<string> {
+    const touched = new Set<string>();
+    for (const object of [before, after]) {
+      if (object !== undefined) this.#addTouched(object, touched);
+    }
+    const kind = (after ?? before)?.kind;
+    if (kind === 'Pool' && sameSpec(before, after)) return new Set();
+    if (kind === 'Pool') this.#pools = resolvePools(this.#view.pools.values());
+    if (kind === 'Node' && sameAddresses(before, after)) return new Set();
+    return touched;
+  }
+
+  #addTouched(object: ClusterObject, touched: Set<string>): void {
+    const add = (services: Iterable<string>): void => {
+      for (const service of services) touched.add(service);
+    };
+    switch (object.kind) {
+      case 'Service':
+        touched.add(namespacedName(object.metadata));
+        break;
+      case 'EndpointSlice': {
+        const service = serviceKeyOfSlice(object);
+        if (service !== undefined) touched.add(service);
+        break;
+      }
+      case 'IP': {
+        const address = tryParseIp(object.spec.address);
+        if (address !== undefined) add(this.#servicesByIngress.get(address));
+        break;
+      }
+      case 'Pool':
+        // rare, and one pool decides about another where they overlap
+        add(this.#view.services.keys());
+        break;
+      case 'Node':
+        add(this.#servicesByNode.get(object.metadata.name));
+        if (object.metadata.name === this.#node.name) add(this.#servicesOf(addressesOf(object)));
+        break;
+      case 'Namespace':
+        break;
+    }
+  }
+
+  /** The view was filled at once: nothing that was known before counts. Answers the Services to update. */
+  reset(): ReadonlySet<string> {
+    this.#pools = resolvePools(this.#view.pools.values());
+    return new Set([...this.#contributions.keys(), ...this.#view.services.keys()]);
+  }
+
+  /** VIPs of the Service that this node wants. */
+  addressesOf(service: string): ReadonlySet<IpAddress> {
+    const claims = this.#contributions.get(service)?.claims ?? [];
+    return new Set(claims.map((claim) => claim.desired.server.vip));
+  }
+
+  /** Tells which addresses the host has by itself; answers the Services to update. */
+  setHostAddresses(addresses: ReadonlySet<IpAddress>): ReadonlySet<string> {
+    const before = this.#hostAddresses;
+    const changed = [
+      ...[...addresses].filter((address) => !before.has(address)),
+      ...[...before].filter((address) => !addresses.has(address)),
+    ];
+    this.#hostAddresses = addresses;
+    return new Set(this.#servicesOf(changed));
+  }
+
+  *#servicesOf(addresses: Iterable<IpAddress>): Generator<string> {
+    for (const address of addresses) yield* this.#servicesByIngress.get(address);
+  }
+
+  /** Computes the Services anew and answers what changed in `state`, and whose problems did. */
+  update(services: Iterable<string>): Changed {
+    const context = {
+      view: this.#view,
+      node: this.#node,
+      pools: this.#pools,
+      hostAddresses: this.#hostAddresses,
+    };
+    for (const key of services) {
+      const service = this.#view.services.get(key);
+      this.#replace(key, service === undefined ? undefined : contributionOf(service, context));
+    }
+    return this.#builder.takeChanged();
+  }
+
+  #replace(service: string, next: Contribution | undefined): void {
+    const previous = this.#contributions.get(service);
+    if (previous === undefined && next === undefined) return;
+    this.#builder.touchService(service);
+    for (const address of previous?.ingress ?? []) this.#servicesByIngress.delete(address, service);
+    for (const address of next?.ingress ?? []) this.#servicesByIngress.add(address, service);
+    for (const node of previous?.nodes ?? []) this.#servicesByNode.delete(node, service);
+    for (const node of next?.nodes ?? []) this.#servicesByNode.add(node, service);
+    if (next === undefined) this.#contributions.delete(service);
+    else this.#contributions.set(service, next);
+    const claims = new Map<VirtualServerKey, RankedClaim>();
+    for (const claim of next?.claims ?? []) {
+      claims.set(claim.key, { claim, seniority: next?.seniority ?? '' });
+    }
+    for (const { key } of previous?.claims ?? []) {
+      if (!claims.has(key)) this.#setClaim(key, service, undefined);
+    }
+    for (const [key, claim] of claims) this.#setClaim(key, service, claim);
+  }
+
+  #setClaim(key: VirtualServerKey, service: string, claim: RankedClaim | undefined): void {
+    const before = this.#claims.get(key) ?? [];
+    const after = before.filter((each) => each.claim.desired.service !== service);
+    if (claim !== undefined) after.push(claim);
+    after.sort((a, b) => (a.seniority < b.seniority ? -1 : 1));
+    if (after.length === 0) this.#claims.delete(key);
+    else this.#claims.set(key, after);
+    // the others in the dispute have a problem more, or less
+    for (const each of [...before, ...after])
+      this.#builder.touchService(each.claim.desired.service);
+    this.#builder.setWinner(key, before[0]?.claim, after[0]?.claim);
+  }
+
+  *#disputesOf(service: string, contribution: Contribution): Generator<Problem> {
+    const object = this.#view.services.get(service);
+    if (object === undefined) return;
+    for (const { key } of contribution.claims) {
+      const winner = this.#claims.get(key)?.[0]?.claim.desired.service;
+      if (winner === undefined || winner === service) continue;
+      yield {
+        object: serviceRef(object),
+        reason: 'PortConflict',
+        message: `${key} belongs to Service ${winner}, which is older`,
+      };
+    }
+  }
+}
+
+interface RankedClaim {
+  readonly claim: Claim;
+  readonly seniority: string;
+}
+
+class MultiMap<K> {
+  readonly #sets = new Map<K, Set<string>>();
+
+  get(key: K): ReadonlySet<string> {
+    return this.#sets.get(key) ?? NONE;
+  }
+
+  add(key: K, value: string): void {
+    const set = this.#sets.get(key);
+    if (set === undefined) this.#sets.set(key, new Set([value]));
+    else set.add(value);
+  }
+
+  delete(key: K, value: string): void {
+    const set = this.#sets.get(key);
+    set?.delete(value);
+    if (set?.size === 0) this.#sets.delete(key);
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The status of a Pool changes every second, its spec hardly ever. */
+function sameSpec(before: ClusterObject | undefined, after: ClusterObject | undefined): boolean {
+  return (
+    before?.kind === 'Pool' &&
+    after?.kind === 'Pool' &&
+    JSON.stringify(before.spec) === JSON.stringify(after.spec)
+  );
+}
+
+/** A node's status is written with every heartbeat. */
+function sameAddresses(
+  before: ClusterObject | undefined,
+  after: ClusterObject | undefined,
+): boolean {
+  return (
+    before?.kind === 'Node' &&
+    after?.kind === 'Node' &&
+    JSON.stringify(before.status?.addresses) === JSON.stringify(after.status?.addresses)
+  );
+}
+
+function addressesOf(node: Node): readonly IpAddress[] {
+  return (node.status?.addresses ?? [])
+    .map(({ address }) => tryParseIp(address))
+    .filter((address) => address !== undefined);
+}

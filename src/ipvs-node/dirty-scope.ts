@@ -1,0 +1,33 @@
+// The keys that the next incremental round has to compare.
+import type { IpAddress } from '../net/address.ts';
+import type { VirtualServerKey } from '../net/ipvs.ts';
+import type { Changed } from './desired-state.ts';
+import type { Scope } from './plan.ts';
+import type { FirewallSet } from './state.ts';
+
+export class DirtyScope implements Scope {
+  readonly virtualServers = new Set<VirtualServerKey>();
+  readonly addresses = new Set<IpAddress>();
+  readonly firewall = new Map<FirewallSet, Set<string>>();
+  sysctls = false;
+
+  get isEmpty(): boolean {
+    return (
+      this.virtualServers.size === 0 &&
+      this.addresses.size === 0 &&
+      this.firewall.size === 0 &&
+      !this.sysctls
+    );
+  }
+
+  add(changed: Changed): void {
+    for (const key of changed.virtualServers) this.virtualServers.add(key);
+    for (const address of changed.addresses) this.addresses.add(address);
+    for (const [set, elements] of changed.firewall) {
+      const known = this.firewall.get(set);
+      if (known === undefined) this.firewall.set(set, new Set(elements));
+      else for (const element of elements) known.add(element);
+    }
+    this.sysctls ||= changed.sysctls;
+  }
+}

@@ -1,0 +1,143 @@
+// Runs a plan: first what adds and raises, then, for what succeeded, addresses, drains and deletions, then the
+// announcements. What was reached goes into the mirror; what was not comes back as failures.
+// Invariant: where building failed, nothing is bound, drained or deleted: what served before goes on serving.
+import type { IpAddress } from '../net/address.ts';
+import { virtualServerKey, type VirtualServerKey } from '../net/ipvs.ts';
+import type { Target } from './fault-book.ts';
+import type { Kernel, Op, OpResult } from './kernel.ts';
+import type { KernelMirror } from './mirror.ts';
+import { outcomeOf } from './outcome.ts';
+import type { Plan } from './plan.ts';
+import type { DesiredAddress } from './state.ts';
+
+export interface Failure {
+  readonly target: Target;
+  readonly op: Op;
+  readonly errno: string;
+  readonly message: string;
+  /** The kernel said no; otherwise its answer was lost, or contradicts what we knew. */
+  readonly isRefused: boolean;
+}
+
+export interface Execution {
+  /** The first failure of each target. */
+  readonly failures: readonly Failure[];
+  /** Targets that wait for others that failed. */
+  readonly waiting: readonly Target[];
+  /** Operations that found their work done. */
+  readonly drift: number;
+  /** How often each operation ended how: `vs.add ok`. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly announced: readonly IpAddress[];
+}
+
+export async function executePlan(
+  kernel: Kernel,
+  mirror: KernelMirror,
+  plan: Pick<Plan, 'ops' | 'safeOps'>,
+  addresses: ReadonlyMap<IpAddress, DesiredAddress>,
+): Promise<Execution> {
+  const execution = new Executor(kernel, mirror, addresses);
+  await execution.run(plan.ops.slice(0, plan.safeOps));
+  const rest = plan.ops.slice(plan.safeOps);
+  await execution.run(rest.filter((op) => op.op !== 'vip.announce' && execution.mayFollow(op)));
+  await execution.run(rest.filter((op) => op.op === 'vip.announce' && execution.mayFollow(op)));
+  return execution;
+}
+
+class Executor implements Execution {
+  readonly waiting: Target[] = [];
+  drift = 0;
+  readonly counts = new Map<string, number>();
+  readonly announced: IpAddress[] = [];
+  readonly #failed = new Map<VirtualServerKey | IpAddress | string, Failure>();
+  readonly #kernel: Kernel;
+  readonly #mirror: KernelMirror;
+  readonly #addresses: ReadonlyMap<IpAddress, DesiredAddress>;
+
+  constructor(
+    kernel: Kernel,
+    mirror: KernelMirror,
+    addresses: ReadonlyMap<IpAddress, DesiredAddress>,
+  ) {
+    this.#kernel = kernel;
+    this.#mirror = mirror;
+    this.#addresses = addresses;
+  }
+
+  get failures(): readonly Failure[] {
+    return [...this.#failed.values()];
+  }
+
+  /** Whether the operation still makes sense after what failed before it. */
+  mayFollow(op: Op): boolean {
+    if (op.op === 'vip.add') {
+      const servers = this.#addresses.get(op.address)?.virtualServers ?? new Set();
+      const present = this.#mirror.virtualServers;
+      if ([...servers].some((key) => present?.has(key))) return true;
+      this.waiting.push({ kind: 'address', address: op.address });
+      return false;
+    }
+    if (op.op === 'vip.announce') {
+      return (this.#mirror.addresses?.get(op.address) ?? []).some(({ ours }) => ours);
+    }
+    if (op.op === 'rs.set' || op.op === 'rs.del') {
+      return !this.#failed.has(virtualServerKey(op.server));
+    }
+    return true;
+  }
+
+  async run(ops: readonly Op[]): Promise<void> {
+    if (ops.length === 0) return;
+    const results = await this.#kernel.run(ops);
+    for (const [i, op] of ops.entries()) this.#take(op, results[i] ?? NO_ANSWER);
+  }
+
+  #take(op: Op, result: OpResult): void {
+    const outcome = outcomeOf(op, result);
+    const label = `${op.op} ${result.ok ? 'ok' : outcome === 'drift' ? 'drift' : 'failed'}`;
+    this.counts.set(label, (this.counts.get(label) ?? 0) + 1);
+    if (outcome === 'drift') this.drift++;
+    if (outcome === 'done' || outcome === 'drift') {
+      this.#mirror.apply(op);
+      if (op.op === 'vip.announce') this.announced.push(op.address);
+      return;
+    }
+    const target = targetOf(op);
+    const key =
+      'key' in target ? target.key : `${op.op} ${'address' in target ? target.address : ''}`;
+    // what follows a failed vs.add fails for that reason: the first one tells
+    if (this.#failed.has(key) || result.ok) return;
+    this.#failed.set(key, {
+      target,
+      op,
+      errno: result.errno,
+      message: result.message,
+      isRefused: outcome === 'refused',
+    });
+  }
+}
+
+const NO_ANSWER: OpResult = { ok: false, errno: 'unknown', message: 'no answer' };
+
+function targetOf(op: Op): Target {
+  switch (op.op) {
+    case 'vs.add':
+    case 'vs.set':
+    case 'vs.del':
+    case 'rs.add':
+    case 'rs.set':
+    case 'rs.del':
+      return { kind: 'virtual server', key: virtualServerKey(op.server) };
+    case 'vip.add':
+    case 'vip.del':
+      return { kind: 'address', address: op.address };
+    case 'vip.announce':
+      return { kind: 'announcement', address: op.address };
+    case 'fw.add':
+    case 'fw.del':
+      return { kind: 'firewall' };
+    case 'sysctl.set':
+      return { kind: 'sysctls' };
+  }
+}

@@ -1,0 +1,170 @@
+// What the kernel holds, as far as we know: the last dump plus every operation that was reached since. The next
+// difference is computed from it, so that a change costs no dump.
+// Invariant: an operation whose outcome is not known changes nothing here; a dump settles it.
+import type { IpAddress } from '../net/address.ts';
+import {
+  realServerKey,
+  virtualServerKey,
+  type RealServerKey,
+  type VirtualServerAddress,
+  type VirtualServerKey,
+} from '../net/ipvs.ts';
+import type { Op } from './kernel.ts';
+import type {
+  FirewallSet,
+  FirewallState,
+  Observed,
+  ObservedAddress,
+  ObservedRealServer,
+  ObservedVirtualServer,
+} from './state.ts';
+
+export class KernelMirror implements Observed {
+  #virtualServers: Map<VirtualServerKey, ObservedVirtualServer> | undefined;
+  #addresses: Map<IpAddress, readonly ObservedAddress[]> | undefined;
+  #firewall: Map<FirewallSet, Set<string>> | 'absent' | undefined;
+  #sysctls = new Map<string, number>();
+  #owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
+
+  get virtualServers(): Observed['virtualServers'] {
+    return this.#virtualServers;
+  }
+
+  get addresses(): Observed['addresses'] {
+    return this.#addresses;
+  }
+
+  get firewall(): Observed['firewall'] {
+    return typeof this.#firewall === 'object' ? { sets: this.#firewall } : this.#firewall;
+  }
+
+  get sysctls(): Observed['sysctls'] {
+    return this.#sysctls;
+  }
+
+  get owned(): Observed['owned'] {
+    return this.#owned;
+  }
+
+  /** Takes a dump. A part that could not be read stays as it was known before. Answers whether all was read. */
+  load(observed: Observed): boolean {
+    const { virtualServers, addresses, firewall } = observed;
+    if (virtualServers !== undefined) this.#virtualServers = new Map(virtualServers);
+    if (addresses !== undefined) this.#addresses = new Map(addresses);
+    if (firewall !== undefined) this.#firewall = copyFirewall(firewall);
+    this.#sysctls = new Map(observed.sysctls);
+    this.#owned = {
+      virtualServers: new Set(observed.owned.virtualServers),
+      addresses: new Set(observed.owned.addresses),
+    };
+    return virtualServers !== undefined && addresses !== undefined && firewall !== undefined;
+  }
+
+  /** Takes a fresh reading of these virtual servers; one that is missing in it is gone. */
+  loadVirtualServers(
+    keys: Iterable<VirtualServerKey>,
+    found: ReadonlyMap<VirtualServerKey, ObservedVirtualServer>,
+  ): void {
+    for (const key of keys) {
+      const server = found.get(key);
+      if (server === undefined) this.#virtualServers?.delete(key);
+      else this.#virtualServers?.set(key, server);
+    }
+  }
+
+  /** The address is gone, somebody else took it away. */
+  forgetAddress(address: IpAddress, interfaceName: string): void {
+    this.#setAddress(address, interfaceName, undefined);
+  }
+
+  /** The operation was reached. */
+  apply(op: Op): void {
+    switch (op.op) {
+      case 'vs.add':
+      case 'vs.set': {
+        const key = virtualServerKey(op.server);
+        const realServers = this.#virtualServers?.get(key)?.realServers ?? new Map();
+        this.#virtualServers?.set(key, { server: op.server, realServers });
+        this.#owned.virtualServers.add(key);
+        break;
+      }
+      case 'vs.del': {
+        const key = virtualServerKey(op.server);
+        this.#virtualServers?.delete(key);
+        this.#owned.virtualServers.delete(key);
+        break;
+      }
+      case 'rs.add':
+      case 'rs.set':
+        this.#editRealServers(op.server, (realServers) => {
+          const key = realServerKey(op.real);
+          const { activeConnections = 0, inactiveConnections = 0 } = realServers.get(key) ?? {};
+          realServers.set(key, { ...op.real, activeConnections, inactiveConnections });
+        });
+        break;
+      case 'rs.del':
+        this.#editRealServers(op.server, (realServers) => {
+          realServers.delete(realServerKey(op.real));
+        });
+        break;
+      case 'vip.add':
+        this.#setAddress(op.address, op.interface, {
+          address: op.address,
+          interface: op.interface,
+          ours: true,
+        });
+        this.#owned.addresses.add(op.address);
+        break;
+      case 'vip.del':
+        this.#setAddress(op.address, op.interface, undefined);
+        if (!this.#addresses?.has(op.address)) this.#owned.addresses.delete(op.address);
+        break;
+      case 'vip.announce':
+        break;
+      case 'fw.add':
+      case 'fw.del':
+        this.#editFirewall(op.op, op.set, op.element);
+        break;
+      case 'sysctl.set':
+        this.#sysctls.set(op.key, op.value);
+        break;
+    }
+  }
+
+  /** Entries are replaced, never edited: a dump's own maps stay as they are. */
+  #editRealServers(
+    server: VirtualServerAddress,
+    edit: (realServers: Map<RealServerKey, ObservedRealServer>) => void,
+  ): void {
+    const key = virtualServerKey(server);
+    const entry = this.#virtualServers?.get(key);
+    if (entry === undefined) return;
+    const realServers = new Map(entry.realServers);
+    edit(realServers);
+    this.#virtualServers?.set(key, { server: entry.server, realServers });
+  }
+
+  #setAddress(address: IpAddress, interfaceName: string, entry: ObservedAddress | undefined): void {
+    const others = (this.#addresses?.get(address) ?? []).filter(
+      (each) => each.interface !== interfaceName,
+    );
+    const entries = entry === undefined ? others : [...others, entry];
+    if (entries.length === 0) this.#addresses?.delete(address);
+    else this.#addresses?.set(address, entries);
+  }
+
+  #editFirewall(op: 'fw.add' | 'fw.del', set: FirewallSet, element: string): void {
+    if (typeof this.#firewall !== 'object') return;
+    const elements = this.#firewall.get(set) ?? new Set();
+    this.#firewall.set(set, elements);
+    if (op === 'fw.add') elements.add(element);
+    else elements.delete(element);
+  }
+}
+
+function copyFirewall(
+  firewall: FirewallState | 'absent',
+): Map<FirewallSet, Set<string>> | 'absent' {
+  if (firewall === 'absent') return firewall;
+  return new Map([...firewall.sets].map(([set, elements]) => [set, new Set(elements)]));
+}
