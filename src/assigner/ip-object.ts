@@ -103,12 +103,11 @@ export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
 /** An object that nobody ever claimed was made by a user, to keep the address out of use. */
 function isKept(ip: IP): boolean {
   if (ip.spec.retain || ip.spec.reservedFor !== undefined) return true;
-  const phase = ip.status?.phase;
+  // not by phase Active: the CRD's default shows that on every new object
   return (
     ip.spec.claims === undefined &&
     ip.metadata.annotations?.[LAST_SERVICE] === undefined &&
-    phase !== 'Active' &&
-    phase !== 'Held'
+    ip.status?.phase !== 'Held'
   );
 }
 
