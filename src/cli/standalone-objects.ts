@@ -9,7 +9,15 @@ import type { Pool, PoolStatus } from '../api/pool.ts';
 import type { SourceChange } from '../files/file-index.ts';
 import type { State } from '../files/state.ts';
 
-export type ChangeListener = (kind: Kind, key: string) => void;
+export interface ObjectChange {
+  readonly kind: Kind;
+  readonly key: string;
+  readonly before: ClusterObject | undefined;
+  readonly after: ClusterObject | undefined;
+}
+export type ChangeListener = (change: ObjectChange) => void;
+
+export type NewCondition = Omit<Condition, 'type'>;
 
 interface Remembered<S> {
   readonly status: S;
@@ -50,43 +58,42 @@ export class StandaloneObjects {
   /** `seenAt`: RFC 3339, the creation time of objects whose manifests have none. */
   applySource(changes: readonly SourceChange[], seenAt: string): void {
     for (const { kind, key, loaded } of changes) {
+      const before = this.store.get(kind, key);
       if (loaded === undefined) this.#removeManifest(kind, key);
       else this.#setManifest(key, loaded.object, seenAt);
-      this.#onChange(kind, key);
+      this.#onChange({ kind, key, before, after: this.store.get(kind, key) });
     }
   }
 
-  /** Applies what the assigner decided; answers whether it is something that must not be lost. */
-  applyActions(actions: readonly Action[]): void {
-    for (const action of actions) this.#apply(action);
+  /** Applies what the assigner decided. The changes are answered, not told: the caller tells them when it is time. */
+  applyActions(actions: readonly Action[]): readonly ObjectChange[] {
+    return actions.map((action) => {
+      const { kind, key } = targetOf(action);
+      const before = this.store.get(kind, key);
+      this.#apply(action);
+      return { kind, key, before, after: this.store.get(kind, key) };
+    });
   }
 
   /** This host as a Node: Pools never give its addresses away. */
   setOwnNode(node: Node): void {
+    const key = node.metadata.name;
+    const before = this.store.get('Node', key);
     this.#ownNode = node;
     this.store.set(node);
-    this.#onChange('Node', node.metadata.name);
+    this.#onChange({ kind: 'Node', key, before, after: node });
   }
 
-  /** Sets one condition of a Service; false where it says that already. */
-  setCondition(key: string, condition: Condition): boolean {
+  /** Sets one condition of a Service, or takes it away; false where nothing changes by it. */
+  setCondition(key: string, type: string, condition: NewCondition | undefined): boolean {
     const service = this.store.services.get(key);
     if (service === undefined) return false;
     const conditions = service.status?.conditions ?? [];
-    const old = conditions.find((each) => each.type === condition.type);
-    if (
-      old?.status === condition.status &&
-      old.reason === condition.reason &&
-      old.message === condition.message
-    ) {
-      return false;
-    }
-    const { lastTransitionTime, ...rest } = condition;
-    const time = old?.status === condition.status ? old.lastTransitionTime : lastTransitionTime;
-    const next = { ...rest, ...(time === undefined ? {} : { lastTransitionTime: time }) };
-    const others = conditions.filter((each) => each.type !== condition.type);
-    const status = { ...service.status, conditions: [...others, next] };
-    this.store.set({ ...service, status });
+    const old = conditions.find((each) => each.type === type);
+    if (sameCondition(old, condition)) return false;
+    const others = conditions.filter((each) => each.type !== type);
+    const next = condition === undefined ? [] : [{ type, ...withSteadyTime(condition, old) }];
+    this.store.set({ ...service, status: { ...service.status, conditions: [...others, ...next] } });
     return true;
   }
 
@@ -116,10 +123,7 @@ export class StandaloneObjects {
   #deleteIp(name: string): void {
     const manifest = this.#ipManifests.get(name);
     if (manifest === undefined) this.store.delete('IP', name);
-    else {
-      this.store.set(manifest);
-      this.#onChange('IP', name);
-    }
+    else this.store.set(manifest);
   }
 
   #setManifest(key: string, object: ClusterObject, seenAt: string): void {
@@ -181,6 +185,34 @@ export class StandaloneObjects {
     const { address, poolName, claims } = ip.spec;
     if (claims === undefined || claims.length === 0) this.store.delete('IP', key);
     else this.store.set({ ...ip, spec: { address, poolName, retain: false, claims } });
+  }
+}
+
+function sameCondition(old: Condition | undefined, now: NewCondition | undefined): boolean {
+  return (
+    old?.status === now?.status && old?.reason === now?.reason && old?.message === now?.message
+  );
+}
+
+/** lastTransitionTime is about the status only. */
+function withSteadyTime(now: NewCondition, old: Condition | undefined): NewCondition {
+  const time = old?.lastTransitionTime;
+  return old?.status === now.status && time !== undefined
+    ? { ...now, lastTransitionTime: time }
+    : now;
+}
+
+function targetOf(action: Action): { readonly kind: Kind; readonly key: string } {
+  switch (action.do) {
+    case 'service.status':
+      return { kind: 'Service', key: action.service };
+    case 'pool.status':
+      return { kind: 'Pool', key: action.pool };
+    case 'ip.create':
+    case 'ip.update':
+    case 'ip.status':
+    case 'ip.delete':
+      return { kind: 'IP', key: action.ip.metadata.name };
   }
 }
 

@@ -4,12 +4,15 @@
 // the whole directory was read once; stopping touches nothing in the kernel.
 import type { EventNote } from '../assigner/decision.ts';
 import { Assigner } from '../assigner/assigner.ts';
-import type { Kind } from '../api/cluster.ts';
-import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
-import type { Condition } from '../api/kubernetes.ts';
+import { LOAD_BALANCER_CLASS, PROGRAMMED } from '../api/conditions.ts';
+import { formatRef, serviceRef } from '../api/problem.ts';
 import { DirectorySource } from '../files/directory.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
 import { loadState, type State, type StateDisk, type StateProcess } from '../files/state.ts';
+import { Agent } from '../ipvs-node/agent.ts';
+import type { NodeView } from '../ipvs-node/desired.ts';
+import type { Kernel } from '../ipvs-node/kernel.ts';
+import type { ServiceReport } from '../ipvs-node/service-reports.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -18,31 +21,14 @@ import { Loop, type RoundResult } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { EventLog } from './event-log.ts';
 import { ownNode } from './own-node.ts';
-import { StandaloneObjects } from './standalone-objects.ts';
+import { countKernel, countObjects, countRound } from './standalone-metrics.ts';
+import { StandaloneObjects, type NewCondition, type ObjectChange } from './standalone-objects.ts';
 import { StateSaver } from './state-saver.ts';
-
-/** The node's side, as much of it as this file needs. */
-export interface StandaloneAgent {
-  /** Begins its rounds: the objects are complete. */
-  start(): void;
-  /** An object came, changed or went; the view shows it already. */
-  onChange(kind: Kind, key: string): void;
-  /** Why it is not ready; empty: the first full round is done. */
-  notReady(): readonly string[];
-  /** Ends its rounds; the kernel keeps what it has. */
-  stop(): Promise<void>;
-}
-
-/** What the agent tells back. */
-export interface AgentReports {
-  readonly condition: (service: string, condition: Omit<Condition, 'lastTransitionTime'>) => void;
-  readonly event: (event: EventNote) => void;
-}
 
 export interface StandaloneOptions {
   readonly directory: string;
   readonly stateDirectory: string;
-  readonly nodeName: string;
+  readonly node: NodeView;
   /** Services of type LoadBalancer without a loadBalancerClass are ours. */
   readonly handleUnset: boolean;
   readonly holdSeconds: number;
@@ -57,12 +43,11 @@ export interface StandalonePorts {
   readonly process: StateProcess;
   /** The host's own addresses; `vips` are there because we put them there. */
   readonly ownAddresses: (vips: { has(address: IpAddress): boolean }) => readonly IpAddress[];
-  readonly makeAgent: (objects: StandaloneObjects, reports: AgentReports) => StandaloneAgent;
+  readonly kernel: Kernel;
 }
 
 /** A new address of the host is left out of the Pools after at most this time. */
 const OWN_ADDRESSES_MS = 60_000;
-const KINDS_COUNTED = ['Pool', 'IP', 'Service', 'EndpointSlice', 'Namespace', 'Node'] as const;
 
 export class Standalone {
   readonly #options: StandaloneOptions;
@@ -73,7 +58,7 @@ export class Standalone {
   readonly #source: DirectorySource;
   readonly #saver: StateSaver;
   readonly #loop: Loop<'assign'>;
-  readonly #agent: StandaloneAgent;
+  readonly #agent: Agent;
   readonly #failures = new RepeatedFailures();
   #problems: readonly string[] = [];
   #isFirstSyncDone = false;
@@ -85,7 +70,7 @@ export class Standalone {
     const { clock, random, disk } = ports;
     this.#options = options;
     this.#ports = ports;
-    this.#objects = new StandaloneObjects((kind, key) => this.#onChange(kind, key));
+    this.#objects = new StandaloneObjects((change) => this.#onChange(change));
     const { holdSeconds, handleUnset } = options;
     this.#assigner = new Assigner(this.#objects.store, {
       loadBalancerClass: LOAD_BALANCER_CLASS,
@@ -110,10 +95,18 @@ export class Standalone {
         throw error; // the assigner does no I/O: a throw in it is a bug
       },
     });
-    this.#agent = ports.makeAgent(this.#objects, {
-      condition: (service, condition) => this.#setCondition(service, condition),
-      event: (event) => this.#addEvent(event),
-    });
+    this.#agent = new Agent(
+      this.#objects.store,
+      {
+        kernel: ports.kernel,
+        clock,
+        random,
+        log: ports.log.child({ component: 'ipvs-node' }),
+        report: (service, report) => this.#onReport(service, report),
+        onRound: (round) => countRound(ports.metrics, round, clock.wallMs()),
+      },
+      { node: options.node },
+    );
   }
 
   /** Loads the state and begins. Throws OperationalError where the state is damaged beyond its copy. */
@@ -137,7 +130,12 @@ export class Standalone {
       return [`manifests are not read: ${this.#source.status.failure ?? ''}`];
     }
     if (!this.#isFirstRoundDone) return ['the first addresses are not assigned yet'];
-    return this.#agent.notReady();
+    return this.#agent.isReady ? [] : ['the first full round against the kernel is not done yet'];
+  }
+
+  /** Brings the gauges that are costly to keep up to date; called when somebody reads the metrics. */
+  collectMetrics(): void {
+    countKernel(this.#ports.metrics, this.#agent.desired, this.#agent.observed);
   }
 
   /** Ends everything but the kernel's forwarding. */
@@ -176,6 +174,7 @@ export class Standalone {
     const { log, metrics } = this.#ports;
     const { isSynced, failure } = this.#source.status;
     metrics.source.synced.set(isSynced ? 1 : 0);
+    if (this.#isFirstRoundDone) this.#agent.setSynced(isSynced);
     if (!isSynced) {
       log.error({ failure }, 'manifests are away; everything stays as it is until they are back');
       return;
@@ -203,9 +202,9 @@ export class Standalone {
     this.#problems = problems;
   }
 
-  #onChange(kind: Kind, key: string): void {
+  #onChange({ kind, key, before, after }: ObjectChange): void {
     this.#assigner.onChange(kind, key);
-    this.#agent.onChange(kind, key);
+    this.#agent.changed(before, after);
     if (this.#isFirstSyncDone && kind !== 'EndpointSlice') this.#loop.mark('assign');
   }
 
@@ -217,25 +216,20 @@ export class Standalone {
     const wallMs = clock.wallMs();
     const step = this.#assigner.step(wallMs);
     const actions = step.decisions.flatMap((decision) => decision.actions);
-    this.#objects.applyActions(actions);
-    for (const decision of step.decisions)
-      decision.events.forEach((event) => this.#addEvent(event));
-    if (actions.length > 0) await this.#saver.save();
-    for (const action of actions) {
-      if (action.do === 'service.status') this.#agent.onChange('Service', action.service);
-      else if (action.do === 'pool.status') continue;
-      else this.#agent.onChange('IP', action.ip.metadata.name);
-    }
+    const changes = this.#objects.applyActions(actions);
+    for (const { events } of step.decisions) for (const event of events) this.#addEvent(event);
+    if (changes.length > 0) await this.#saver.save();
+    for (const change of changes) this.#onChange(change);
     if (!this.#isFirstRoundDone) {
       this.#isFirstRoundDone = true;
-      this.#agent.start();
+      this.#agent.setSynced(this.#source.status.isSynced);
     }
     metrics.rounds.durationSeconds.observe(
       { component: 'assigner', kind: 'incremental' },
       (clock.nowMs() - startMs) / 1000,
     );
     metrics.rounds.lastSuccessTimestampSeconds.set({ component: 'assigner' }, wallMs / 1000);
-    this.#countObjects();
+    countObjects(metrics, this.#objects.store);
     const holdEndMs =
       step.wakeAtMs === undefined
         ? Number.POSITIVE_INFINITY
@@ -252,21 +246,32 @@ export class Standalone {
     const text = addresses.join(' ');
     if (text === this.#ownAddressesText) return;
     this.#ownAddressesText = text;
-    this.#objects.setOwnNode(ownNode(this.#options.nodeName, addresses));
+    this.#objects.setOwnNode(ownNode(this.#options.node.name, addresses));
   }
 
-  #setCondition(service: string, condition: Omit<Condition, 'lastTransitionTime'>): void {
-    const lastTransitionTime = new Date(this.#ports.clock.wallMs()).toISOString();
-    if (this.#objects.setCondition(service, { ...condition, lastTransitionTime }))
-      this.#saver.mark();
+  /** The agent tells how a Service stands in the kernel; undefined: it asks nothing of this node any more. */
+  #onReport(service: string, report: ServiceReport | undefined): void {
+    const time = new Date(this.#ports.clock.wallMs()).toISOString();
+    const condition = report === undefined ? undefined : programmedCondition(report, time);
+    if (!this.#objects.setCondition(service, PROGRAMMED, condition)) return;
+    this.#saver.mark();
+    const object = this.#objects.store.services.get(service);
+    if (report === undefined || object === undefined) return;
+    const regarding = serviceRef(object);
+    for (const { reason, message } of report.problems) {
+      this.#addEvent({ regarding, type: 'Warning', reason, note: message });
+    }
+    if (report.problems.length === 0) {
+      const note = condition?.message ?? '';
+      this.#addEvent({ regarding, type: 'Normal', reason: 'Programmed', note });
+    }
   }
 
   #addEvent(event: EventNote): void {
     const { clock, log } = this.#ports;
     this.#events.add(event, new Date(clock.wallMs()).toISOString());
-    const { kind, namespace, name } = event.regarding;
-    const object = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
-    const fields = { object, reason: event.reason, note: event.note };
+    const { reason, note } = event;
+    const fields = { object: formatRef(event.regarding), reason, note };
     if (event.type === 'Warning') log.warn(fields, 'event');
     else log.info(fields, 'event');
     this.#saver.mark();
@@ -288,30 +293,6 @@ export class Standalone {
     if (this.#failures.succeed('state')) this.#ports.log.info({}, 'state is written again');
   }
 
-  #countObjects(): void {
-    const { store } = this.#objects;
-    const { metrics } = this.#ports;
-    const maps = {
-      Pool: store.pools,
-      IP: store.ips,
-      Service: store.services,
-      EndpointSlice: store.endpointSlices,
-      Namespace: store.namespaces,
-      Node: store.nodes,
-    };
-    for (const kind of KINDS_COUNTED) metrics.source.objects.set({ kind }, maps[kind].size);
-    metrics.assigner.leader.set(1);
-    metrics.assigner.poolAddresses.reset(); // Pools go, too
-    for (const pool of store.pools.values()) {
-      const { capacity = 0, allocatable = 0 } = pool.status ?? {};
-      const set = (state: string, value: number): void =>
-        metrics.assigner.poolAddresses.set({ pool: pool.metadata.name, state }, value);
-      set('capacity', capacity);
-      set('free', allocatable);
-      set('used', capacity - allocatable);
-    }
-  }
-
   #snapshot(): State {
     const { store } = this.#objects;
     return {
@@ -331,4 +312,15 @@ export class Standalone {
       kept: this.#source.index.keptObjects(),
     };
   }
+}
+
+function programmedCondition(report: ServiceReport, time: string): NewCondition {
+  const [first] = report.problems;
+  const messages = report.problems.map(({ message }) => message);
+  return {
+    status: report.isProgrammed ? 'True' : 'False',
+    reason: first?.reason ?? 'Programmed',
+    message: messages.length === 0 ? 'every port is in the kernel' : messages.join('; '),
+    lastTransitionTime: time,
+  };
 }
