@@ -10,6 +10,8 @@ export const PURE_FILES = [
   'src/ipvs-node/**/drain.ts',
   'src/ipvs-node/**/format.ts',
   'src/ipvs-node/**/mirror.ts',
+  'src/ipvs-node/**/observed-text.ts',
+  'src/ipvs-node/**/outcome.ts',
   'src/drivers/**/desired.ts',
   'src/drivers/**/plan.ts',
 ] as const;

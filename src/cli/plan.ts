@@ -1,0 +1,149 @@
+// `vipvs plan`: what the agent of a node would do, from manifests alone. Same input, same bytes: no kernel, no clock.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ClusterStore, type ClusterView } from '../api/cluster.ts';
+import { parsePoolSpace, isDeclared } from '../api/pool-space.ts';
+import { formatProblem } from '../api/problem.ts';
+import { readFailure, loadManifests } from '../files/manifests.ts';
+import { formatManifestProblem } from '../files/parse-document.ts';
+import { DEFAULT_LIMITS } from '../ipvs-node/agent.ts';
+import { desiredNode } from '../ipvs-node/desired-index.ts';
+import type { NodeView } from '../ipvs-node/desired.ts';
+import { formatNodeState, formatOp } from '../ipvs-node/format.ts';
+import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/observed-text.ts';
+import { planNode } from '../ipvs-node/plan.ts';
+import type { Observed } from '../ipvs-node/state.ts';
+import { objectNameOf, type IpAddress } from '../net/address.ts';
+import {
+  choiceFlag,
+  optionalFlag,
+  parseNonEmpty,
+  requiredFlag,
+  switchFlag,
+  UsageError,
+} from '../runtime/flags.ts';
+import { defineCommand, EXIT_DIFFERENCES, EXIT_FAILED, EXIT_OK, type CliIo } from './command.ts';
+import { bindInterfaceFlag, filesFlag } from './flag-catalogue.ts';
+
+const DETAILS = `Reads Pools, IPs, Services (with status.loadBalancer, as simulate prints them), EndpointSlices and Nodes, and prints the
+ipvsadm, ip and sysctl lines that bring the kernel of a node there. -o rules prints all that the node should hold.
+
+--observed takes what "vipvs dump" prints on that node; without it the kernel is taken to be empty. Addresses of Pools
+and IP objects in it are taken to be ours; what stands on others is left alone. The nft table is not part of the text.
+
+Exit code: 0 nothing to do, 3 differences, 1 a manifest or the plan has an error, 2 wrong use.`;
+
+const DEFAULT_INTERFACE = 'eth0';
+
+export const planCommand = defineCommand({
+  summary: 'print what the agent of a node would do, as ipvsadm and ip lines',
+  details: DETAILS,
+  flags: {
+    files: filesFlag,
+    node: requiredFlag(
+      { flags: '--node <name>', description: 'the node whose agent is asked' },
+      'the name of a node',
+      parseNonEmpty,
+    ),
+    observed: optionalFlag(
+      {
+        flags: '--observed <file>',
+        description: 'what the kernel of the node holds: the output of "vipvs dump"',
+        complete: 'files',
+      },
+      'a file',
+      parseNonEmpty,
+    ),
+    output: choiceFlag(
+      {
+        flags: '-o, --output <format>',
+        description: 'diff: what is to be done; rules: all that the node should hold',
+        defaultText: 'diff',
+      },
+      ['diff', 'rules'],
+    ),
+    bindInterface: bindInterfaceFlag,
+    kubeProxy: switchFlag({
+      flags: '--kube-proxy',
+      description: 'kube-proxy runs on the node',
+    }),
+  },
+  run: async (io, flags) => {
+    const manifests = await loadManifests(flags.files, io);
+    const [unreadable] = manifests.unreadable;
+    if (unreadable !== undefined)
+      throw new UsageError(`plan: ${formatManifestProblem(unreadable)}`);
+    for (const problem of manifests.problems) io.stderr(`${formatManifestProblem(problem)}\n`);
+    const view = new ClusterStore();
+    for (const object of manifests.objects) view.set(object);
+    const node: NodeView = {
+      name: flags.node,
+      bindInterface: flags.bindInterface ?? DEFAULT_INTERFACE,
+      hasKubeProxy: flags.kubeProxy,
+    };
+    const observed = await readObserved(io, flags.observed, view);
+    const { stdout, stderr, hasDifferences } = planText(view, node, observed, flags.output);
+    io.stderr(stderr);
+    io.stdout(stdout);
+    if (manifests.problems.length > 0) return EXIT_FAILED;
+    return hasDifferences ? EXIT_DIFFERENCES : EXIT_OK;
+  },
+});
+
+async function readObserved(
+  io: CliIo,
+  file: string | undefined,
+  view: ClusterView,
+): Promise<Observed> {
+  if (file === undefined) return EMPTY_KERNEL;
+  let text: string;
+  try {
+    text = await readFile(resolve(io.cwd, file), 'utf8');
+  } catch (error) {
+    throw new UsageError(`plan: --observed ${file}: ${readFailure(error)}`);
+  }
+  const { observed, errors } = parseObserved(text, ownershipOf(view));
+  const [first] = errors;
+  if (first !== undefined) throw new UsageError(`plan: ${file}:${first.line}: ${first.text}`);
+  return observed;
+}
+
+/** An address of a Pool, or one that has an IP object, is one that vipvs gave out. */
+function ownershipOf(view: ClusterView): (vip: IpAddress) => boolean {
+  const spaces = [...view.pools.values()].flatMap((pool) => parsePoolSpace(pool).space ?? []);
+  return (vip) => view.ips.has(objectNameOf(vip)) || spaces.some((space) => isDeclared(space, vip));
+}
+
+interface PlanText {
+  readonly stdout: string;
+  /** What is wrong with the objects. */
+  readonly stderr: string;
+  readonly hasDifferences: boolean;
+}
+
+function planText(
+  view: ClusterView,
+  node: NodeView,
+  observed: Observed,
+  output: 'diff' | 'rules',
+): PlanText {
+  const hostAddresses = new Set(
+    [...(observed.addresses ?? [])]
+      .filter(([, entries]) => !entries.some(({ ours }) => ours))
+      .map(([address]) => address),
+  );
+  const { state, problems } = desiredNode(view, node, hostAddresses);
+  const plan = planNode(state, observed, new Map(), 0, DEFAULT_LIMITS);
+  // to announce an address is a part of adding it, not a difference of its own
+  const lines = plan.ops.filter(({ op }) => op !== 'vip.announce').map(formatOp);
+  const stderr = [...problems.map(formatProblem), ...plan.problems.map(({ message }) => message)];
+  return {
+    stdout: output === 'rules' ? formatNodeState(state) : linesText(lines),
+    stderr: linesText(stderr),
+    hasDifferences: lines.length > 0,
+  };
+}
+
+function linesText(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
