@@ -8,7 +8,8 @@ import {
   type Family,
   type IpAddress,
 } from '../net/address.ts';
-import type { Petition, Refusal } from './petition.ts';
+import type { WaitKey } from './decision.ts';
+import { letsGo, type Held, type Petition, type Refusal } from './petition.ts';
 import type { PoolEntry } from './pool-table.ts';
 import { addressRefusal, limitRefusal, poolRefusal } from './rules.ts';
 
@@ -26,7 +27,16 @@ export type Attempt =
 /** What the Service asks for now. */
 export function grant(petition: Petition): Attempt {
   const { addresses, pool } = petition.request;
-  if (addresses.length > 0) return grantAddresses(petition, addresses);
+  if (addresses.length > 0) {
+    const attempt = grantAddresses(petition, addresses);
+    if (attempt.ok) return attempt;
+    const waits = waitsForAll(petition, addresses);
+    const refusals = attempt.refusals.map((each) => ({
+      ...each,
+      waits: [...each.waits, ...waits],
+    }));
+    return { ok: false, refusals };
+  }
   if (pool !== undefined) return grantFromNamedPool(petition, pool);
   return grantAutomatically(petition);
 }
@@ -68,35 +78,54 @@ export function grantFromPool(
   const refused: Refusal[] = [];
   const { mode } = petition.wanted;
   let fresh = granted.filter((pick) => isUncounted(petition, pick.address)).length;
-  const keepsOne = petition.held.some((held) => held.pool === entry);
+  const keepsOne = petition.held.some((held) => staysIn(held, entry));
   for (const family of petition.wanted.families) {
     if (picks.some((pick) => pick.family === family)) continue;
     if (mode === 'one' && picks.length > 0) break;
-    const held = petition.held.find((each) => each.family === family && each.pool === entry);
+    const held = petition.held.find((each) => each.family === family && staysIn(each, entry));
     if (held === undefined && mode === 'one' && keepsOne) continue;
     const found = held ?? pickNew(petition, entry, family, fresh, automatic);
     if ('reason' in found) refused.push(found);
     else {
-      picks.push({ address: found.address, family, pool: entry });
+      picks.push({ address: found.address, family, pool: found.pool });
       if (isUncounted(petition, found.address)) fresh++;
     }
   }
   const enough = mode === 'all' ? refused.length === 0 : picks.length > 0;
-  if (!enough) return { ok: false, refusals: withoutRepetition(refused) };
-  return { ok: true, picks, missing: mode === 'most' ? refused : [] };
+  if (!enough) return { ok: false, refusals: waitingFor(petition, entry, refused) };
+  return { ok: true, picks, missing: mode === 'most' ? waitingFor(petition, entry, refused) : [] };
+}
+
+/** Also an address that was edited out of the Pool, unless the Pool lets such addresses go. */
+function staysIn(held: Held, entry: PoolEntry): boolean {
+  if (held.pool !== undefined) return held.pool === entry;
+  return held.poolName === entry.name && !letsGo(entry);
+}
+
+/**
+ * A Pool that refuses as a whole refuses each family in the same words: said once. What is said of one family may
+ * change with the other: the Service waits for both.
+ */
+function waitingFor(
+  petition: Petition,
+  entry: PoolEntry,
+  refusals: readonly Refusal[],
+): readonly Refusal[] {
+  const { sharingKey } = petition.request;
+  const waits: WaitKey[] = petition.wanted.families.map(
+    (family) => `free:${entry.name}:${family}` as const,
+  );
+  waits.push(...ruleWaits(petition, entry));
+  if (sharingKey !== undefined) waits.push(`sharing:${sharingKey}`);
+  return refusals
+    .filter((refusal, i) => refusals.findIndex(({ message }) => message === refusal.message) === i)
+    .map((refusal) => ({ ...refusal, waits: [...refusal.waits, ...waits] }));
 }
 
 /** Whether the address, once written, is one more for the namespace: also one that only the status shows. */
 function isUncounted({ view, namespace }: Petition, address: IpAddress): boolean {
   const claims = view.ledger.record(address)?.claims ?? [];
   return claims.every((claim) => claim.namespace !== namespace);
-}
-
-/** A Pool that refuses as a whole refuses each family in the same words. */
-function withoutRepetition(refusals: readonly Refusal[]): readonly Refusal[] {
-  return refusals.filter(
-    (refusal, i) => refusals.findIndex((other) => other.message === refusal.message) === i,
-  );
 }
 
 /** One new address: kept for this Service, shared under its key, or the first free one in declared order. */
@@ -131,15 +160,10 @@ function pickNew(
       ...where,
       reason: 'PoolExhausted',
       message: `no free IPv${family} address`,
-      waits: [`free:${entry.name}:${family}`, ...sharingWait(petition)],
+      waits: [],
     };
   }
   return limitRefusal(petition, entry, address, fresh) ?? { address, family, pool: entry };
-}
-
-function sharingWait(petition: Petition): readonly [] | readonly [`sharing:${string}`] {
-  const { sharingKey } = petition.request;
-  return sharingKey === undefined ? [] : [`sharing:${sharingKey}`];
 }
 
 function sharedAddress(
@@ -212,6 +236,25 @@ function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): At
   }
   if (entry === undefined) return { ok: true, picks, missing: [] };
   return grantFromPool(petition, entry, picks, false);
+}
+
+/** What is said of one address stands beside what is said of the others, so each may change the answer. */
+function waitsForAll(petition: Petition, addresses: readonly IpAddress[]): readonly WaitKey[] {
+  return addresses.flatMap((address): readonly WaitKey[] => {
+    const entry = petition.view.ledger.pools.poolOf(address);
+    const ip = `ip:${address}` as const;
+    return entry === undefined ? [ip] : [ip, ...ruleWaits(petition, entry)];
+  });
+}
+
+/** What the Pool's rules depend on beside the Pool. */
+function ruleWaits({ namespace }: Petition, { pool, name }: PoolEntry): readonly WaitKey[] {
+  const waits: WaitKey[] = [];
+  if (pool.spec.perNamespaceLimit !== undefined) waits.push(`limit:${name}:${namespace}`);
+  if (pool.spec.serviceAllocation?.namespaceSelectors !== undefined) {
+    waits.push(`namespace:${namespace}`);
+  }
+  return waits;
 }
 
 function grantAddress(petition: Petition, address: IpAddress, fresh: number): Pick | Refusal {

@@ -7,7 +7,7 @@ import { compareIp, familyOf, tryParseIp, type Family, type IpAddress } from '..
 import type { AssignerView } from './decision.ts';
 import { wantedFamilies } from './families.ts';
 import { claimOf } from './ip-object.ts';
-import { portsOf, type Held, type Petition } from './petition.ts';
+import { nowIn, portsOf, type Held, type Petition } from './petition.ts';
 import { addressRefusal } from './rules.ts';
 
 export function petitionOf(service: Service, key: string, view: AssignerView): Petition {
@@ -95,7 +95,7 @@ function isBetter(petition: Petition, a: Held, b: Held): boolean {
 
 function worth({ request }: Petition, held: Held): number {
   const isAsked = request.addresses.includes(held.address);
-  const isOfPool = request.pool !== undefined && request.pool === held.poolName;
+  const isOfPool = request.pool !== undefined && request.pool === nowIn(held);
   return (isAsked ? 4 : 0) + (isOfPool ? 2 : 0) + (held.pool === undefined ? 0 : 1);
 }
 

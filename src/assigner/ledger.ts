@@ -129,7 +129,9 @@ export class Ledger {
     if (old !== undefined) this.#unindex(old);
     this.#records.set(record.address, record);
     this.#index(record);
-    this.#pools.occupy(record.address);
+    const full = this.#pools.occupy(record.address);
+    // who waits for other reasons may have to be told of this one too
+    if (full !== undefined) this.#changed.add(`free:${full.name}:${familyOf(record.address)}`);
     this.#changed.add(`ip:${record.address}`);
   }
 
@@ -243,7 +245,9 @@ export class Ledger {
       const count = (this.#counts.get(key) ?? 0) + step;
       if (count > 0) this.#counts.set(key, count);
       else this.#counts.delete(key);
-      if (step < 0) this.#changed.add(`limit:${pool.name}:${namespace}`);
+      if (pool.pool.spec.perNamespaceLimit !== undefined) {
+        this.#changed.add(`limit:${pool.name}:${namespace}`);
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 // One Service's wish, collected once: what it asks for, what it has, and whom it may share with. Pure.
+import { ALLOW_RENUMBER } from '../api/annotations.ts';
 import type { IpService } from '../api/ip.ts';
 import type { Service } from '../api/kubernetes.ts';
 import { namespacedName } from '../api/kubernetes.ts';
@@ -25,6 +26,16 @@ export interface Held {
   readonly pool: PoolEntry | undefined;
   /** The Pool that held it when it was given. */
   readonly poolName: string;
+}
+
+/** Whether addresses that the Pool holds no more may be taken from their Services. */
+export function letsGo(entry: PoolEntry): boolean {
+  return entry.space !== undefined && entry.pool.metadata.annotations?.[ALLOW_RENUMBER] === 'true';
+}
+
+/** The Pool that the address counts for. */
+export function nowIn(held: Held): string {
+  return held.pool?.name ?? held.poolName;
 }
 
 export interface Petition {

@@ -21,9 +21,11 @@ import { petitionOf } from './holdings.ts';
 import { claimOf, newIp, sameClaim, withClaim } from './ip-object.ts';
 import { withStatus } from './objects.ts';
 import {
-  formatPort,
-  samePort,
+  letsGo,
   type Held,
+  formatPort,
+  nowIn,
+  samePort,
   type Petition,
   type Ports,
   type Refusal,
@@ -141,31 +143,30 @@ function reattempt(petition: Petition): Attempt {
   if (!isSatisfied(petition)) return grant(petition);
   const fitting = held.filter((each) => wanted.families.includes(each.family));
   const kept = wanted.mode === 'one' ? fitting.slice(0, 1) : fitting;
-  const covered = held.find((each) => each.pool !== undefined);
-  const isCovered = held.every((each) => each.pool !== undefined);
-  if (!isCovered && mayRenumber(petition)) return grant(petition);
-  if (!isCovered || covered?.pool === undefined) return { ok: true, picks: held, missing: [] };
-  return grantFromPool(petition, covered.pool, kept, false);
+  // a change of family leaves nothing that fits: then a new one comes first, from the same Pool
+  const basis = kept.length > 0 ? kept : held;
+  const pool = basis.every((each) => each.pool !== undefined) ? basis[0]?.pool : undefined;
+  if (pool !== undefined) return grantFromPool(petition, pool, kept, false);
+  return mayRenumber(basis, petition) ? grant(petition) : { ok: true, picks: basis, missing: [] };
 }
 
-/** Whether what is asked for is what the Service has. */
+/** Whether what is asked for is what the Service has: the addresses, and all of them of one Pool. */
 function isSatisfied({ request, held }: Petition): boolean {
+  const asked = request.addresses.map((address) => held.find((each) => each.address === address));
+  const [first] = asked;
+  const pool = request.pool ?? (first === undefined ? undefined : nowIn(first));
   return (
-    request.addresses.every((address) => held.some((each) => each.address === address)) &&
-    (request.pool === undefined || held.every((each) => nowIn(each) === request.pool))
+    asked.every((each) => each !== undefined) &&
+    (pool === undefined || held.every((each) => nowIn(each) === pool))
   );
 }
 
-function nowIn(held: Held): string {
-  return held.pool?.name ?? held.poolName;
-}
-
 /** Each Pool that holds an address of the Service no more lets it go, and is there and right. */
-function mayRenumber({ held, view }: Petition): boolean {
+function mayRenumber(held: readonly Held[], { view }: Petition): boolean {
   return held.every(({ pool, poolName }) => {
     if (pool !== undefined) return true;
     const old = view.ledger.pools.get(poolName);
-    return old?.space !== undefined && old.pool.metadata.annotations?.[ALLOW_RENUMBER] === 'true';
+    return old !== undefined && letsGo(old);
   });
 }
 

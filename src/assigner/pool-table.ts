@@ -103,8 +103,12 @@ export class PoolTable {
     return undefined;
   }
 
-  occupy(address: IpAddress): void {
-    this.poolOf(address)?.free.get(familyOf(address))?.occupy(ipToBigInt(address));
+  /** Answers the Pool that has no free address any more by this. */
+  occupy(address: IpAddress): PoolEntry | undefined {
+    const entry = this.poolOf(address);
+    const free = entry?.free.get(familyOf(address));
+    const isLast = free?.occupy(ipToBigInt(address)) === true && free.first() === undefined;
+    return isLast ? entry : undefined;
   }
 
   /** Answers the Pool that has one more free address now. */

@@ -3,7 +3,6 @@ import type { Pool } from '../api/pool.ts';
 import type { Reason } from '../api/reasons.ts';
 import { selectorMatches } from '../api/selector.ts';
 import type { IpAddress } from '../net/address.ts';
-import type { WaitKey } from './decision.ts';
 import { sharingRefusal, type Petition, type Refusal } from './petition.ts';
 import type { PoolEntry } from './pool-table.ts';
 
@@ -21,11 +20,11 @@ export function poolRefusal(
   automatic: boolean,
 ): Refusal | undefined {
   const { pool, name } = entry;
-  const refuse = (reason: Reason, message: string, waits: readonly WaitKey[] = []): Refusal => ({
+  const refuse = (reason: Reason, message: string): Refusal => ({
     reason,
     pool: name,
     message,
-    waits,
+    waits: [],
   });
   if (entry.failure !== undefined)
     return refuse('PoolNotUsable', `failed: ${entry.failure.message}`);
@@ -40,7 +39,7 @@ export function poolRefusal(
   }
   const mismatch = allocationMismatch(petition, pool);
   if (mismatch === undefined) return undefined;
-  return refuse('PoolNotUsable', mismatch, [`namespace:${petition.namespace}`]);
+  return refuse('PoolNotUsable', mismatch);
 }
 
 /** serviceAllocation: the namespace is named or selected, and one of the Service selectors matches. */
