@@ -1,0 +1,337 @@
+// The rules that the planner and the agent build on, as one suite for every Kernel: the fake of the tests and the real
+// one in the lab. A rule that is only in one of them would make the other tests lie.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { parseIp } from '../../src/net/address.ts';
+import {
+  realServerKey,
+  virtualServerKey,
+  type RealServer,
+  type VirtualServer,
+} from '../../src/net/ipvs.ts';
+import type { Kernel, Op, OpResult } from '../../src/ipvs-node/kernel.ts';
+import { sameRealServer } from '../../src/ipvs-node/plan.ts';
+import type { Observed } from '../../src/ipvs-node/state.ts';
+
+export interface KernelUnderTest {
+  readonly kernel: Kernel;
+  /** An interface that exists and is up. */
+  readonly interface: string;
+  /** A virtual server made by somebody else, by other means: `ipvsadm -A -t … -s rr`. */
+  readonly addForeign: (server: VirtualServer) => Promise<void>;
+  /** `ipvsadm -C` */
+  readonly flush: () => Promise<void>;
+  /** `ip address add ADDRESS/32 dev …`, without our tag. */
+  readonly addForeignAddress: (address: string) => Promise<void>;
+  /** `ip address del` */
+  readonly removeAddress: (address: string) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+const VIP4 = parseIp('198.18.0.10');
+const VIP6 = parseIp('2001:db8:18::10');
+
+function virtualServer(overrides: Partial<VirtualServer> = {}): VirtualServer {
+  return {
+    vip: VIP4,
+    port: 80,
+    protocol: 'TCP',
+    scheduler: 'rr',
+    schedulerFlags: [],
+    persistenceSeconds: 0,
+    ...overrides,
+  };
+}
+
+function realServer(address: string, overrides: Partial<RealServer> = {}): RealServer {
+  return { address: parseIp(address), port: 8080, method: 'masquerade', weight: 1, ...overrides };
+}
+
+/** `ok` or the errno of each result. */
+function errnos(results: readonly OpResult[]): readonly string[] {
+  return results.map((result) => (result.ok ? 'ok' : result.errno));
+}
+
+export function kernelContract(name: string, makeKernel: () => Promise<KernelUnderTest>): void {
+  describe(`kernel contract: ${name}`, { concurrency: false }, () => {
+    let under: KernelUnderTest;
+    before(async () => {
+      under = await makeKernel();
+    });
+    after(async () => {
+      await under.close();
+    });
+
+    const run = async (...ops: readonly Op[]): Promise<readonly string[]> =>
+      errnos(await under.kernel.run(ops));
+
+    async function virtualServers(): Promise<NonNullable<Observed['virtualServers']>> {
+      const { virtualServers: found } = await under.kernel.observe();
+      assert.ok(found !== undefined, 'the dump is complete');
+      return found;
+    }
+
+    test('virtual servers: add, change in place, delete; every protocol, both families', async () => {
+      const servers = (['TCP', 'UDP', 'SCTP'] as const).flatMap((protocol) => [
+        virtualServer({ protocol }),
+        virtualServer({ protocol, vip: VIP6, persistenceSeconds: 600 }),
+      ]);
+      const adds = servers.map((server): Op => ({ op: 'vs.add', server }));
+      assert.deepEqual(
+        await run(...adds),
+        adds.map(() => 'ok'),
+      );
+      const changed = virtualServer({ scheduler: 'wrr', persistenceSeconds: 300 });
+      assert.deepEqual(await run({ op: 'vs.set', server: changed }), ['ok']);
+      const found = await virtualServers();
+      assert.deepEqual(found.get(virtualServerKey(changed))?.server, changed);
+      for (const server of servers.slice(1)) {
+        assert.deepEqual(found.get(virtualServerKey(server))?.server, server);
+      }
+      const deletes = servers.map((server): Op => ({ op: 'vs.del', server }));
+      assert.deepEqual(
+        await run(...deletes),
+        deletes.map(() => 'ok'),
+      );
+      assert.equal((await virtualServers()).size, 0);
+    });
+
+    test('scheduler flags survive', async () => {
+      const server = virtualServer({ scheduler: 'sh', schedulerFlags: ['flag-1', 'flag-2'] });
+      assert.deepEqual(await run({ op: 'vs.add', server }), ['ok']);
+      assert.deepEqual((await virtualServers()).get(virtualServerKey(server))?.server, server);
+      assert.deepEqual(await run({ op: 'vs.del', server }), ['ok']);
+    });
+
+    test('errors of virtual servers', async () => {
+      const server = virtualServer();
+      assert.deepEqual(
+        await run(
+          { op: 'vs.set', server },
+          { op: 'vs.del', server },
+          { op: 'rs.add', server, real: realServer('198.18.1.1') },
+          { op: 'vs.add', server },
+          { op: 'vs.add', server },
+          { op: 'vs.add', server: virtualServer({ port: 81, scheduler: 'twos' }) },
+          { op: 'vs.set', server: virtualServer({ scheduler: 'twos' }) },
+          { op: 'vs.del', server },
+        ),
+        ['ESRCH', 'ESRCH', 'ESRCH', 'ok', 'EEXIST', 'ENOENT', 'ENOENT', 'ok'],
+      );
+    });
+
+    test('real servers: add, change in place, delete; errors do not stop what follows', async () => {
+      const server = virtualServer();
+      const one = realServer('198.18.1.1');
+      const two = realServer('198.18.1.2', { weight: 7 });
+      const routed = realServer('198.18.1.3', { method: 'direct', port: 80 });
+      const tunnel = realServer('198.18.1.4', {
+        method: 'tunnel',
+        port: 80,
+        tunnel: { type: 'gue', port: 6080, checksum: 'none' },
+      });
+      assert.deepEqual(
+        await run(
+          { op: 'vs.add', server },
+          { op: 'rs.add', server, real: one },
+          { op: 'rs.add', server, real: one },
+          { op: 'rs.set', server, real: two },
+          { op: 'rs.del', server, real: two },
+          { op: 'rs.add', server, real: two },
+          { op: 'rs.add', server, real: routed },
+          { op: 'rs.add', server, real: tunnel },
+          { op: 'rs.set', server, real: { ...one, weight: 0 } },
+        ),
+        ['ok', 'ok', 'EEXIST', 'ENOENT', 'ENOENT', 'ok', 'ok', 'ok', 'ok'],
+      );
+      const found = (await virtualServers()).get(virtualServerKey(server))?.realServers;
+      assert.equal(found?.size, 4);
+      for (const real of [{ ...one, weight: 0 }, two, routed, tunnel]) {
+        const seen = found.get(realServerKey(real));
+        assert.ok(seen !== undefined && sameRealServer(seen, real), realServerKey(real));
+        assert.deepEqual([seen.activeConnections, seen.inactiveConnections], [0, 0]);
+      }
+      assert.deepEqual(
+        await run(
+          { op: 'rs.set', server, real: { ...one, method: 'tunnel', port: 8080 } },
+          { op: 'rs.set', server, real: one },
+          { op: 'rs.del', server, real: two },
+          { op: 'vs.del', server },
+        ),
+        ['EINVAL', 'ok', 'ok', 'ok'],
+      );
+    });
+
+    test('real servers that the kernel refuses', async () => {
+      const four = virtualServer();
+      const six = virtualServer({ vip: VIP6 });
+      assert.deepEqual(
+        await run(
+          { op: 'vs.add', server: four },
+          { op: 'vs.add', server: six },
+          { op: 'rs.add', server: four, real: realServer('224.0.0.1') },
+          { op: 'rs.add', server: four, real: realServer('0.0.0.0') },
+          { op: 'rs.add', server: six, real: realServer('fe80::1') },
+          { op: 'rs.add', server: four, real: realServer('198.18.1.1', { method: 'direct' }) },
+          { op: 'rs.add', server: six, real: realServer('2001:db8:18:1::1') },
+          { op: 'vs.del', server: four },
+          { op: 'vs.del', server: six },
+        ),
+        ['ok', 'ok', 'EINVAL', 'EINVAL', 'EINVAL', 'EINVAL', 'ok', 'ok', 'ok'],
+      );
+    });
+
+    test('the cheap reads see single virtual servers', async () => {
+      const server = virtualServer();
+      const other = virtualServer({ port: 81 });
+      const real = realServer('198.18.1.1');
+      await run({ op: 'vs.add', server }, { op: 'rs.add', server, real });
+      const keys = [virtualServerKey(server), virtualServerKey(other)];
+      const found = await under.kernel.observeVirtualServers(keys);
+      assert.deepEqual([...(found?.keys() ?? [])], [virtualServerKey(server)]);
+      const seen = found?.get(virtualServerKey(server))?.realServers.get(realServerKey(real));
+      assert.ok(seen !== undefined && sameRealServer(seen, real));
+      assert.equal(await under.kernel.canary(virtualServerKey(server)), true);
+      assert.equal(await under.kernel.canary(virtualServerKey(other)), false);
+      await under.flush();
+      assert.equal(await under.kernel.canary(virtualServerKey(server)), false);
+      assert.deepEqual(await run({ op: 'rs.add', server, real }), ['ESRCH']);
+    });
+
+    test('ours is what we made, or changed', async () => {
+      const server = virtualServer();
+      const foreign = virtualServer({ port: 81 });
+      await under.addForeign(foreign);
+      assert.deepEqual(await run({ op: 'vs.add', server }, { op: 'vs.add', server: foreign }), [
+        'ok',
+        'EEXIST',
+      ]);
+      let { owned, virtualServers: found } = await under.kernel.observe();
+      assert.deepEqual(
+        [virtualServerKey(server), virtualServerKey(foreign)].map((key) => [
+          found?.has(key),
+          owned.virtualServers.has(key),
+        ]),
+        [
+          [true, true],
+          [true, false],
+        ],
+      );
+      assert.deepEqual(await run({ op: 'vs.set', server: foreign }), ['ok']);
+      ({ owned, virtualServers: found } = await under.kernel.observe());
+      assert.ok(owned.virtualServers.has(virtualServerKey(foreign)), 'adopted by a set');
+      await run({ op: 'vs.del', server }, { op: 'vs.del', server: foreign });
+      ({ owned } = await under.kernel.observe());
+      assert.equal(owned.virtualServers.has(virtualServerKey(server)), false);
+    });
+
+    test('addresses: add, announce, delete, and whose they are', async () => {
+      const name = under.interface;
+      for (const address of [VIP4, VIP6]) {
+        const at = { address, interface: name };
+        assert.deepEqual(
+          await run(
+            { op: 'vip.add', ...at },
+            { op: 'vip.add', ...at },
+            { op: 'vip.announce', ...at },
+          ),
+          ['ok', 'EEXIST', 'ok'],
+        );
+        let { addresses, owned } = await under.kernel.observe();
+        assert.deepEqual(addresses?.get(address), [{ ...at, ours: true }]);
+        assert.ok(owned.addresses.has(address));
+        assert.deepEqual(await run({ op: 'vip.del', ...at }, { op: 'vip.del', ...at }), [
+          'ok',
+          'EADDRNOTAVAIL',
+        ]);
+        ({ addresses, owned } = await under.kernel.observe());
+        assert.equal(addresses?.get(address), undefined);
+        assert.equal(owned.addresses.has(address), false);
+      }
+      assert.deepEqual(await run({ op: 'vip.add', address: VIP4, interface: 'nosuch0' }), [
+        'ENODEV',
+      ]);
+      await under.addForeignAddress('198.18.0.77');
+      const { addresses } = await under.kernel.observe();
+      const entries = addresses?.get(parseIp('198.18.0.77'));
+      assert.deepEqual(
+        entries?.map(({ ours }) => ours),
+        [false],
+      );
+      await under.removeAddress('198.18.0.77');
+    });
+
+    test('an address that somebody takes away is told, one that we take away is not', async () => {
+      const at = { address: VIP4, interface: under.interface };
+      const told: string[] = [];
+      const first = Promise.withResolvers<undefined>();
+      under.kernel.onChange((change) => {
+        if (change.kind !== 'address.removed') return;
+        told.push(`${change.address} ${change.interface}`);
+        first.resolve(undefined);
+      });
+      await run({ op: 'vip.add', ...at }, { op: 'vip.del', ...at }, { op: 'vip.add', ...at });
+      await under.removeAddress(VIP4);
+      await first.promise;
+      assert.deepEqual(told, [`${VIP4} ${under.interface}`]);
+      const { addresses } = await under.kernel.observe();
+      assert.equal(addresses?.get(VIP4), undefined);
+    });
+
+    test('firewall sets: elements come and go as text', async () => {
+      const { firewall } = await under.kernel.observe();
+      if (firewall === 'absent') return;
+      const element = `${VIP4} . tcp . 80`;
+      const source = `${element} . 198.51.100.0/24`;
+      assert.deepEqual(
+        await run(
+          { op: 'fw.add', set: 'vips4', element: VIP4 },
+          { op: 'fw.add', set: 'ports4', element },
+          { op: 'fw.add', set: 'sources4', element: source },
+          { op: 'fw.add', set: 'local6', element: '2001:db8:18:1::1' },
+        ),
+        ['ok', 'ok', 'ok', 'ok'],
+      );
+      const seen = await under.kernel.observe();
+      const sets = typeof seen.firewall === 'object' ? seen.firewall.sets : undefined;
+      assert.deepEqual([...(sets?.get('vips4') ?? [])], [VIP4]);
+      assert.deepEqual([...(sets?.get('ports4') ?? [])], [element]);
+      assert.deepEqual([...(sets?.get('sources4') ?? [])], [source]);
+      assert.deepEqual([...(sets?.get('local6') ?? [])], ['2001:db8:18:1::1']);
+      assert.deepEqual(
+        await run(
+          { op: 'fw.del', set: 'sources4', element: source },
+          { op: 'fw.del', set: 'ports4', element },
+          { op: 'fw.del', set: 'ports4', element },
+          { op: 'fw.del', set: 'vips4', element: VIP4 },
+          { op: 'fw.del', set: 'local6', element: '2001:db8:18:1::1' },
+        ),
+        ['ok', 'ok', 'ENOENT', 'ok', 'ok'],
+      );
+    });
+
+    test('sysctls are read and set', async () => {
+      const key = 'net/ipv4/vs/expire_nodest_conn';
+      assert.deepEqual(await run({ op: 'sysctl.set', key, value: 1 }), ['ok']);
+      const { sysctls } = await under.kernel.observe();
+      assert.equal(sysctls.get(key), 1);
+    });
+
+    test('a batch of thousands is answered one by one', async () => {
+      const servers = Array.from({ length: 2000 }, (_, i) => virtualServer({ port: 10_000 + i }));
+      const adds = servers.map((server): Op => ({ op: 'vs.add', server }));
+      const results = await run(...adds, ...adds.slice(0, 1));
+      assert.deepEqual(
+        results.slice(0, -1),
+        adds.map(() => 'ok'),
+      );
+      assert.equal(results.at(-1), 'EEXIST');
+      assert.equal((await virtualServers()).size, 2000);
+      const deletes = servers.map((server): Op => ({ op: 'vs.del', server }));
+      assert.deepEqual(
+        await run(...deletes),
+        deletes.map(() => 'ok'),
+      );
+    });
+  });
+}
