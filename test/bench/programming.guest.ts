@@ -1,0 +1,91 @@
+// Runs in the lab. Without arguments: programs N virtual servers with 2 real servers each, from empty, in a fresh network
+// namespace every time, by the product, by raw C and by `ipvsadm -R`, and prints one JSON line per measurement.
+// `ours N DIR`: the product's part of one measurement, in a process of its own.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
+import { planNode } from '../../src/ipvs-node/plan.ts';
+import { desiredRules, EMPTY_KERNEL } from './rules.ts';
+
+export interface Measurement {
+  readonly how: 'vipvs' | 'raw C' | 'ipvsadm -R';
+  readonly virtualServers: number;
+  readonly ms: number;
+  readonly planMs?: number;
+  /** Most memory that the process had resident; only where it is the product's. */
+  readonly rssMb?: number;
+}
+
+const REAL_SERVERS = 2;
+const SIZES = [1000, 2000, 5000, 10_000, 20_000];
+const RUNS = 3;
+/** ipvsadm takes 15 s for 20,000 in the lab: one run of a large size says enough. */
+const IPVSADM_RUNS_BELOW = 5000;
+
+async function ours(virtualServers: number, runDirectory: string): Promise<void> {
+  const desired = desiredRules(virtualServers, REAL_SERVERS);
+  const kernel = await LinuxKernel.open({ runDirectory });
+  const startMs = performance.now();
+  const { ops } = planNode(desired, EMPTY_KERNEL, new Map(), 0, { orphanDrainSeconds: 300 });
+  const plannedMs = performance.now();
+  const results = await kernel.run(ops);
+  const endMs = performance.now();
+  const failed = results.filter((result) => !result.ok).length;
+  if (failed > 0) throw new Error(`${failed} of ${ops.length} operations failed`);
+  const planMs = plannedMs - startMs;
+  const rssMb = process.resourceUsage().maxRSS / 1024;
+  print({ how: 'vipvs', virtualServers, ms: endMs - startMs, planMs, rssMb });
+  await kernel.close();
+}
+
+function print(measurement: Measurement): void {
+  process.stdout.write(`${JSON.stringify(measurement)}\n`);
+}
+
+let namespaces = 0;
+
+/** Runs a command in a new namespace and answers what it printed. */
+function inFreshNamespace(command: readonly string[], input?: string): string {
+  const name = `bench${namespaces++}`;
+  execFileSync('ip', ['netns', 'add', name]);
+  execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+  try {
+    const options = { encoding: 'utf8', ...(input === undefined ? {} : { input }) } as const;
+    return execFileSync('ip', ['netns', 'exec', name, ...command], options);
+  } finally {
+    execFileSync('ip', ['netns', 'delete', name]);
+  }
+}
+
+/** Milliseconds that a command takes from start to end, reading this input. */
+function timed(command: string, input: string): number {
+  const file = `${mkdtempSync(`${tmpdir()}/bench`)}/rules`;
+  writeFileSync(file, input);
+  const startMs = performance.now();
+  inFreshNamespace(['sh', '-c', `exec ${command} < ${file}`]);
+  return performance.now() - startMs;
+}
+
+function compare(raw: string): void {
+  const script = process.argv[1] ?? '';
+  for (const virtualServers of SIZES) {
+    const n = String(virtualServers);
+    const rules = execFileSync(raw, ['rules', n, String(REAL_SERVERS)], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
+    for (let run = 0; run < RUNS; run++) {
+      const directory = mkdtempSync(`${tmpdir()}/run`);
+      process.stdout.write(inFreshNamespace([process.execPath, script, 'ours', n, directory]));
+      const ms = Number(inFreshNamespace([raw, 'prog', n, String(REAL_SERVERS), '1024']));
+      print({ how: 'raw C', virtualServers, ms });
+      if (run > 0 && virtualServers >= IPVSADM_RUNS_BELOW) continue;
+      print({ how: 'ipvsadm -R', virtualServers, ms: timed('ipvsadm -R', rules) });
+    }
+  }
+}
+
+const [what, ...rest] = process.argv.slice(2);
+if (what === 'ours') await ours(Number(rest[0]), rest[1] ?? '');
+else compare(what ?? '');
