@@ -2,16 +2,36 @@
 import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { stringify } from 'yaml';
+import { ADDRESS_ASSIGNED, PROGRAMMED } from '../src/api/conditions.ts';
 import { crdManifest, IP_CRD, POOL_CRD, type Crd } from '../src/api/crd.ts';
 import { API_VERSION, GROUP } from '../src/api/pool.ts';
+import { REASONS } from '../src/api/reasons.ts';
 import type { CrdSchema } from '../src/api/structural-schema.ts';
 
 const HEAD = '# Made by `npm run gen` from src/api; do not edit.\n';
 
+const CONDITIONS_TEXT = `
+# Conditions and reasons
+
+vipvs writes two conditions into \`Service.status.conditions\`, and a phase with a reason into Pools and IPs. The reasons
+below are also the reasons of Events and of the lines of \`vipvs check\`. A reason never changes its meaning; the message
+beside it says which object, which field and what is allowed.
+
+| condition | True | False |
+| --- | --- | --- |
+| \`${ADDRESS_ASSIGNED}\` | The Service has its addresses (with a remark, if it asked for something else). | It has none; the message goes through the pools. |
+| \`${PROGRAMMED}\` | The kernel forwards its ports. | Some port is not forwarded; the message says why. |
+
+\`lastTransitionTime\` changes only when the status does.
+
+## Reasons
+`;
+
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ...[POOL_CRD, IP_CRD].map((crd) => [crdFile(crd), crdYaml(crd)] as const),
-    ['docs/reference/crds.md', await markdown([POOL_CRD, IP_CRD])],
+    ['docs/reference/crds.md', await formatted(kindPages([POOL_CRD, IP_CRD]))],
+    ['docs/reference/conditions.md', await formatted(conditionsPage())],
   ]);
 }
 
@@ -24,17 +44,27 @@ function crdYaml(crd: Crd): string {
   return HEAD + stringify(crdManifest(crd), { lineWidth: 120, aliasDuplicateObjects: false });
 }
 
-async function markdown(crds: readonly Crd[]): Promise<string> {
-  const text = [
-    '<!-- Made by `npm run gen` from src/api; do not edit. -->',
+const MARKDOWN_HEAD = '<!-- Made by `npm run gen` from src/api; do not edit. -->';
+
+async function formatted(lines: readonly string[]): Promise<string> {
+  const options = await resolveConfig(path.join(import.meta.dirname, 'x.md'));
+  return format(lines.join('\n'), { ...options, parser: 'markdown' });
+}
+
+function kindPages(crds: readonly Crd[]): readonly string[] {
+  return [
+    MARKDOWN_HEAD,
     '# Pool and IP',
     '',
     `Both kinds are cluster-scoped and in \`${API_VERSION}\`. The same YAML works in a cluster and in the directory of \`vipvs standalone\`.`,
     '',
     ...crds.flatMap(kindPage),
-  ].join('\n');
-  const options = await resolveConfig(path.join(import.meta.dirname, 'x.md'));
-  return format(text, { ...options, parser: 'markdown' });
+  ];
+}
+
+function conditionsPage(): readonly string[] {
+  const rows = Object.entries(REASONS).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
+  return [MARKDOWN_HEAD, CONDITIONS_TEXT, '| reason | meaning |', '| --- | --- |', ...rows];
 }
 
 function kindPage(crd: Crd): readonly string[] {
