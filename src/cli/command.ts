@@ -20,7 +20,7 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here. */
   readonly cwd: string;
-  /** stdout is a terminal. */
+  /** stderr is a terminal: a person reads the log. */
   readonly isTty: boolean;
   /** SIGINT or SIGTERM. */
   readonly signal: AbortSignal;

@@ -27,7 +27,7 @@ function processIo(): CliIo {
     },
     env: process.env,
     cwd: process.cwd(),
-    isTty: process.stdout.isTTY,
+    isTty: process.stderr.isTTY,
     signal: stop.signal,
   };
 }

@@ -13,14 +13,14 @@ import { Agent } from '../ipvs-node/agent.ts';
 import type { NodeView } from '../ipvs-node/desired.ts';
 import type { Kernel } from '../ipvs-node/kernel.ts';
 import type { ServiceReport } from '../ipvs-node/service-reports.ts';
-import type { IpAddress } from '../net/address.ts';
+import type { Observed } from '../ipvs-node/state.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { RepeatedFailures, type Log } from '../runtime/log.ts';
 import { Loop, type RoundResult } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { EventLog } from './event-log.ts';
-import { ownNode } from './own-node.ts';
+import { hostAddresses, ownNode } from './own-node.ts';
 import { countKernel, countObjects, countRound } from './standalone-metrics.ts';
 import { StandaloneObjects, type NewCondition, type ObjectChange } from './standalone-objects.ts';
 import { StateSaver } from './state-saver.ts';
@@ -41,13 +41,12 @@ export interface StandalonePorts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly process: StateProcess;
-  /** The host's own addresses; `vips` are there because we put them there. */
-  readonly ownAddresses: (vips: { has(address: IpAddress): boolean }) => readonly IpAddress[];
   readonly kernel: Kernel;
 }
 
 /** A new address of the host is left out of the Pools after at most this time. */
 const OWN_ADDRESSES_MS = 60_000;
+const OBSERVE_RETRY_MS = 1000;
 
 export class Standalone {
   readonly #options: StandaloneOptions;
@@ -63,7 +62,8 @@ export class Standalone {
   #problems: readonly string[] = [];
   #isFirstSyncDone = false;
   #isFirstRoundDone = false;
-  #ownAddressesText = '';
+  readonly #stopping = new AbortController();
+  #ownAddressesText: string | undefined;
   #ownAddressesAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StandaloneOptions, ports: StandalonePorts) {
@@ -122,7 +122,31 @@ export class Standalone {
       this.#objects.restore(state);
       this.#events.restore(state.events);
     }
+    await this.#readOwnAddresses();
     this.#source.start(state?.kept ?? []);
+  }
+
+  /** Before anything is decided: an address of this host must not be given away. */
+  async #readOwnAddresses(): Promise<void> {
+    const { kernel, clock, log } = this.#ports;
+    for (;;) {
+      const { addresses } = await kernel.observe();
+      if (addresses !== undefined) {
+        this.#setOwnAddresses(addresses);
+        return;
+      }
+      log.warn({ delayMs: OBSERVE_RETRY_MS }, 'addresses of this host can not be read');
+      await clock.sleep(OBSERVE_RETRY_MS, this.#stopping.signal);
+      if (this.#stopping.signal.aborted) return;
+    }
+  }
+
+  #setOwnAddresses(observed: Observed['addresses']): void {
+    const addresses = hostAddresses(observed) ?? [];
+    const text = addresses.join(' ');
+    if (text === this.#ownAddressesText) return;
+    this.#ownAddressesText = text;
+    this.#objects.setOwnNode(ownNode(this.#options.node.name, addresses));
   }
 
   notReady(): readonly string[] {
@@ -140,6 +164,7 @@ export class Standalone {
 
   /** Ends everything but the kernel's forwarding. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#source.close();
     await this.#loop.stop();
     await this.#agent.stop();
@@ -240,13 +265,8 @@ export class Standalone {
   #refreshOwnNode(nowMs: number): void {
     if (nowMs - this.#ownAddressesAtMs < OWN_ADDRESSES_MS) return;
     this.#ownAddressesAtMs = nowMs;
-    const inUse = new Set<string>();
-    for (const ip of this.#objects.store.ips.values()) inUse.add(ip.spec.address);
-    const addresses = this.#ports.ownAddresses(inUse);
-    const text = addresses.join(' ');
-    if (text === this.#ownAddressesText) return;
-    this.#ownAddressesText = text;
-    this.#objects.setOwnNode(ownNode(this.#options.node.name, addresses));
+    const { addresses } = this.#agent.observed;
+    if (addresses !== undefined) this.#setOwnAddresses(addresses);
   }
 
   /** The agent tells how a Service stands in the kernel; undefined: it asks nothing of this node any more. */

@@ -47,13 +47,13 @@ export class StateSaver {
   async save(): Promise<void> {
     this.#isDirty = true;
     await this.#writing; // it may hold an older state
-    if (this.#isDirty) await this.#write();
+    await this.#writeIfDirty();
   }
 
   /** A last write, if anything is unwritten. */
   async close(): Promise<void> {
     await this.#writing;
-    if (this.#isDirty) await this.#write();
+    await this.#writeIfDirty();
     this.#isClosed = true;
     this.#cancelTimer?.();
   }
@@ -64,6 +64,10 @@ export class StateSaver {
       this.#cancelTimer = undefined;
       if (this.#isDirty && this.#writing === undefined) void this.#write();
     });
+  }
+
+  async #writeIfDirty(): Promise<void> {
+    if (this.#isDirty) await this.#write();
   }
 
   #write(): Promise<void> {

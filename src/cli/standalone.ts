@@ -1,0 +1,237 @@
+// `vipvs standalone`: opens what the process needs, runs it until a signal, and leaves the kernel forwarding.
+// What it does in between is in standalone-run.ts.
+import { stat } from 'node:fs/promises';
+import { hostname, release } from 'node:os';
+import { resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { readFailure } from '../files/manifests.ts';
+import { realDisk } from '../files/state.ts';
+import { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
+import { systemClock, systemRandom } from '../runtime/clock.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import {
+  parseNonEmpty,
+  parseInterfaceName,
+  requiredFlag,
+  switchFlag,
+  UsageError,
+  type FlagValues,
+} from '../runtime/flags.ts';
+import { startHealthServer } from '../runtime/http.ts';
+import { guardProcess } from '../runtime/lifecycle.ts';
+import { createLog, type Log } from '../runtime/log.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { startTicksOf } from '../runtime/process-identity.ts';
+import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
+import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
+import {
+  listenFlag,
+  logFormatFlag,
+  logLevelFlag,
+  nodeNameFlag,
+  runDirFlag,
+  stateDirFlag,
+} from './flag-catalogue.ts';
+import { Standalone } from './standalone-run.ts';
+import { readVersions } from './version.ts';
+
+const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
+up at once; what is wrong in a file is said with file and line, and the file's last good objects stay. While DIR is
+away nothing is changed.
+
+Services of type LoadBalancer are served where their loadBalancerClass is vipvs.io/vipvs or not set.
+
+SIGTERM ends the process and leaves the kernel forwarding; the next start takes over what it finds.
+\`vipvs status\` shows what was assigned, \`vipvs cleanup\` takes everything out of the kernel.`;
+
+const flags = {
+  directory: requiredFlag(
+    {
+      flags: '-f, --filename <dir>',
+      description: 'directory of the manifests, watched with its sub-directories',
+      env: 'VIPVS_MANIFESTS',
+      complete: 'files',
+    },
+    'a directory',
+    parseNonEmpty,
+  ),
+  bindInterface: requiredFlag(
+    {
+      flags: '--bind-iface <name>',
+      description:
+        'interface that gets the VIPs, such as eth0; Pool.spec.bindInterface overrules it',
+      env: 'VIPVS_BIND_IFACE',
+    },
+    'an interface name of at most 15 characters, such as eth0',
+    parseInterfaceName,
+  ),
+  nodeName: nodeNameFlag,
+  requireClass: switchFlag({
+    flags: '--require-class',
+    description: 'leave Services without a loadBalancerClass alone',
+  }),
+  stateDir: stateDirFlag,
+  runDir: runDirFlag,
+  listen: listenFlag,
+  logLevel: logLevelFlag,
+  logFormat: logFormatFlag,
+};
+
+export const standaloneCommand = defineCommand({
+  summary: 'run a load balancer from a directory of manifests, without Kubernetes',
+  details: DETAILS,
+  flags,
+  run: async (io, values) => {
+    await checkDirectory(resolve(io.cwd, values.directory));
+    // A young generation that does not grow: parsing 20,000 manifests peaks at 140 MB instead of 280, and costs no
+    // time (measured: docs/limits.md).
+    setFlagsFromString('--semi-space-growth-factor=1');
+    const format = values.logFormat === 'auto' ? (io.isTty ? 'text' : 'json') : values.logFormat;
+    const log = createLog({ level: values.logLevel, format, write: io.stderr });
+    const unguard = guardProcess(process, log, (code) => process.exit(code));
+    try {
+      return await runStandalone(io, values, log.child({ component: 'standalone' }));
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      io.stderr(`vipvs: ${error.message}\n`);
+      return EXIT_FAILED;
+    } finally {
+      unguard();
+    }
+  },
+});
+
+/** At the start a directory that is not there is a wrong flag; later it is a fault that may heal. */
+async function checkDirectory(directory: string): Promise<void> {
+  try {
+    if ((await stat(directory)).isDirectory()) return;
+  } catch (error) {
+    throw new UsageError(`standalone: --filename ${directory} ${readFailure(error)}`);
+  }
+  throw new UsageError(`standalone: --filename ${directory} is a file; a directory is expected`);
+}
+
+async function runStandalone(
+  io: CliIo,
+  values: FlagValues<typeof flags>,
+  log: Log,
+): Promise<ExitCode> {
+  const { version } = await readVersions();
+  const nodeName = values.nodeName ?? hostname().toLowerCase();
+  log.info({ version, node: nodeName, ...values }, 'starting');
+  const metrics = createMetrics();
+  metrics.info.set({ version }, 1);
+  let kernelFailure: string | undefined = 'the kernel is not opened yet';
+  let standalone: Standalone | undefined;
+  // the lock first: a second instance must hear that, not that its port is taken
+  let kernel = await tryKernel(values.runDir, log, (text) => (kernelFailure = text));
+  const health =
+    values.listen === 'off'
+      ? undefined
+      : await startHealthServer(values.listen, {
+          notReady: () => standalone?.notReady() ?? [kernelFailure ?? 'starting'],
+          metrics: async () => {
+            standalone?.collectMetrics();
+            const body = await metrics.registry.metrics();
+            return { contentType: metrics.registry.contentType, body };
+          },
+        });
+  metrics.process.start();
+  try {
+    kernel ??= await awaitKernel(values.runDir, log, io.signal, (text) => (kernelFailure = text));
+    if (kernel === undefined) return EXIT_OK;
+    standalone = new Standalone(
+      {
+        directory: resolve(io.cwd, values.directory),
+        stateDirectory: resolve(io.cwd, values.stateDir),
+        node: {
+          name: nodeName,
+          bindInterface: values.bindInterface,
+          hasKubeProxy: false,
+          kernelVersion: kernelVersion(),
+        },
+        handleUnset: !values.requireClass,
+        holdSeconds: 0,
+      },
+      {
+        clock: systemClock,
+        random: systemRandom,
+        disk: realDisk,
+        log,
+        metrics,
+        process: {
+          pid: process.pid,
+          startTicks: await startTicksOf(process.pid),
+          node: nodeName,
+          version,
+          startedAt: new Date().toISOString(),
+        },
+        kernel,
+      },
+    );
+    await standalone.start();
+    await aborted(io.signal);
+    log.info({}, 'stopping; the kernel goes on forwarding');
+    return EXIT_OK;
+  } finally {
+    metrics.process.stop();
+    await standalone?.stop();
+    await kernel?.close();
+    await health?.close();
+  }
+}
+
+/** Tries between two lines about the same failure. */
+const SAY_EVERY = 8;
+
+function kernelVersion(): { readonly major: number; readonly minor: number } {
+  const [major = 0, minor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  return { major, minor };
+}
+
+/** undefined where IPVS is missing, which may heal. Throws OperationalError for what does not. */
+async function tryKernel(
+  runDirectory: string,
+  log: Log,
+  onMissing: (text: string) => void,
+  failures = 0,
+): Promise<LinuxKernel | undefined> {
+  try {
+    return await LinuxKernel.open({
+      runDirectory,
+      onNotice: (notice) => log.warn({ notice }, 'a feature is off'),
+    });
+  } catch (error) {
+    if (!(error instanceof OperationalError) || error.retry === 'never') throw error;
+    onMissing(error.message);
+    // the first time, and then every half minute or so
+    const say = failures === 0 || failures % SAY_EVERY === 0 ? log.error : log.debug;
+    say.call(log, { code: error.code, reason: error.message }, 'kernel can not be used yet');
+    return undefined;
+  }
+}
+
+/** undefined where the signal came first. */
+async function awaitKernel(
+  runDirectory: string,
+  log: Log,
+  signal: AbortSignal,
+  onMissing: (text: string) => void,
+): Promise<LinuxKernel | undefined> {
+  const backoff = new Backoff(LOCAL_BACKOFF, systemRandom);
+  for (;;) {
+    await systemClock.sleep(backoff.nextMs(), signal);
+    if (signal.aborted) return undefined;
+    const kernel = await tryKernel(runDirectory, log, onMissing, backoff.failures);
+    if (kernel !== undefined) return kernel;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
