@@ -1,6 +1,7 @@
 // `vipvs check host`: whether this machine can be a director, as PASS, WARN and FAIL lines.
 import { checkHost, isSuitable, type HostCheck } from '../ipvs-node/host-check.ts';
 import { gatherHostFacts } from '../ipvs-node/host-facts.ts';
+import { OperationalError } from '../runtime/errors.ts';
 import { choiceFlag } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
 import { bindInterfaceFlag } from './flag-catalogue.ts';
@@ -16,7 +17,14 @@ export const checkHostCommand = defineCommand({
     ),
   },
   run: async (io, flags) => {
-    const checks = checkHost(await gatherHostFacts(flags.bindInterface));
+    let checks: readonly HostCheck[];
+    try {
+      checks = checkHost(await gatherHostFacts(flags.bindInterface));
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      io.stderr(`vipvs: ${error.message}\n`);
+      return EXIT_FAILED;
+    }
     const suitable = isSuitable(checks);
     io.stdout(
       flags.output === 'json'

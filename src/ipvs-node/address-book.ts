@@ -204,16 +204,11 @@ function withoutInterface(op: AddressOp): OpResult {
   const message = `there is no interface ${op.interface}`;
   // an address goes with its interface
   return op.op === 'vip.del'
-    ? { ok: false, errno: 'EADDRNOTAVAIL', message: `EADDRNOTAVAIL: ${message}` }
-    : { ok: false, errno: 'ENODEV', message: `ENODEV: ${message}` };
+    ? { ok: false, errno: 'EADDRNOTAVAIL', message }
+    : { ok: false, errno: 'ENODEV', message };
 }
 
 function resultOf(outcome: ChangeOutcome): OpResult {
   if (outcome === 'ok') return { ok: true };
-  const said = MESSAGES[outcome];
-  return {
-    ok: false,
-    errno: outcome,
-    message: said === undefined ? outcome : `${outcome}: ${said}`,
-  };
+  return { ok: false, errno: outcome, message: MESSAGES[outcome] ?? outcome };
 }

@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { IpAddress } from '../net/address.ts';
-import { OperationalError } from '../runtime/errors.ts';
+import { OperationalError, type ErrorCode } from '../runtime/errors.ts';
 import type { OpResult } from './kernel.ts';
 
 export interface AnnounceTarget {
@@ -23,6 +23,12 @@ const BURST_LENGTH = 64;
 const BURST_PAUSE_MS = 10;
 /** Gratuitous ARP three times within two seconds: RFC 5227 2.3 says two, RFC 4861 7.2.6 up to three. */
 const REPEAT_AFTER_MS = [1_000, 2_000] as const;
+
+/** What the port says of the failures of a whole burst. */
+const ERRNO_OF: Readonly<Partial<Record<ErrorCode, string>>> = {
+  'interface-missing': 'ENODEV',
+  'not-permitted': 'EPERM',
+};
 
 export class Announcer {
   readonly #send: SendBurst;
@@ -81,8 +87,8 @@ export class Announcer {
       return await this.#send(name, addresses);
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
-      const failure: OpResult = { ok: false, errno: error.code, message: error.message };
-      return addresses.map(() => failure);
+      const errno = ERRNO_OF[error.code] ?? 'EIO';
+      return addresses.map(() => ({ ok: false, errno, message: error.message }));
     }
   }
 }

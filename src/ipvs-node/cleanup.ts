@@ -152,6 +152,10 @@ function restoreSysctls(ownership: Ownership, dryRun: boolean): readonly Cleanup
       what: `sysctl ${key.replaceAll('/', '.')} ${now.value} -> ${value}`,
     };
     const errno = dryRun ? undefined : writeSysctl(key, value);
-    return [errno === undefined ? step : { ...step, failure: sysctlProblem(key, value, errno) }];
+    return [
+      errno === undefined
+        ? step
+        : { ...step, failure: `${errno}: ${sysctlProblem(key, value, errno)}` },
+    ];
   });
 }

@@ -258,7 +258,7 @@ export class LinuxKernel implements Kernel {
   async #sendBurst(name: string, addresses: readonly IpAddress[]): Promise<readonly OpResult[]> {
     const link = this.#book.link(name);
     if (link === undefined) {
-      throw new OperationalError('interface-missing', `ENODEV: there is no interface ${name}`);
+      throw new OperationalError('interface-missing', `there is no interface ${name}`);
     }
     // lo, tunnels: nobody there to tell
     if (!link.isEthernet) return addresses.map(() => ({ ok: true }));
@@ -320,5 +320,6 @@ function hasServiceResizer(kernelRelease: string): boolean {
 function opResult(result: IpvsResult): OpResult {
   if (result.ok) return result;
   const errno = result.outcome === 'unknown' ? 'unknown' : result.errno;
-  return { ok: false, errno, message: result.message };
+  // the port's errno stands beside the message, not in it
+  return { ok: false, errno, message: result.message.replace(`${result.errno}: `, '') };
 }

@@ -49,6 +49,6 @@ export function writeSysctl(
 /** One line for a person, with what to do. */
 export function sysctlProblem(key: string, value: number, errno: string): string {
   const dotted = key.replaceAll('/', '.');
-  if (errno === 'ENOENT') return `${errno}: the kernel has no setting ${dotted}`;
-  return `${errno}: can not set ${dotted}; set it by hand: sysctl -w ${dotted}=${value}`;
+  if (errno === 'ENOENT') return `the kernel has no setting ${dotted}`;
+  return `it can not be written from here; set it by hand: sysctl -w ${dotted}=${value}`;
 }

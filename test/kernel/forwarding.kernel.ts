@@ -1,0 +1,105 @@
+// Real packets through rules that the product's own adapter wrote: NAT without masquerade, direct routing and tunnels,
+// TCP, UDP and SCTP, IPv4 and IPv6. The nft table is in place all the time: it must not hinder any of them.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
+import type { Op } from '../../src/ipvs-node/kernel.ts';
+import type { Method, Tunnel } from '../../src/net/ipvs.ts';
+import {
+  addVipsToBackends,
+  buildTopology,
+  countAnswers,
+  openTunnels,
+  startServers,
+  type Topology,
+} from '../lab/topology.ts';
+import { PROTOCOLS, RUN, VIPS, bindAll, mustRun, opsFor, raiseSettings } from './forwarding-lab.ts';
+
+let lab: Topology;
+let kernel: LinuxKernel;
+
+before(async () => {
+  lab = await buildTopology({ repliesVia: 'director' });
+  await startServers(lab.backends);
+  kernel = await LinuxKernel.open({ runDirectory: RUN });
+});
+
+afterEach(async () => {
+  await kernel.close();
+  await cleanUp({ runDirectory: RUN, dryRun: false });
+  kernel = await LinuxKernel.open({ runDirectory: RUN });
+});
+
+after(async () => {
+  await kernel.close();
+});
+
+async function forward(method: Method, tunnel?: Tunnel): Promise<void> {
+  const rules = VIPS.flatMap((vip) =>
+    PROTOCOLS.flatMap((protocol) =>
+      opsFor({ vip, protocol, method, ...(tunnel === undefined ? {} : { tunnel }) }, lab.backends),
+    ),
+  );
+  await mustRun(kernel, [
+    ...raiseSettings(),
+    // the backends are this node's own: their replies come back through it, the client's address stays
+    ...lab.backends.flatMap((node): readonly Op[] => [
+      { op: 'fw.add', set: 'local4', element: node.v4 },
+      { op: 'fw.add', set: 'local6', element: node.v6 },
+    ]),
+    ...rules,
+    ...bindAll(VIPS),
+  ]);
+}
+
+async function assertSpread(address: string, only = PROTOCOLS): Promise<void> {
+  for (const protocol of only) {
+    const lower = protocol.toLowerCase() as Lowercase<typeof protocol>;
+    assert.deepEqual(
+      await countAnswers('client', lower, address, 80, 6),
+      { be1: 2, be2: 2, be3: 2 },
+      `${protocol} ${address}`,
+    );
+  }
+}
+
+test('masquerade method, real servers of this node', async () => {
+  await forward('masquerade');
+  for (const vip of VIPS) await assertSpread(vip);
+});
+
+test('direct routing: replies go past the director', async () => {
+  await addVipsToBackends(lab.backends, VIPS);
+  await forward('direct');
+  for (const vip of VIPS) await assertSpread(vip);
+});
+
+test('tunnels: ipip', async () => {
+  await openTunnels(lab.backends);
+  await forward('tunnel');
+  for (const vip of VIPS) await assertSpread(vip);
+});
+
+test('tunnels: gue and gre', async () => {
+  const [vip] = VIPS;
+  await forward('tunnel', { type: 'gue', port: 6080, checksum: 'none' });
+  await assertSpread(vip);
+  const server = { vip, port: 80, protocol: 'TCP' as const };
+  await mustRun(
+    kernel,
+    lab.backends.map((node) => ({
+      op: 'rs.set',
+      server,
+      real: {
+        address: node.v4 as typeof vip,
+        port: 80,
+        method: 'tunnel',
+        weight: 1,
+        tunnel: { type: 'gre', checksum: 'none' },
+      },
+    })),
+  );
+  assert.deepEqual(await countAnswers('client', 'tcp', vip, 80, 6), { be1: 2, be2: 2, be3: 2 });
+});
