@@ -207,8 +207,9 @@ async function tryKernel(
     if (!(error instanceof OperationalError) || error.retry === 'never') throw error;
     onMissing(error.message);
     // the first time, and then every half minute or so
-    const say = failures === 0 || failures % SAY_EVERY === 0 ? log.error : log.debug;
-    say.call(log, { code: error.code, reason: error.message }, 'kernel can not be used yet');
+    const fields = { code: error.code, reason: error.message };
+    if (failures % SAY_EVERY === 0) log.error(fields, 'kernel can not be used yet');
+    else log.debug(fields, 'kernel can not be used yet');
     return undefined;
   }
 }

@@ -1,0 +1,46 @@
+// `vipvs check -f`: are these manifests right? Offline: no cluster, no kernel, no root. `vipvs check host` is another file.
+import { loadManifests } from '../files/manifests.ts';
+import { formatManifestProblem } from '../files/parse-document.ts';
+import { choiceFlag, switchFlag, UsageError } from '../runtime/flags.ts';
+import { checkManifests, countFindings, formatFinding } from './check-report.ts';
+import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
+import { filesFlag } from './flag-catalogue.ts';
+
+export const checkCommand = defineCommand({
+  summary: 'validate manifests offline: PASS, WARN and FAIL lines',
+  details: `Checks every field, every Pool against the others, and whether every Service gets the address that it asks for from
+the Pools in the input. Exit code 1 when a line says FAIL, with --strict also when one says WARN.
+
+\`vipvs check host\` checks this machine instead.`,
+  flags: {
+    files: filesFlag,
+    strict: switchFlag({ flags: '--strict', description: 'warnings fail, too' }),
+    requireClass: switchFlag({
+      flags: '--require-class',
+      description: 'leave Services without a loadBalancerClass alone',
+    }),
+    output: choiceFlag(
+      { flags: '-o, --output <format>', description: 'output format', defaultText: 'text' },
+      ['text', 'json'],
+    ),
+  },
+  run: async (io, flags) => {
+    const manifests = await loadManifests(flags.files, io);
+    const [unreadable] = manifests.unreadable;
+    if (unreadable !== undefined)
+      throw new UsageError(`check: ${formatManifestProblem(unreadable)}`);
+    const findings = checkManifests(manifests, !flags.requireClass);
+    const counts = countFindings(findings);
+    const ignored = [...manifests.ignored].map(([kind, count]) => ({ kind, count }));
+    if (flags.output === 'json') {
+      io.stdout(`${JSON.stringify({ ...counts, findings, ignored }, undefined, 2)}\n`);
+    } else {
+      const others = ignored.map(({ kind, count }) => `, ignored ${count} ${kind}`).join('');
+      const { passed, warnings, failed } = counts;
+      io.stdout(findings.map(formatFinding).join(''));
+      io.stdout(`${passed} passed, ${warnings} warnings, ${failed} failed${others}\n`);
+    }
+    const isFailed = counts.failed > 0 || (flags.strict && counts.warnings > 0);
+    return isFailed ? EXIT_FAILED : EXIT_OK;
+  },
+});
