@@ -116,9 +116,15 @@ function waitingFor(
     (family) => `free:${entry.name}:${family}` as const,
   );
   waits.push(...ruleWaits(petition, entry));
-  if (sharingKey !== undefined) waits.push(`sharing:${sharingKey}`);
+  if (sharingKey !== undefined) waits.push(...sharingWaits(petition, sharingKey));
+  // where either family would do, the one that the Pool never had explains nothing
+  const isTelling = (refusal: Refusal): boolean =>
+    petition.wanted.mode !== 'one' ||
+    refusal.reason !== 'FamilyNotAvailable' ||
+    refusals.every(({ reason }) => reason === 'FamilyNotAvailable');
   return refusals
     .filter((refusal, i) => refusals.findIndex(({ message }) => message === refusal.message) === i)
+    .filter(isTelling)
     .map((refusal) => ({ ...refusal, waits: [...refusal.waits, ...waits] }));
 }
 
@@ -126,6 +132,17 @@ function waitingFor(
 function isUncounted({ view, namespace }: Petition, address: IpAddress): boolean {
   const claims = view.ledger.record(address)?.claims ?? [];
   return claims.every((claim) => claim.namespace !== namespace);
+}
+
+/** A new holder under the key, or consent of one that is there. */
+function sharingWaits({ view: { ledger } }: Petition, sharingKey: string): readonly WaitKey[] {
+  const waits: WaitKey[] = [`sharing:${sharingKey}`];
+  for (const address of ledger.sharedUnder(sharingKey)) {
+    for (const claim of ledger.record(address)?.claims ?? []) {
+      waits.push(`service:${claim.namespace}/${claim.name}`);
+    }
+  }
+  return waits;
 }
 
 /** One new address: kept for this Service, shared under its key, or the first free one in declared order. */

@@ -97,7 +97,7 @@ export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
       reason: `this address is in Pool ${around.pool ?? ''}, not ${poolName}`,
     };
   }
-  return { phase: 'Reserved', reason: reservationText(ip) };
+  return { phase: 'Reserved', reason: reserveReason(ip) };
 }
 
 /** An object that nobody ever claimed was made by a user, to keep the address out of use. */
@@ -111,14 +111,18 @@ function isKept(ip: IP): boolean {
   );
 }
 
-function reservationText(ip: IP): string {
+export function reservationText({
+  namespace,
+  service,
+}: NonNullable<IP['spec']['reservedFor']>): string {
+  return service === undefined
+    ? `reserved for namespace ${namespace}`
+    : `reserved for Service ${namespace}/${service}`;
+}
+
+function reserveReason(ip: IP): string {
   const { reservedFor } = ip.spec;
-  if (reservedFor !== undefined) {
-    const { namespace, service } = reservedFor;
-    return service === undefined
-      ? `reserved for namespace ${namespace}`
-      : `reserved for Service ${namespace}/${service}`;
-  }
+  if (reservedFor !== undefined) return reservationText(reservedFor);
   const last = ip.metadata.annotations?.[LAST_SERVICE];
   return last === undefined
     ? 'reserved; given only to a Service that asks for this address'

@@ -59,7 +59,7 @@ export function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
   const warnings = [
     ...(isTerminating ? [`is being deleted; ${occupied} of its addresses are in use`] : []),
     ...outsideText([...ledger.outside(entry.name)]),
-    ...entry.warnings,
+    ...entry.warnings.map((problem) => problem.message),
   ];
   return {
     phase: isTerminating ? 'Terminating' : 'Active',
@@ -96,12 +96,12 @@ export function decidePool(
   const isTold = old?.phase === status.phase && old?.reason === status.reason;
   return {
     actions: [{ do: 'pool.status', pool: entry.name, status }],
-    events: isTold ? [] : [poolEvent(entry, status)],
+    events: isTold ? [] : [poolEvent(entry, status, ledger)],
     waits: [],
   };
 }
 
-function poolEvent(entry: PoolEntry, status: PoolStatus): EventNote {
+function poolEvent(entry: PoolEntry, status: PoolStatus, ledger: Ledger): EventNote {
   const regarding = { kind: 'Pool', name: entry.name } as const;
   const note = status.reason ?? `hands out ${status.capacity ?? 0} addresses`;
   if (status.phase === 'Failed') {
@@ -110,6 +110,9 @@ function poolEvent(entry: PoolEntry, status: PoolStatus): EventNote {
   if (status.phase === 'Terminating') {
     return { regarding, type: 'Normal', reason: 'Terminating', note };
   }
-  const isQuiet = status.reason === undefined;
-  return { regarding, type: isQuiet ? 'Normal' : 'Warning', reason: 'Active', note };
+  const isOutside = ledger.outside(entry.name).size > 0;
+  const reason = isOutside ? 'AddressesOutsidePool' : entry.warnings[0]?.reason;
+  return reason === undefined
+    ? { regarding, type: 'Normal', reason: 'Active', note }
+    : { regarding, type: 'Warning', reason, note };
 }

@@ -93,9 +93,13 @@ function refused(refusals: readonly Refusal[]): Settlement {
   const [first] = refusals;
   const text = first === undefined ? 'there is no Pool' : textOf(refusals);
   const isOneReason = refusals.every((refusal) => refusal.reason === first?.reason);
-  const reason = first !== undefined && isOneReason ? first.reason : 'NoPool';
+  const nearest = NEAR_REASONS.find((near) => refusals.some(({ reason }) => reason === near));
+  const reason = nearest ?? (first !== undefined && isOneReason ? first.reason : 'NoPool');
   return { picks: [], notes: [{ reason, text }], waits: refusals.flatMap(({ waits }) => waits) };
 }
+
+/** A Pool that would have given, had it had one, says more than all that never would. */
+const NEAR_REASONS: readonly Reason[] = ['PoolExhausted', 'LimitReached'];
 
 function keep(petition: Petition, notes: readonly Note[], waits: readonly WaitKey[]): Settlement {
   return { picks: petition.held, notes, waits };
@@ -105,9 +109,12 @@ function keep(petition: Petition, notes: readonly Note[], waits: readonly WaitKe
 const POOLS_SHOWN = 40;
 
 function textOf(refusals: readonly Refusal[]): string {
-  const texts = refusals.map(({ pool, message }) =>
-    pool === undefined ? message : `Pool ${pool}: ${message}`,
-  );
+  const texts: string[] = [];
+  for (const [i, { pool, message }] of refusals.entries()) {
+    const isSamePool = pool !== undefined && pool === refusals[i - 1]?.pool;
+    if (isSamePool) texts.push(`${texts.pop() ?? ''}, ${message}`);
+    else texts.push(pool === undefined ? message : `Pool ${pool}: ${message}`);
+  }
   const more = texts.length - POOLS_SHOWN;
   return [...texts.slice(0, POOLS_SHOWN), ...(more > 0 ? [`and ${more} more Pools`] : [])].join(
     '; ',

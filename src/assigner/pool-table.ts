@@ -25,7 +25,7 @@ export interface PoolEntry {
   /** Addresses that it hands out, in use or not. */
   readonly capacity: bigint;
   /** What is doubtful about it, though it works. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Problem[];
   /** By family; absent where the Pool has no address of it. */
   readonly free: ReadonlyMap<Family, FreeSpace>;
 }
@@ -41,13 +41,10 @@ export class PoolTable {
   constructor(pools: ReadonlyMap<string, Pool>, nodes: readonly IpAddress[]) {
     const resolved = resolvePools(pools.values(), nodes);
     const valid = new Map(resolved.valid.map((each) => [each.name, each.space]));
-    const warnings = new Map<string, string[]>();
-    for (const { object, message, isWarning } of resolved.problems) {
-      if (isWarning !== true) continue;
-      const texts = warnings.get(object.name);
-      if (texts === undefined) warnings.set(object.name, [message]);
-      else texts.push(message);
-    }
+    const warnings = Map.groupBy(
+      resolved.problems.filter((problem) => problem.isWarning === true),
+      (problem) => problem.object.name,
+    );
     for (const name of [...pools.keys()].sort()) {
       const pool = pools.get(name);
       if (pool === undefined) continue;

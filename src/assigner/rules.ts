@@ -3,6 +3,7 @@ import type { Pool } from '../api/pool.ts';
 import type { Reason } from '../api/reasons.ts';
 import { selectorMatches } from '../api/selector.ts';
 import type { IpAddress } from '../net/address.ts';
+import { reservationText } from './ip-object.ts';
 import { sharingRefusal, type Petition, type Refusal } from './petition.ts';
 import type { PoolEntry } from './pool-table.ts';
 
@@ -108,18 +109,16 @@ export function addressRefusal(
       forNamespace !== namespace ||
       (service !== undefined && `${namespace}/${service}` !== key)
     ) {
-      return refuse(
-        'AddressReserved',
-        `${address} is reserved for ${forNamespace}/${service ?? '*'}`,
-      );
+      return refuse('AddressReserved', `${address} is ${reservationText(reservedFor)}`);
     }
   }
   if (record.claims.length === 0) {
     const mine = view.ledger.keptForService(key).has(address);
     const held = record.ip.status?.phase === 'Held' && !mine;
-    return held
-      ? refuse('AddressHeld', `${address} is held back after its last Service`)
-      : undefined;
+    if (!held) return undefined;
+    const until = record.ip.status.heldUntil;
+    const time = until === undefined ? '' : ` until ${until}`;
+    return refuse('AddressHeld', `${address} is held back${time} after its last Service`);
   }
   for (const claim of record.claims) {
     if (`${claim.namespace}/${claim.name}` === key) continue;

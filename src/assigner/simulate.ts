@@ -1,6 +1,7 @@
 // Runs the assigner on a set of objects, with every write succeeding at once, until nothing more changes. Pure: the same
 // objects in any order give the same result. `vipvs simulate` and the script tests are this function.
 import { ClusterStore, KINDS, keyOf, type ClusterObject } from '../api/cluster.ts';
+import { compareIp, ipOfObjectName } from '../net/address.ts';
 import { Assigner } from './assigner.ts';
 import type { Action, AssignerConfig, EventNote } from './decision.ts';
 
@@ -88,6 +89,9 @@ function sortedObjects(store: ClusterStore): readonly ClusterObject[] {
   keyed.sort((a, b) => {
     const byKind = (place.get(a.object.kind) ?? 0) - (place.get(b.object.kind) ?? 0);
     if (byKind !== 0) return byKind;
+    const left = a.object.kind === 'IP' ? ipOfObjectName(a.key) : undefined;
+    const right = b.object.kind === 'IP' ? ipOfObjectName(b.key) : undefined;
+    if (left !== undefined && right !== undefined) return compareIp(left, right);
     return a.key < b.key ? -1 : 1;
   });
   return keyed.map(({ object }) => object);

@@ -176,7 +176,7 @@ function assertUnique(objects: readonly ClusterObject[]): void {
     if (object.kind !== 'IP') continue;
     for (const claim of object.spec.claims ?? []) {
       for (const { port, protocol } of claim.ports) {
-        const endpoint = `${object.spec.address}:${port}/${protocol}`;
+        const endpoint: string = `${object.spec.address}:${port}/${protocol}`;
         assert.equal(owners.get(endpoint), undefined, endpoint);
         owners.set(endpoint, namespacedName(claim));
       }
