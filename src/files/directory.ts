@@ -72,7 +72,8 @@ export class DirectorySource {
 
   /** `kept`: what malformed files held in an earlier run. */
   start(kept: readonly LoadedObject[]): void {
-    this.index.restore(kept);
+    const changes = this.index.restore(kept);
+    if (changes.length > 0) this.#listener.onChange(changes);
     this.#schedule(0);
   }
 

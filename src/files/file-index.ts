@@ -74,14 +74,13 @@ export class FileIndex {
     return this.#replace(old, []);
   }
 
-  /** Before the first scan: what malformed files held in an earlier run. */
-  restore(objects: readonly LoadedObject[]): void {
-    for (const each of objects) {
-      const entry = this.#files.get(each.file);
-      const loaded = [...(entry?.loaded ?? []), each];
-      this.#files.set(each.file, { loaded, problems: [], ignored: [] });
-      this.#replace([], [each]);
-    }
+  /** Before the first look: what malformed files held in an earlier run. */
+  restore(objects: readonly LoadedObject[]): readonly SourceChange[] {
+    return objects.flatMap((each) => {
+      const loaded = [...(this.#files.get(each.file)?.loaded ?? NONE), each];
+      this.#files.set(each.file, { loaded, problems: NONE, ignored: NONE });
+      return this.#replace(NONE, [each]);
+    });
   }
 
   problems(): readonly ManifestProblem[] {

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { ClusterObject } from '../../../src/api/cluster.ts';
+import { DirectorySource, type SourceStatus } from '../../../src/files/directory.ts';
+import { objectKey } from '../../../src/files/manifests.ts';
+import { formatManifestProblem, type LoadedObject } from '../../../src/files/parse-document.ts';
+import { until } from './until.ts';
+
+function service(name: string, port = 80): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: ${port}}]}\n`;
+}
+
+interface Harness {
+  readonly root: string;
+  readonly source: DirectorySource;
+  /** What the listener's changes add up to. */
+  readonly objects: Map<string, ClusterObject>;
+  readonly statuses: SourceStatus[];
+  readonly put: (name: string, text: string) => Promise<void>;
+  /** Waits until these are the Services (name:port). */
+  readonly expect: (...services: string[]) => Promise<void>;
+  readonly problems: () => readonly string[];
+}
+
+async function watched(
+  context: TestContext,
+  files: Readonly<Record<string, string>>,
+  kept: readonly LoadedObject[] = [],
+): Promise<Harness> {
+  const parent = await mkdtemp(join(tmpdir(), 'vipvs-directory-'));
+  const root = join(parent, 'manifests');
+  await mkdir(root);
+  for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text);
+  const objects = new Map<string, ClusterObject>();
+  const statuses: SourceStatus[] = [];
+  const source = new DirectorySource(
+    root,
+    {
+      onChange: (changes) => {
+        for (const { kind, key, loaded } of changes) {
+          if (loaded === undefined) objects.delete(`${kind} ${key}`);
+          else objects.set(objectKey(loaded.object), loaded.object);
+        }
+      },
+      onStatus: (status) => statuses.push(status),
+      onError: (error) => assert.fail(String(error)),
+    },
+    {
+      timer: (delayMs, callback) => {
+        const timer = setTimeout(callback, delayMs);
+        return () => clearTimeout(timer);
+      },
+      wallMs: () => Date.now(),
+    },
+  );
+  context.after(async () => {
+    await source.close();
+    await rm(parent, { recursive: true, force: true });
+  });
+  source.start(kept.map((each) => ({ ...each, file: join(root, each.file) })));
+  await until('the first look is done', () => source.status.isSynced);
+  const shown = (): string[] =>
+    [...objects.values()]
+      .flatMap((object) =>
+        object.kind === 'Service'
+          ? [`${object.metadata.name}:${object.spec.ports?.[0]?.port}`]
+          : [],
+      )
+      .sort();
+  return {
+    root,
+    source,
+    objects,
+    statuses,
+    put: (name, text) => writeFile(join(root, name), text),
+    expect: (...services) =>
+      until(
+        () => `Services ${services.join(' ')}, not ${shown().join(' ')}`,
+        () => shown().join(' ') === services.join(' '),
+      ),
+    problems: () =>
+      source.problems().map((problem) => formatManifestProblem(problem).replace(`${root}/`, '')),
+  };
+}
+
+test('new, changed, renamed and deleted files are picked up', async (context) => {
+  const { root, put, expect } = await watched(context, { 'a.yaml': service('a') });
+  await expect('a:80');
+  await put('b.yaml', service('b'));
+  await expect('a:80', 'b:80');
+  await put('a.yaml', service('a', 81));
+  await expect('a:81', 'b:80');
+  await writeFile(join(root, '.a.yaml.tmp'), service('a', 82));
+  await rename(join(root, '.a.yaml.tmp'), join(root, 'a.yaml')); // as editors save
+  await expect('a:82', 'b:80');
+  await rename(join(root, 'b.yaml'), join(root, 'c.yaml'));
+  await put('c.yaml', service('b', 83));
+  await expect('a:82', 'b:83');
+  await unlink(join(root, 'c.yaml'));
+  await expect('a:82');
+});
+
+test('sub-directories come, change and go', async (context) => {
+  const { root, put, expect } = await watched(context, {});
+  await mkdir(join(root, 'sub/deep'), { recursive: true });
+  await put('sub/deep/a.yaml', service('a'));
+  await expect('a:80');
+  await put('sub/deep/a.yaml', service('a', 81));
+  await expect('a:81');
+  await rm(join(root, 'sub'), { recursive: true });
+  await expect();
+});
+
+test('a ConfigMap mount is followed when its ..data link is swapped', async (context) => {
+  const { root, put, expect } = await watched(context, {});
+  await mkdir(join(root, '..v1'));
+  await put('..v1/a.yaml', service('a'));
+  await symlink('..v1', join(root, '..data'));
+  await symlink('..data/a.yaml', join(root, 'a.yaml'));
+  await expect('a:80');
+  await mkdir(join(root, '..v2'));
+  await put('..v2/a.yaml', service('a', 81));
+  await symlink('..v2', join(root, '..data_tmp'));
+  await rename(join(root, '..data_tmp'), join(root, '..data'));
+  await expect('a:81');
+});
+
+test('what a malformed file held stays, and the file and line are told', async (context) => {
+  const { put, expect, problems, source } = await watched(context, {
+    'a.yaml': `${service('a')}---\n${service('b')}`,
+  });
+  await expect('a:80', 'b:80');
+  await put('a.yaml', `${service('a', 81)}---\n  kind: [\n`);
+  await expect('a:81', 'b:80');
+  assert.match(problems()[0] ?? '', /^a\.yaml:\d+:\d+: /);
+  assert.equal(source.index.keptObjects().length, 2);
+  await put('a.yaml', service('a', 81));
+  await expect('a:81');
+  await until('no problem is left', () => problems().length === 0);
+  assert.deepEqual(source.index.keptObjects(), []);
+});
+
+test('an invalid object keeps its last good version', async (context) => {
+  const { put, expect, problems } = await watched(context, { 'a.yaml': service('a') });
+  await put('a.yaml', service('a', 0));
+  await until('the problem is told', () => problems().length === 1);
+  await expect('a:80');
+});
+
+test('what a malformed file held in an earlier run stays, too', async (context) => {
+  const kept: LoadedObject = {
+    object: {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'a' },
+      spec: { ports: [{ port: 80, protocol: 'TCP' }] },
+    },
+    file: 'a.yaml',
+    line: 1,
+  };
+  const { expect, put } = await watched(context, { 'a.yaml': 'kind: [\n' }, [kept]);
+  await expect('a:80');
+  await put('a.yaml', service('a', 81));
+  await expect('a:81');
+  const gone = await watched(context, {}, [kept]);
+  await gone.expect();
+});
+
+test('an object in two files comes from the first, and from the other when that goes', async (context) => {
+  const { root, expect, problems } = await watched(context, {
+    'a.yaml': service('a', 81),
+    'b.yaml': service('a', 82),
+  });
+  await expect('a:81');
+  assert.deepEqual(problems(), [
+    `b.yaml:1:1: Service default/a: is also in ${root}/a.yaml:1, which is used; remove one of them`,
+  ]);
+  await unlink(join(root, 'a.yaml'));
+  await expect('a:82');
+  assert.deepEqual(problems(), []);
+});
+
+test('a directory that vanishes deletes nothing, and is picked up when it is back', async (context) => {
+  const { root, source, expect, put, statuses } = await watched(context, {
+    'a.yaml': service('a'),
+  });
+  await rename(root, `${root}.away`);
+  await until('it is said to be away', () => !source.status.isSynced);
+  assert.match(
+    source.status.failure ?? '',
+    /manifests: cannot be read: no such file or directory$/,
+  );
+  await expect('a:80');
+  await rename(`${root}.away`, root);
+  await until('it is back', () => source.status.isSynced);
+  await put('b.yaml', service('b'));
+  await expect('a:80', 'b:80');
+  assert.deepEqual(statuses.map(({ isSynced }) => isSynced).slice(0, 3), [true, false, true]);
+});
+
+test('a directory replaced by another one is watched anew', async (context) => {
+  const { root, expect, put } = await watched(context, { 'a.yaml': service('a') });
+  await mkdir(`${root}.new`);
+  await writeFile(join(`${root}.new`, 'b.yaml'), service('b'));
+  await rename(root, `${root}.old`);
+  await rename(`${root}.new`, root);
+  await expect('b:80');
+  await put('b.yaml', service('b', 81));
+  await expect('b:81');
+});
+
+test('a file that was just emptied is about to be written: its objects stay for a moment', async (context) => {
+  const { root, put, expect, source } = await watched(context, {
+    'a.yaml': service('a'),
+    'b.yaml': service('b'),
+  });
+  await put('a.yaml', '');
+  await put('b.yaml', service('b', 81)); // a look that sees both
+  await expect('a:80', 'b:81');
+  assert.equal(source.index.holdsObjects(join(root, 'a.yaml')), true);
+  await utimes(join(root, 'a.yaml'), 0, 0); // emptied long ago: it is meant
+  await expect('b:81');
+});
+
+test('links in a circle end', async (context) => {
+  const { root, put, expect } = await watched(context, {});
+  await symlink('.', join(root, 'circle'));
+  await put('a.yaml', service('a'));
+  await expect('a:80');
+});
