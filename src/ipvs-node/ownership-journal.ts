@@ -13,6 +13,8 @@ export type Entry =
   | { readonly kind: 'virtualServer'; readonly key: VirtualServerKey }
   | { readonly kind: 'address'; readonly address: IpAddress; readonly interface: string };
 
+const MOST_PORT = 65_535;
+
 /** The kernel state that a record is about: it ends with the boot and with the network namespace. */
 export interface RecordScope {
   readonly bootId: string;
@@ -54,9 +56,10 @@ export function parseVirtualServerKey(text: string): VirtualServerAddress | unde
   const match = /^(?:\[([0-9a-f:]+)\]|([0-9.]+)):([1-9]\d{0,4})\/([A-Z]+)$/.exec(text);
   if (match === null) return undefined;
   const vip = tryParseIp(match[1] ?? match[2] ?? '');
+  const port = Number(match[3]);
   const protocol = PROTOCOLS.find((known) => known === match[4]);
-  if (vip === undefined || protocol === undefined) return undefined;
-  const server = { vip, port: Number(match[3]), protocol };
+  if (vip === undefined || protocol === undefined || port > MOST_PORT) return undefined;
+  const server = { vip, port, protocol };
   return virtualServerKey(server) === text ? server : undefined;
 }
 

@@ -17,7 +17,7 @@ import path from 'node:path';
 
 import type { IpAddress } from '../net/address.ts';
 import type { VirtualServerAddress, VirtualServerKey } from '../net/ipvs.ts';
-import { messageOf } from '../runtime/errors.ts';
+import { messageOf, OperationalError } from '../runtime/errors.ts';
 import {
   addressId,
   applyEntry,
@@ -74,7 +74,7 @@ export class Ownership {
   #bytes = 0;
   #unreadable = 0;
 
-  /** Reads the record that is there, if any; writes nothing until the first claim. */
+  /** Reads the record that is there, if any; writes nothing until the first claim. Throws OperationalError. */
   constructor(directory: string, scope: RecordScope = currentScope()) {
     this.#scope = scope;
     // one run directory may serve several network namespaces
@@ -191,8 +191,13 @@ export class Ownership {
     try {
       text = readFileSync(this.#file, 'utf8');
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return; // first start, or first since the boot
-      throw error;
+      // first start, or first since the boot; a directory that can't be one shows with the first claim
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
+      throw new OperationalError(
+        'state-unreadable',
+        `the record of what vipvs made can not be read: ${messageOf(error)}`,
+        error,
+      );
     }
     const parsed = parseRecord(text, this.#scope);
     this.#record = parsed.record;
