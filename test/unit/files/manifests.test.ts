@@ -112,7 +112,7 @@ test('a problem has its file, line and column, and stops nothing else', () => {
     { name: 'no kind', given: 'a: 1\n', want: /^f\.yaml:1:1: / },
     { name: 'text', given: 'just words\n', want: /^f\.yaml:1:1: / },
     { name: 'broken JSON', given: '{"apiVersion": "v1",\n "kind": }\n', want: /^f\.yaml:\d:\d+: / },
-    { name: 'JSON schema', given: '{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},\n"spec":{"ports":[{"port":0}]}}', want: /^f\.yaml:2:25: Service s: spec\.ports\[0\]\.port/ },
+    { name: 'JSON schema', given: '{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},\n"spec":{"ports":[{"port":0}]}}', want: /^f\.yaml:2:26: Service s: spec\.ports\[0\]\.port/ },
     { name: 'item of a list', given: 'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: 1}}\n', want: /^f\.yaml:4:\d+: Namespace: metadata\.name: |^f\.yaml:4:\d+: metadata\.name: / },
     { name: 'alias bomb', given: `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`, want: /^f\.yaml:1:1: Excessive alias count/ },
     { name: 'unknown alias', given: 'a: *nobody\n', want: /^f\.yaml:1:1: Unresolved alias/ },
