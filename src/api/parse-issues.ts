@@ -39,12 +39,13 @@ function unknownFields(
   const known = fieldsAt(schema, issue.path);
   return issue.keys.map((key) => {
     const meant = closest(key, known);
-    const hint = meant === undefined ? `allowed: ${known.join(', ')}` : `did you mean ${meant}?`;
+    const allowed = known.length === 0 ? 'remove it' : `allowed: ${known.join(', ')}`;
+    const hint = meant === undefined ? allowed : `did you mean ${meant}?`;
     return { path: [...issue.path, key], message: `unknown field; ${hint}` };
   });
 }
 
-/** The fields that the schema knows at a path. */
+/** The fields that the schema knows at a path; none below what has no fixed fields. */
 function fieldsAt(schema: unknown, path: readonly PropertyKey[]): readonly string[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
     return fieldsAt(schema.unwrap(), path);

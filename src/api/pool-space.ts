@@ -235,7 +235,7 @@ function allowedIn(space: PoolSpace, range: IpRange): bigint {
 
 /** How many of 0 … value end in the octet. */
 function endingIn(octet: bigint, value: bigint): bigint {
-  return value < octet ? 0n : (value - octet) / 256n + 1n;
+  return (value + 256n - octet) / 256n;
 }
 
 /** An exact count as the number that status shows: at most 2^53-1, which JSON keeps exactly. */

@@ -30,9 +30,14 @@ const KEYWORDS = [
   'maxProperties', 'x-kubernetes-validations',
 ]; // prettier-ignore
 
-function structural(node: JsonSchema): CrdSchema {
-  const { type, description, required, properties, items, additionalProperties } = node;
-  if (typeof type !== 'string') throw new Error(`schema without a type: ${JSON.stringify(node)}`);
+function structural(node: JsonSchema | boolean): CrdSchema {
+  if (typeof node === 'boolean' || typeof node.type !== 'string') {
+    throw new Error(`schema without a type: ${JSON.stringify(node)}`);
+  }
+  const { type, description, required, properties = {}, items, additionalProperties } = node;
+  const fields = Object.entries(properties).map(
+    ([name, field]) => [name, structural(field)] as const,
+  );
   const kept = KEYWORDS.flatMap((keyword) => {
     const value = node[keyword];
     return value === undefined || isSafeIntegerBound(value) ? [] : [[keyword, value] as const];
@@ -46,18 +51,8 @@ function structural(node: JsonSchema): CrdSchema {
     ...(required === undefined ? {} : { required }),
     ...Object.fromEntries(kept),
     ...(isNode(items) ? { items: structural(items) } : {}),
-    ...(properties === undefined ? {} : { properties: structuralFields(properties) }),
+    ...(fields.length === 0 ? {} : { properties: Object.fromEntries(fields) }),
   };
-}
-
-function structuralFields(
-  fields: NonNullable<JsonSchema['properties']>,
-): Readonly<Record<string, CrdSchema>> {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, field]) =>
-      isNode(field) ? [[name, structural(field)]] : [],
-    ),
-  );
 }
 
 /** additionalProperties: false is the parser's strictness, which the API server has by pruning. */

@@ -12,10 +12,9 @@ export function poolOfSpec(name: string, spec: object, metadata: object = {}): P
 }
 
 export function serviceWith(annotations: Record<string, string>, spec: object = {}): Service {
-  return serviceSchema.parse({
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web', namespace: 'shop', annotations },
-    spec,
-  });
+  return serviceNamed({ name: 'web', namespace: 'shop', annotations }, spec);
+}
+
+export function serviceNamed(metadata: object, spec: object = {}): Service {
+  return serviceSchema.parse({ apiVersion: 'v1', kind: 'Service', metadata, spec });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ANNOTATIONS, REQUEST_KEYS } from '../../../src/api/annotations.ts';
 import { formatProblem } from '../../../src/api/problem.ts';
 import { describeSources, namespacesAgree, resolveRequest } from '../../../src/api/request.ts';
-import { serviceWith } from './objects.ts';
+import { serviceNamed, serviceWith } from './objects.ts';
 
 test('a Service that asks for nothing', () => {
   const want = {
@@ -14,9 +14,7 @@ test('a Service that asks for nothing', () => {
     sources: [],
     problems: [],
   };
-  const { metadata, ...rest } = serviceWith({});
-  const { annotations: _, ...bare } = metadata;
-  assert.deepEqual(resolveRequest({ ...rest, metadata: bare }), want);
+  assert.deepEqual(resolveRequest(serviceNamed({ name: 'web' })), want);
   assert.deepEqual(resolveRequest(serviceWith({ 'example.net/x': '1' })), want);
   assert.equal(describeSources(resolveRequest(serviceWith({}))), '');
 });
@@ -58,8 +56,7 @@ test('spec.loadBalancerIP is a request too, and may stand beside an equal annota
     [alone.addresses, describeSources(alone)],
     [['192.0.2.10'], 'from spec.loadBalancerIP'],
   );
-  const { annotations: _, ...metadata } = serviceWith({}).metadata;
-  const bare = resolveRequest({ ...serviceWith({}, { loadBalancerIP: '192.0.2.10' }), metadata });
+  const bare = resolveRequest(serviceNamed({ name: 'web' }, { loadBalancerIP: '192.0.2.10' }));
   assert.deepEqual(bare.addresses, ['192.0.2.10']);
   const both = resolveRequest(
     serviceWith(

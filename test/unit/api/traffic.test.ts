@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ANNOTATIONS } from '../../../src/api/annotations.ts';
 import { formatProblem } from '../../../src/api/problem.ts';
 import { resolveTraffic } from '../../../src/api/traffic.ts';
-import { serviceWith } from './objects.ts';
+import { serviceNamed, serviceWith } from './objects.ts';
 
 const DEFAULTS = {
   scheduler: 'rr',
@@ -58,8 +58,7 @@ for (const { name, annotations, spec, pool, want } of ROWS) {
 }
 
 test('a Service without annotations, a pool without defaults', () => {
-  const { annotations: _, ...metadata } = serviceWith({}).metadata;
-  assert.deepEqual(resolveTraffic({ ...serviceWith({}), metadata }, undefined), DEFAULTS);
+  assert.deepEqual(resolveTraffic(serviceNamed({ name: 'web' }), undefined), DEFAULTS);
 });
 
 const WRONG = [

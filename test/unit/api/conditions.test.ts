@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PROGRAMMED, withCondition } from '../../../src/api/conditions.ts';
+import { namespacedName } from '../../../src/api/kubernetes.ts';
+import { formatProblem, serviceRef } from '../../../src/api/problem.ts';
+import { selectorMatches } from '../../../src/api/selector.ts';
+import { serviceNamed, serviceWith } from './objects.ts';
+
+const T1 = '2026-01-01T00:00:00Z';
+const T2 = '2026-01-02T00:00:00Z';
+const base = { type: PROGRAMMED, status: 'True', reason: 'Programmed', message: '' } as const;
+const other = { ...base, type: 'example.net/Other', lastTransitionTime: T1 };
+
+const CONDITIONS = [
+  {
+    name: 'a new one comes last',
+    old: [other],
+    next: base,
+    want: [other, { ...base, lastTransitionTime: T2 }],
+  },
+  {
+    name: 'the time stays while the status stays',
+    old: [{ ...base, lastTransitionTime: T1 }, other],
+    next: { ...base, message: 'm' },
+    want: [{ ...base, message: 'm', lastTransitionTime: T1 }, other],
+  },
+  {
+    name: 'the time changes with the status',
+    old: [{ ...base, lastTransitionTime: T1 }],
+    next: { ...base, status: 'False', reason: 'KernelError' },
+    want: [{ ...base, status: 'False', reason: 'KernelError', lastTransitionTime: T2 }],
+  },
+  {
+    name: 'a missing time is filled in',
+    old: [base],
+    next: { ...base, observedGeneration: 2 },
+    want: [{ ...base, observedGeneration: 2, lastTransitionTime: T2 }],
+  },
+] as const;
+for (const { name, old, next, want } of CONDITIONS) {
+  test(`withCondition: ${name}`, () => assert.deepEqual(withCondition(old, next, T2), want));
+}
+
+test('withCondition: nothing new is the same list', () => {
+  const old = [other, { ...base, lastTransitionTime: T1 }];
+  assert.equal(withCondition(old, base, T2), old);
+});
+
+const noNamespace = serviceNamed({ name: 'web' });
+
+test('names', () => {
+  assert.equal(namespacedName(serviceWith({}).metadata), 'shop/web');
+  assert.equal(namespacedName(noNamespace.metadata), 'default/web');
+  assert.deepEqual(serviceRef(noNamespace), { kind: 'Service', namespace: 'default', name: 'web' });
+  const object = { kind: 'Pool', name: 'p' } as const;
+  assert.equal(
+    formatProblem({ object, reason: 'InvalidPool', message: 'm' }),
+    'Pool p: InvalidPool: m',
+  );
+});
+
+const labels = { app: 'web', tier: 'front' };
+const expression = (
+  key: string,
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist',
+  ...values: string[]
+) => ({
+  matchExpressions: [{ key, operator, ...(values.length > 0 ? { values } : {}) }],
+});
+const SELECTORS = [
+  { name: 'an empty one selects all', selector: {}, want: true },
+  { name: 'a label', selector: { matchLabels: { app: 'web' } }, want: true },
+  { name: 'another value', selector: { matchLabels: { app: 'web', tier: 'back' } }, want: false },
+  { name: 'In', selector: expression('app', 'In', 'db', 'web'), want: true },
+  { name: 'In, not there', selector: expression('x', 'In', 'db'), want: false },
+  { name: 'In, another value', selector: expression('app', 'In', 'db'), want: false },
+  { name: 'In without values', selector: expression('app', 'In'), want: false },
+  { name: 'NotIn', selector: expression('app', 'NotIn', 'web'), want: false },
+  { name: 'NotIn, not there', selector: expression('x', 'NotIn', 'web'), want: true },
+  { name: 'Exists', selector: expression('app', 'Exists'), want: true },
+  { name: 'Exists, not there', selector: expression('x', 'Exists'), want: false },
+  { name: 'DoesNotExist', selector: expression('app', 'DoesNotExist'), want: false },
+  { name: 'DoesNotExist, not there', selector: expression('x', 'DoesNotExist'), want: true },
+  { name: 'all must hold', selector: { matchLabels: { app: 'web' }, ...expression('x', 'Exists') }, want: false },
+]; // prettier-ignore
+for (const { name, selector, want } of SELECTORS) {
+  test(`selector: ${name}`, () => assert.equal(selectorMatches(selector, labels), want));
+}
+
+test('an object without labels', () => {
+  assert.equal(selectorMatches({}), true);
+  assert.equal(selectorMatches({ matchLabels: { app: 'web' } }, undefined), false);
+});
