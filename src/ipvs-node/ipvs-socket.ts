@@ -53,6 +53,12 @@ export interface IpvsDump<T> {
   readonly entries: T;
 }
 
+/** Operations as they lie in memory, ready to be run. */
+interface OpChunk {
+  readonly records: Records;
+  readonly count: number;
+}
+
 export interface RunOptions {
   /** Between two chunks of a large batch: room for the kernel's table resizer and for other users of its mutex. */
   readonly pauseMs?: number;
@@ -70,7 +76,7 @@ export class IpvsSocket {
   readonly #handle: Handle;
   readonly #opsLane = new Lane();
   readonly #dumpLane = new Lane();
-  readonly #ops = createRecords('op', CHUNK_OPS);
+  readonly #ops = [createRecords('op', CHUNK_OPS), createRecords('op', CHUNK_OPS)] as const;
   readonly #results = createRecords('result', CHUNK_OPS);
   readonly #key = createRecords('key', 1);
   readonly #service = createRecords('service', 1);
@@ -101,31 +107,39 @@ export class IpvsSocket {
   run(ops: readonly IpvsOp[], options: RunOptions = {}): Promise<readonly IpvsResult[]> {
     return this.#enter(this.#opsLane, async () => {
       const results: IpvsResult[] = [];
-      for (let from = 0; from < ops.length; from += CHUNK_OPS) {
-        const count = Math.min(CHUNK_OPS, ops.length - from);
-        if (from > 0 && options.pauseMs !== undefined) await delay(options.pauseMs);
-        const status = await this.#runChunk(ops, from, count);
-        this.#takeResults(ops, results, count);
+      let chunk = this.#encodeChunk(this.#ops[0], ops, 0);
+      let spare = this.#ops[1];
+      while (chunk !== undefined) {
+        const call = this.#startChunk(chunk, ops.length <= SYNC_OPS_MAX);
+        // the kernel works on a thread of its own: the next chunk is written meanwhile
+        const next = this.#encodeChunk(spare, ops, results.length + chunk.count);
+        const status = await call;
+        this.#takeResults(ops, results, chunk.count);
         if (status < 0) {
-          const last = results.at(-1) ?? OK;
-          while (results.length < ops.length) results.push(notSentAfter(last, -status));
+          fillNotSent(results, ops.length, -status);
           break;
         }
+        if (next !== undefined && options.pauseMs !== undefined) await delay(options.pauseMs);
+        spare = chunk.records;
+        chunk = next;
       }
       return results;
     });
   }
 
-  #runChunk(ops: readonly IpvsOp[], from: number, count: number): number | Promise<number> {
+  #encodeChunk(records: Records, ops: readonly IpvsOp[], from: number): OpChunk | undefined {
+    const count = Math.min(CHUNK_OPS, ops.length - from);
     for (let i = 0; i < count; i++) {
       const op = ops[from + i];
-      if (op !== undefined) encodeOp(this.#ops, i, op);
+      if (op !== undefined) encodeOp(records, i, op);
     }
-    if (ops.length <= SYNC_OPS_MAX) {
-      return this.#lib.run(this.#handle, this.#ops.bytes, count, this.#results.bytes);
-    }
+    return count > 0 ? { records, count } : undefined;
+  }
+
+  #startChunk({ records, count }: OpChunk, isSmall: boolean): number | Promise<number> {
+    if (isSmall) return this.#lib.run(this.#handle, records.bytes, count, this.#results.bytes);
     return inBackground((done) => {
-      this.#lib.run.async(this.#handle, this.#ops.bytes, count, this.#results.bytes, done);
+      this.#lib.run.async(this.#handle, records.bytes, count, this.#results.bytes, done);
     });
   }
 
@@ -270,6 +284,7 @@ function nameOrEmpty(errno: number): string {
   return errno === 0 ? '' : errnoName(errno);
 }
 
-function notSentAfter(last: IpvsResult, errno: number): IpvsResult {
-  return !last.ok && last.outcome === 'not-sent' ? last : resultOf(errnoName(errno), NOT_SENT);
+function fillNotSent(results: IpvsResult[], length: number, errno: number): void {
+  const failure = resultOf(errnoName(errno), NOT_SENT);
+  while (results.length < length) results.push(failure);
 }

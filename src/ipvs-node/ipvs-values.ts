@@ -202,9 +202,11 @@ const SCHEDULER_BITS = [
 /** SERVICE_FLAGS bits of a virtual server of ours. */
 export function serviceFlagsOf(server: VirtualServer): number {
   let flags = server.persistenceSeconds > 0 ? SERVICE_FLAGS.persistent : 0;
-  for (const flag of server.schedulerFlags) {
-    flags |= SCHEDULER_BITS[SCHEDULER_FLAGS.indexOf(flag)] ?? 0;
-  }
+  const { schedulerFlags } = server;
+  if (schedulerFlags.length === 0) return flags;
+  SCHEDULER_FLAGS.forEach((flag, i) => {
+    if (schedulerFlags.includes(flag)) flags |= SCHEDULER_BITS[i] ?? 0;
+  });
   return flags;
 }
 
