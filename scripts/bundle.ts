@@ -1,10 +1,9 @@
 // Bundles the vipvs command into dist/: one file per command, loaded on demand. The image and the lab's guests run this
 // bundle, because there every opened file of node_modules costs about a millisecond.
 import { build } from 'esbuild';
+import { UNBUNDLED } from './unbundled.ts';
 
 const root = `${import.meta.dirname}/..`;
-// koffi and netlink carry native code, which they look for beside their own files
-const external = ['koffi', 'netlink'];
 
 await build({
   absWorkingDir: root,
@@ -15,7 +14,7 @@ await build({
   platform: 'node',
   target: 'node24',
   format: 'esm',
-  external,
+  external: UNBUNDLED,
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',

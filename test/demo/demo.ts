@@ -5,15 +5,18 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { buildTopology, run, start, stop } from '../lab/topology.ts';
-import { DOWNLOAD_PIECES, PIECE_BYTES } from './http-server.ts';
+import { DOWNLOAD_PIECES, PIECE_BYTES } from './download.ts';
 import { note, show, step, until } from './story.ts';
 
 const VIP = '10.0.0.100';
 const DIR = '/tmp/manifests';
+// the lab's root file system is read-only; on a machine of one's own the default, /var/lib/vipvs, is right
+process.env['VIPVS_STATE_DIR'] = '/tmp/state';
 const [vipvsJs = '', httpServerJs = ''] = process.argv.slice(2);
 const node = process.execPath;
 
 const vipvs = (...args: string[]): string[] => [node, vipvsJs, ...args];
+const STANDALONE = ['standalone', '-f', DIR, '--bind-iface', 'eth0', '--node-name', 'director'];
 const ipvsadm = ['ipvsadm', '-Ln'];
 
 const POOL = `apiVersion: vipvs.io/v1alpha1
@@ -54,15 +57,17 @@ async function untilRules(what: string, holds: (text: string) => boolean): Promi
 const children: ChildProcess[] = [];
 
 async function startBackends(names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const child = start(name, [node, httpServerJs, name, '8080']);
-    children.push(child);
-    if (child.stdout !== null) await once(child.stdout, 'data');
-  }
+  await Promise.all(
+    names.map(async (name) => {
+      const child = start(name, [node, httpServerJs, name, '8080']);
+      children.push(child);
+      if (child.stdout !== null) await once(child.stdout, 'data');
+    }),
+  );
 }
 
 async function startStandalone(): Promise<ChildProcess> {
-  const child = start('director', vipvs('standalone', '-f', DIR, '--bind-iface', 'eth0'));
+  const child = start('director', vipvs(...STANDALONE));
   children.push(child);
   let log = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text));
@@ -110,7 +115,7 @@ async function tell(): Promise<void> {
 
   step('vipvs starts on the director, with an empty directory');
   await mkdir(DIR, { recursive: true });
-  note(`director$ vipvs standalone -f ${DIR} --bind-iface eth0`);
+  note(`director$ vipvs ${STANDALONE.join(' ')}`);
   const standalone = await startStandalone();
 
   step('A Pool and a Service with two endpoints are put into the directory');
@@ -119,8 +124,8 @@ async function tell(): Promise<void> {
   await apply('endpoints.yaml', endpoints(['10.0.0.21', '10.0.0.22']));
   await show(
     'director',
-    ['cat', `${DIR}/pool.yaml`, `${DIR}/service.yaml`],
-    'cat pool.yaml service.yaml',
+    ['sh', '-c', `cd ${DIR} && tail -n +1 pool.yaml service.yaml endpoints.yaml`],
+    'tail -n +1 pool.yaml service.yaml endpoints.yaml',
   );
   await untilRules('the VIP is programmed', (text) => text.includes('10.0.0.22:8080'));
   await show('director', vipvs('status'), 'vipvs status');

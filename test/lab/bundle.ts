@@ -5,6 +5,7 @@ import { build, type Plugin } from 'esbuild';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { UNBUNDLED } from '../../scripts/unbundled.ts';
 
 /** What asks for its own place (import.meta) must get the place of the source, not of the bundle. */
 const keepPlaces: Plugin = {
@@ -33,14 +34,7 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    external: [
-      'koffi',
-      'netlink',
-      'dtrace-provider',
-      'mv',
-      'safe-json-stringify',
-      'source-map-support',
-    ],
+    external: UNBUNDLED,
     plugins: [keepPlaces],
     sourcemap: 'linked',
     logLevel: 'error',
