@@ -55,6 +55,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./cleanup.ts')).cleanupCommand,
   },
   {
+    name: 'import',
+    summary: 'turn the objects of other load balancers into ours, addresses in use staying the same',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).makeCompletionCommand(() => COMMANDS),

@@ -1,0 +1,121 @@
+// kube-keepalived-vip: a ConfigMap whose keys are VIPs and whose values are `namespace/service[:NAT|DR|PROXY]`, or empty
+// for a VIP without forwarding. There is no Pool and no type LoadBalancer: both are made here. Pure.
+// Facts (kube-keepalived-vip, keepalived.tmpl): scheduler wlc, persistence_timeout 1800 for every virtual server.
+import { ANNOTATIONS } from '../api/annotations.ts';
+import { tryParseIp } from '../net/address.ts';
+import { Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
+import {
+  labelOf,
+  type AddressUse,
+  type Converted,
+  type Note,
+  type PoolDraft,
+  type ServiceWish,
+  type SourceObject,
+} from './model.ts';
+import { readAddress } from './ranges.ts';
+
+const VALUE = /^([a-z0-9-]+)\/([a-z0-9.-]+)(?::([A-Za-z]+))?$/;
+const POOL_NAME = 'kube-keepalived-vip';
+const PERSISTENCE_SECONDS = 1800;
+
+export function isKeepalivedVip({ group, kind, raw }: SourceObject): boolean {
+  if (group !== '' || kind !== 'ConfigMap') return false;
+  const data = Object.entries(isObject(raw['data']) ? raw['data'] : {});
+  return (
+    data.length > 0 &&
+    data.every(([key]) => tryParseIp(key) !== undefined) &&
+    data.some(([, value]) => value === '' || (typeof value === 'string' && value.includes('/')))
+  );
+}
+
+export function convertKeepalivedVip(objects: readonly SourceObject[]): Converted {
+  const notes: Note[] = [];
+  const pools: PoolDraft[] = [];
+  const uses: AddressUse[] = [];
+  const wishes: ServiceWish[] = [];
+  for (const object of objects) {
+    guarded(notes, object, (about) => {
+      const entries = readEntries(object, about);
+      if (entries.length === 0) return;
+      uses.push(...entries.map(({ use }) => use));
+      wishes.push(...entries.flatMap(({ wish }) => wish ?? []));
+      pools.push({
+        system: 'kube-keepalived-vip',
+        name: POOL_NAME,
+        origin: labelOf(object),
+        spec: {
+          addresses: entries.map(({ use }) => use.address),
+          autoAssign: false,
+          defaults: { scheduler: 'wlc', persistenceSeconds: PERSISTENCE_SECONDS },
+        },
+      });
+      const text = `the Pool keeps scheduler wlc and persistence of ${PERSISTENCE_SECONDS} s, which kube-keepalived-vip had for all; take spec.defaults out if you do not want them`;
+      about.add('ambiguous', text);
+    });
+  }
+  return { pools, uses, wishes, notes };
+}
+
+interface Entry {
+  readonly use: AddressUse;
+  readonly wish: ServiceWish | undefined;
+}
+
+/** A wrong entry is named, and the others go on: that is what kube-keepalived-vip does. */
+function readEntries(object: SourceObject, notes: Notes): readonly Entry[] {
+  const raw = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const data = new Fields(raw, 'data', notes);
+  return Object.keys(raw)
+    .sort()
+    .flatMap((key): readonly Entry[] => {
+      const field = `data[${key}]`;
+      try {
+        return [readEntry(object, key, data.text(key) ?? '', field, notes)];
+      } catch (error) {
+        if (!(error instanceof SourceError)) throw error;
+        notes.add('error', `${error.message}; the entry is left out`, field);
+        return [];
+      }
+    });
+}
+
+function readEntry(
+  object: SourceObject,
+  key: string,
+  value: string,
+  field: string,
+  notes: Notes,
+): Entry {
+  const address = readAddress(key, field);
+  const use = { system: 'kube-keepalived-vip' as const, address, origin: labelOf(object) };
+  const text = value.trim();
+  if (text === '') {
+    const what =
+      'a VIP without forwarding: the address is kept out of use, but vipvs binds no address without a Service';
+    notes.add('no-equivalent', what, field);
+    return { use: { ...use, retain: true }, wish: undefined };
+  }
+  const [, namespace = '', name = '', method = 'NAT'] = VALUE.exec(text) ?? [];
+  if (namespace === '') {
+    throw new SourceError(`${JSON.stringify(text)} must be namespace/service[:NAT|DR|PROXY]`);
+  }
+  if (!['NAT', 'DR', 'PROXY'].includes(method)) {
+    throw new SourceError(`method ${method} must be NAT, DR or PROXY`);
+  }
+  if (method === 'PROXY') {
+    const what =
+      'the PROXY protocol needs a proxy that speaks it; vipvs forwards packets: forwarding nat is used, backends must not expect the header';
+    notes.add('no-equivalent', what, field);
+  }
+  const service = { namespace, name };
+  return {
+    use: { ...use, service },
+    wish: {
+      service,
+      ...(method === 'DR' ? { annotations: { [ANNOTATIONS.forwarding]: 'dr' } } : {}),
+      makeLoadBalancer: true,
+      why: 'kube-keepalived-vip serves any type, vipvs type LoadBalancer',
+    },
+  };
+}

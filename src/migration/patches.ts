@@ -1,0 +1,306 @@
+// What must change on the Services themselves, so that vipvs gives each exactly the address that it has: as merge patches,
+// one per Service. Pure. `required`: without it the address changes, or vipvs does not serve the Service. `safety`: the
+// status shows the address, which is enough as long as the old controller does not clear it on its way out.
+import { ANNOTATIONS, REQUEST_KEYS } from '../api/annotations.ts';
+import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
+import { namespacesAgree } from '../api/request.ts';
+import { objectNameOf, type IpAddress } from '../net/address.ts';
+import type { Holding, Keeper } from './holdings.ts';
+import { keyOfName, type Note, type ServiceName, type ServiceWish } from './model.ts';
+import type { ServiceFacts } from './services.ts';
+
+/** A JSON merge patch (RFC 7386): null removes. */
+export interface PatchBody {
+  readonly metadata?: { readonly annotations: Readonly<Record<string, string | null>> };
+  readonly spec?: {
+    readonly type?: 'LoadBalancer';
+    readonly loadBalancerClass?: string;
+    readonly loadBalancerIP?: null;
+    readonly externalIPs?: null;
+  };
+}
+
+export interface ServicePatch {
+  readonly service: ServiceName;
+  readonly need: 'required' | 'safety';
+  readonly body: PatchBody;
+  /** Why, each a sentence's part. */
+  readonly why: readonly string[];
+}
+
+export interface PatchContext {
+  readonly holdings: readonly Holding[];
+  readonly keepers: readonly Keeper[];
+  readonly wishes: readonly ServiceWish[];
+  /** The Pool that has the address. */
+  readonly poolOf: (address: IpAddress) => string | undefined;
+  /** Names of all Pools. */
+  readonly pools: ReadonlySet<string>;
+  /** The Pool that a wish's draft became. */
+  readonly poolOfWish: (wish: ServiceWish) => string | undefined;
+}
+
+export function patchesOf(context: PatchContext, notes: Note[]): readonly ServicePatch[] {
+  noteDefaultClass(context, notes);
+  return context.keepers.flatMap((keeper) => {
+    const patch = new PatchDraft(keeper.name);
+    if (keeper.facts !== undefined) {
+      const known = { ...keeper, facts: keeper.facts };
+      addWishes(known, context, patch);
+      addPool(known, context, patch, notes);
+      addAddresses(known, context, patch, notes);
+      addSharing(known, context, patch, notes);
+      noteClass(known, notes);
+    } else noteAbsent(keeper, notes);
+    return patch.result();
+  });
+}
+
+type KnownKeeper = Keeper & { readonly facts: ServiceFacts };
+
+class PatchDraft {
+  readonly annotations: Record<string, string | null> = {};
+  spec: NonNullable<PatchBody['spec']> = {};
+  readonly #service: ServiceName;
+  readonly #why: string[] = [];
+  #isRequired = false;
+
+  constructor(service: ServiceName) {
+    this.#service = service;
+  }
+
+  because(why: string, need: ServicePatch['need'] = 'required'): void {
+    if (!this.#why.includes(why)) this.#why.push(why);
+    if (need === 'required') this.#isRequired = true;
+  }
+
+  result(): readonly ServicePatch[] {
+    if (this.#why.length === 0) return [];
+    const keys = Object.keys(this.annotations).sort();
+    const annotations = Object.fromEntries(keys.map((key) => [key, this.annotations[key] ?? null]));
+    return [
+      {
+        service: this.#service,
+        need: this.#isRequired ? 'required' : 'safety',
+        body: {
+          ...(keys.length === 0 ? {} : { metadata: { annotations } }),
+          ...(Object.keys(this.spec).length === 0 ? {} : { spec: this.spec }),
+        },
+        why: this.#why,
+      },
+    ];
+  }
+}
+
+function addWishes(keeper: KnownKeeper, context: PatchContext, patch: PatchDraft): void {
+  const { facts, addresses } = keeper;
+  for (const wish of context.wishes) {
+    if (keyOfName(wish.service) !== facts.key) continue;
+    if (wish.makeLoadBalancer === true && facts.service.spec.type !== 'LoadBalancer') {
+      patch.spec = { ...patch.spec, type: 'LoadBalancer', loadBalancerClass: LOAD_BALANCER_CLASS };
+      patch.because(wish.why);
+    }
+    if (wish.makeLoadBalancer === true && facts.externalIPs.some((ip) => addresses.includes(ip))) {
+      patch.spec = { ...patch.spec, externalIPs: null };
+      patch.because('spec.externalIPs would let kube-proxy take the packets first');
+    }
+    for (const [key, value] of Object.entries(wish.annotations ?? {})) {
+      patch.annotations[key] = value;
+      patch.because(wish.why);
+    }
+    const [address] = addresses;
+    const pool = address === undefined ? context.poolOfWish(wish) : context.poolOf(address);
+    if (wish.pool !== undefined && pool !== undefined && facts.request.pool === undefined) {
+      patch.annotations[ANNOTATIONS.pool] = pool;
+      patch.because(wish.why);
+    }
+  }
+}
+
+/** The Pool that the Service asks for must be the one that has its address; all keys must say the same. */
+function addPool(
+  { facts, addresses }: KnownKeeper,
+  context: PatchContext,
+  patch: PatchDraft,
+  notes: Note[],
+): void {
+  const asked = facts.request.pool;
+  if (asked === undefined) return;
+  const [address] = addresses;
+  const pool = address === undefined ? undefined : context.poolOf(address);
+  if (pool === undefined) {
+    if (context.pools.has(asked)) return;
+    const message = `asks for Pool ${asked}, which is not among the imported ones`;
+    notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, message });
+    return;
+  }
+  if (pool === asked) return;
+  setPresent(facts, REQUEST_KEYS.pool, pool, patch);
+  patch.because(`asks for Pool ${asked}, but its address is in Pool ${pool}`);
+}
+
+function setPresent(
+  facts: ServiceFacts,
+  keys: readonly string[],
+  value: string,
+  patch: PatchDraft,
+): void {
+  for (const key of keys.filter((each) => facts.annotations[each] !== undefined)) {
+    patch.annotations[key] = value;
+  }
+}
+
+function addAddresses(
+  { facts, addresses, isShown }: KnownKeeper,
+  context: PatchContext,
+  patch: PatchDraft,
+  notes: Note[],
+): void {
+  if (addresses.length === 0) return;
+  const value = addresses.join(',');
+  const pools = new Set(addresses.map(context.poolOf));
+  const { request } = facts;
+  const { loadBalancerIP } = facts.service.spec;
+  const isAsked =
+    REQUEST_KEYS.addresses.some((key) => facts.annotations[key] !== undefined) ||
+    (loadBalancerIP !== undefined && loadBalancerIP !== '');
+  if (isAsked) {
+    const fits =
+      request.problems.length === 0 && request.addresses.every((ip) => addresses.includes(ip));
+    if (fits && pools.size === 1) return;
+    setPresent(facts, REQUEST_KEYS.addresses, value, patch);
+    if (loadBalancerIP !== undefined && loadBalancerIP !== '') {
+      patch.spec = { ...patch.spec, loadBalancerIP: null };
+      patch.annotations[ANNOTATIONS.addresses] = value;
+    }
+    patch.because(`asks for something else than ${value}, which it has`);
+  }
+  if (pools.size > 1) {
+    const message = `${value} are in Pools ${[...pools].sort().join(' and ')}; a Service keeps them while its status shows them, and can't ask for them: all addresses of a Service come from one Pool`;
+    notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, message });
+    return;
+  }
+  if (isAsked) return;
+  patch.annotations[ANNOTATIONS.addresses] = value;
+  if (isShown) patch.because('keeps the address even if its status is cleared', 'safety');
+  else patch.because('asks for the address that it has');
+}
+
+/** Services on one address must have one sharing key, and agree across namespaces. */
+function addSharing(
+  { facts, addresses }: KnownKeeper,
+  context: PatchContext,
+  patch: PatchDraft,
+  notes: Note[],
+): void {
+  const shared = addresses.flatMap((address) =>
+    context.holdings.filter((each) => each.address === address && each.services.length > 1),
+  );
+  const [holding] = shared;
+  if (holding === undefined) return;
+  const partners = holding.services.map(
+    (name) => context.keepers.find((keeper) => keyOfName(keeper.name) === keyOfName(name))?.facts,
+  );
+  const keys = new Set(partners.map((partner) => partner?.request.sharingKey));
+  const isAgreed = keys.size === 1 && !keys.has(undefined);
+  if (!isAgreed) {
+    const value = `imported-${objectNameOf(holding.address)}`;
+    setPresent(facts, REQUEST_KEYS.sharingKey, value, patch);
+    patch.annotations[ANNOTATIONS.sharingKey] = value;
+    patch.because(`shares ${holding.address}, which needs one sharing key on all of its Services`);
+  }
+  const others = holding.services.filter(({ namespace }) => namespace !== facts.name.namespace);
+  const isMutual = partners.every(
+    (partner) => partner === undefined || namespacesAgree(sideOf(facts), sideOf(partner)),
+  );
+  if (others.length > 0 && !isMutual) {
+    const names = [
+      ...new Set([...facts.request.sharingNamespaces, ...others.map(({ namespace }) => namespace)]),
+    ].sort();
+    setPresent(facts, REQUEST_KEYS.sharingNamespaces, names.join(','), patch);
+    patch.annotations[ANNOTATIONS.sharingNamespaces] = names.join(',');
+    patch.because('shares its address with Services of other namespaces');
+  }
+  notePortClash(facts, partners, holding.address, notes);
+}
+
+function sideOf({ name, request }: ServiceFacts) {
+  return { namespace: name.namespace, sharingNamespaces: request.sharingNamespaces };
+}
+
+function notePortClash(
+  facts: ServiceFacts,
+  partners: readonly (ServiceFacts | undefined)[],
+  address: IpAddress,
+  notes: Note[],
+): void {
+  const mine = portsOf(facts);
+  for (const partner of partners) {
+    if (partner === undefined || partner.key <= facts.key) continue;
+    const common = portsOf(partner).filter((port) => mine.includes(port));
+    if (common.length === 0) continue;
+    const message = `has ${common.join(', ')} on ${address}, and Service ${partner.key}, too: only one of them can keep the port`;
+    notes.push({ kind: 'error', object: `Service ${facts.key}`, message });
+  }
+}
+
+function portsOf({ service }: ServiceFacts): readonly string[] {
+  return (service.spec.ports ?? []).map(({ port, protocol }) => `${port}/${protocol}`);
+}
+
+/** The class of a Service can't be changed while it is of type LoadBalancer. */
+function noteClass({ facts, addresses }: KnownKeeper, notes: Note[]): void {
+  const { type, loadBalancerClass } = facts.service.spec;
+  if (type !== 'LoadBalancer' || loadBalancerClass === undefined) return;
+  if (loadBalancerClass === LOAD_BALANCER_CLASS) return;
+  const object = `Service ${facts.key}`;
+  const field = 'spec.loadBalancerClass';
+  const ask =
+    addresses.length === 0
+      ? ''
+      : ` and annotation ${ANNOTATIONS.addresses}: ${addresses.join(',')}`;
+  const message = `${loadBalancerClass} can't be changed: run the assigner for this class, or delete the Service and create it again with class ${LOAD_BALANCER_CLASS}${ask}`;
+  notes.push({ kind: 'no-equivalent', object, field, message });
+}
+
+function noteDefaultClass({ keepers }: PatchContext, notes: Note[]): void {
+  const without = keepers.filter(({ facts }) => {
+    const { type, loadBalancerClass } = facts?.service.spec ?? {};
+    return type === 'LoadBalancer' && loadBalancerClass === undefined;
+  });
+  if (without.length === 0) return;
+  const message = `${without.length} without a loadBalancerClass: vipvs serves those only with --default-class`;
+  notes.push({ kind: 'ambiguous', object: 'Services', message });
+}
+
+function noteAbsent({ name, addresses }: Keeper, notes: Note[]): void {
+  const message = `is not in the input: ${addresses.join(', ')} is reserved for it; read the Services, too, to learn what must change on it`;
+  notes.push({ kind: 'ambiguous', object: `Service ${keyOfName(name)}`, message });
+}
+
+/** The Service as it is after the patch, as far as vipvs reads it. */
+export function patched(
+  facts: ServiceFacts,
+  patch: ServicePatch | undefined,
+): ServiceFacts['service'] {
+  const { service } = facts;
+  if (patch === undefined) return service;
+  const { loadBalancerIP, ...spec } = service.spec;
+  const annotations = Object.fromEntries(
+    Object.entries({ ...facts.annotations, ...patch.body.metadata?.annotations }).filter(
+      (entry): entry is [string, string] => entry[1] !== null,
+    ),
+  );
+  const keepsIp = loadBalancerIP !== undefined && patch.body.spec?.loadBalancerIP === undefined;
+  const { type, loadBalancerClass } = patch.body.spec ?? {};
+  return {
+    ...service,
+    metadata: { ...service.metadata, annotations },
+    spec: {
+      ...spec,
+      ...(keepsIp ? { loadBalancerIP } : {}),
+      ...(type === undefined ? {} : { type }),
+      ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
+    },
+  };
+}
