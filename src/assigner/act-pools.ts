@@ -1,94 +1,140 @@
 // Writes the Pools' status, at most once a second for all of them together (design decision 8), and their finalizer: a
 // Pool that is in use stays, phase Terminating, until its last address is given back.
-import type { ClusterStore, Kind } from '../api/cluster.ts';
+import type { ClusterStore } from '../api/cluster.ts';
 import type { Pool, PoolStatus } from '../api/pool.ts';
 import { mergePatchObject, patchStatus } from '../kube/apply.ts';
-import { isApiError } from '../kube/errors.ts';
+import { isApiError, isTransient } from '../kube/errors.ts';
 import { isAborted } from '../kube/ports.ts';
 import type { ApiClient } from '../kube/transport.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { Log } from '../runtime/log.ts';
+import { Backoff, type BackoffLimits } from '../runtime/backoff.ts';
+import type { Clock, Random } from '../runtime/clock.ts';
+import type { WriteKind, WriteProblems } from './act-problems.ts';
 import { POOLS } from './project.ts';
 
 /** Domain-qualified, as API servers want it. */
 export const POOL_FINALIZER = 'vipvs.io/addresses-in-use';
 const STATUS_EVERY_MS = 1000;
+const RETRY: BackoffLimits = { firstMs: 2 * STATUS_EVERY_MS, maxMs: 30_000 };
 
 export interface PoolWriterPorts {
   readonly client: ApiClient;
   readonly store: ClusterStore;
   readonly mayWrite: () => boolean;
-  /** A status could not be written: decide it again. */
-  readonly onFailed: (kind: Kind, key: string) => void;
+  readonly problems: WriteProblems;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly random: Random;
   readonly signal: AbortSignal;
 }
 
 export class PoolWriter {
   readonly #ports: PoolWriterPorts;
-  readonly #pending = new Map<string, PoolStatus>();
-  #timer: (() => void) | undefined;
+  readonly #retry: Backoff;
+  readonly #statuses = new Map<string, PoolStatus>();
+  /** The finalizers that a Pool should have, as it was when that was found. */
+  readonly #finalizers = new Map<string, { readonly pool: Pool; readonly wanted: Finalizers }>();
+  /** As they were when their finalizers were written: the answer is not in the store yet. */
+  readonly #asked = new Map<string, Pool>();
+  #stopTimer: (() => void) | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
   #lastMs = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> = Promise.resolve();
-  #writes = 0;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #flushing: Promise<void> | undefined;
 
   constructor(ports: PoolWriterPorts) {
     this.#ports = ports;
-    ports.signal.addEventListener('abort', () => this.#timer?.(), { once: true });
-  }
-
-  get writes(): number {
-    return this.#writes;
+    this.#retry = new Backoff(RETRY, ports.random);
+    ports.signal.addEventListener('abort', () => this.#stopTimer?.(), { once: true });
   }
 
   /** The last status of a Pool wins; it is written within a second. */
   set(pool: string, status: PoolStatus): void {
-    this.#pending.set(pool, status);
-    this.#schedule();
+    this.#statuses.set(pool, status);
+    this.#schedule(this.#lastMs + STATUS_EVERY_MS);
   }
 
   /** After each step: which Pools need their finalizer, which may go. */
   check(inUse: (pool: string) => boolean): void {
+    for (const name of this.#asked.keys()) {
+      if (this.#ports.store.pools.get(name) !== this.#asked.get(name)) this.#asked.delete(name);
+    }
     for (const [name, pool] of this.#ports.store.pools) {
-      const change = finalizersFor(pool, inUse(name));
-      if (change !== undefined) this.#enqueue(name, () => this.#patchFinalizers(pool, change));
+      const wanted = finalizersFor(pool, inUse(name));
+      if (wanted === undefined) this.#finalizers.delete(name);
+      else if (this.#asked.get(name) !== pool) {
+        this.#finalizers.set(name, { pool, wanted });
+        this.#schedule(this.#ports.clock.nowMs());
+      }
     }
   }
 
   async idle(): Promise<void> {
-    await this.#running;
+    await this.#flushing;
   }
 
-  #schedule(): void {
-    if (this.#timer !== undefined || this.#ports.signal.aborted) return;
-    const { clock } = this.#ports;
-    const delayMs = Math.max(0, this.#lastMs + STATUS_EVERY_MS - clock.nowMs());
-    this.#timer = clock.timer(delayMs, () => {
-      this.#timer = undefined;
-      this.#lastMs = clock.nowMs();
-      for (const [name, status] of this.#pending) {
-        this.#enqueue(name, () => this.#patchStatus(name, status));
-      }
-      this.#pending.clear();
+  #schedule(atMs: number): void {
+    const { clock, signal } = this.#ports;
+    const dueMs = Math.max(atMs, this.#notBeforeMs);
+    if (signal.aborted || this.#flushing !== undefined || dueMs >= this.#timerAtMs) return;
+    this.#stopTimer?.();
+    this.#timerAtMs = dueMs;
+    this.#stopTimer = clock.timer(Math.max(0, dueMs - clock.nowMs()), () => {
+      this.#stopTimer = undefined;
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.#flushing = this.#flush().finally(() => {
+        this.#flushing = undefined;
+        if (this.#finalizers.size > 0) this.#schedule(clock.nowMs());
+        else if (this.#statuses.size > 0) this.#schedule(this.#lastMs + STATUS_EVERY_MS);
+      });
     });
   }
 
-  #enqueue(name: string, write: () => Promise<void>): void {
-    const { signal, mayWrite, log, onFailed } = this.#ports;
-    this.#running = this.#running.then(async () => {
-      if (signal.aborted || !mayWrite()) return;
-      try {
-        this.#writes += 1;
+  async #flush(): Promise<void> {
+    const { clock, signal } = this.#ports;
+    for (const [name, { pool, wanted }] of this.#finalizers) {
+      const end = await this.#write('pool.finalizers', name, () =>
+        this.#patchFinalizers(pool, wanted),
+      );
+      if (end === 'away') return;
+      if (end === 'done') this.#finalizers.delete(name);
+    }
+    if (clock.nowMs() < this.#lastMs + STATUS_EVERY_MS) return;
+    if (this.#statuses.size > 0) this.#lastMs = clock.nowMs();
+    for (const [name, status] of this.#statuses) {
+      if (isAborted(signal)) return;
+      if (!isSameStatus(this.#ports.store.pools.get(name)?.status, status)) {
+        const end = await this.#write('pool.status', name, () => this.#patchStatus(name, status));
+        if (end === 'away') return;
+        if (end === 'refused') continue;
+      }
+      // a later one may have come while this one was written
+      if (this.#statuses.get(name) === status) this.#statuses.delete(name);
+    }
+  }
+
+  /** What is not done is tried again later; `away`: so is everything else, because nothing goes through. */
+  async #write(
+    kind: WriteKind,
+    pool: string,
+    write: () => Promise<void>,
+  ): Promise<'done' | 'refused' | 'away'> {
+    const { signal, mayWrite, problems, clock } = this.#ports;
+    if (isAborted(signal)) return 'away';
+    let end: 'refused' | 'away' = 'away';
+    try {
+      if (mayWrite()) {
         await write();
-      } catch (error) {
-        if (isAborted(signal)) return;
-        if (!isApiError(error)) throw error;
-        log.warn({ pool: name, code: error.code, err: error }, 'cannot write the Pool');
-        await this.#ports.clock.sleep(STATUS_EVERY_MS, signal);
-        onFailed('Pool', name);
+        problems.succeeded(kind);
+        this.#retry.reset();
+        return 'done';
       }
-    });
+    } catch (error) {
+      if (isAborted(signal)) return 'away';
+      if (!isApiError(error)) throw error;
+      problems.failed(kind, error, { object: `Pool/${pool}` });
+      if (!isTransient(error)) end = 'refused';
+    }
+    this.#notBeforeMs = clock.nowMs() + this.#retry.nextMs();
+    return end;
   }
 
   async #patchStatus(name: string, status: PoolStatus): Promise<void> {
@@ -103,14 +149,25 @@ export class PoolWriter {
     await patchStatus(client, POOLS, { name }, patch, signal);
   }
 
-  async #patchFinalizers(pool: Pool, finalizers: readonly string[]): Promise<void> {
+  async #patchFinalizers(pool: Pool, wanted: Finalizers): Promise<void> {
     const { client, signal, store } = this.#ports;
     const { name, resourceVersion } = pool.metadata;
-    const current = store.pools.get(name);
-    if (current !== pool) return; // it changed meanwhile: checked again after the next step
-    const patch = { metadata: { finalizers: finalizers.length === 0 ? null : finalizers } };
+    if (store.pools.get(name) !== pool) return; // it changed meanwhile: checked again after the next step
+    const patch = { metadata: { finalizers: wanted.length === 0 ? null : wanted } };
+    this.#asked.set(name, pool);
     await mergePatchObject(client, POOLS, { at: { name }, patch, resourceVersion }, signal);
   }
+}
+
+type Finalizers = readonly string[];
+
+function isSameStatus(a: PoolStatus | undefined, b: PoolStatus): boolean {
+  return (
+    a?.phase === b.phase &&
+    a?.reason === b.reason &&
+    a?.capacity === b.capacity &&
+    a?.allocatable === b.allocatable
+  );
 }
 
 /** Which Pools have IP objects, kept up to date object by object. */
@@ -142,7 +199,7 @@ export class PoolUse {
 }
 
 /** The finalizers that the Pool should have; undefined where it has them. */
-export function finalizersFor(pool: Pool, isInUse: boolean): readonly string[] | undefined {
+export function finalizersFor(pool: Pool, isInUse: boolean): Finalizers | undefined {
   const finalizers = pool.metadata.finalizers ?? [];
   const has = finalizers.includes(POOL_FINALIZER);
   const isLeaving = pool.metadata.deletionTimestamp !== undefined;

@@ -7,6 +7,7 @@ import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import { Reflector, type ReflectorState } from '../kube/reflector.ts';
+import { isAborted } from '../kube/ports.ts';
 import { NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../runtime/log.ts';
 import { Loop } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { PoolUse, PoolWriter } from './act-pools.ts';
+import { WriteProblems } from './act-problems.ts';
 import { Actor } from './act.ts';
 import { Assigner } from './assigner.ts';
 import type { AssignerConfig, EventNote } from './decision.ts';
@@ -28,8 +30,13 @@ export interface AssignerOptions {
   readonly leaseTimes?: LeaseTimes;
 }
 
+/** Who of the replicas decides: the Lease, or what a test puts in its place. */
+export type Election = Pick<Lease, 'acquire' | 'keep' | 'release' | 'mayWrite' | 'problem'>;
+
 export interface AssignerPorts {
   readonly client: ApiClient;
+  /** Default: a Lease. */
+  readonly election?: Election;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -44,9 +51,11 @@ export class AssignerProgram {
   readonly #store = new ClusterStore();
   readonly #reflectors: readonly Reflector<ClusterObject>[];
   readonly #events: EventRecorder;
-  readonly #lease: Lease;
+  readonly #lease: Election;
   readonly #use = new PoolUse();
+  readonly #problems: WriteProblems;
   #engine: Assigner | undefined;
+  #actor: Actor | undefined;
   #loop: Loop<'assign'> | undefined;
   #onSynced: (() => void) | undefined;
 
@@ -68,22 +77,32 @@ export class AssignerProgram {
       controller: 'vipvs.io/assigner',
       instance: identity,
     });
-    this.#lease = new Lease({
-      ...common,
-      namespace,
-      name: LEASE_NAME,
-      identity,
-      ...(leaseTimes === undefined ? {} : { times: leaseTimes }),
-    });
+    const lease = { ...common, namespace, name: LEASE_NAME, identity };
+    this.#lease =
+      ports.election ??
+      new Lease({ ...lease, ...(leaseTimes === undefined ? {} : { times: leaseTimes }) });
+    this.#problems = new WriteProblems(clock, log);
   }
 
   get isLeading(): boolean {
     return this.#loop !== undefined;
   }
 
-  /** Why it is not ready; empty: all caches are filled and fresh. */
+  /** Writes of addresses and Services sent so far. */
+  get writes(): number {
+    return this.#actor?.writes ?? 0;
+  }
+
+  /** What the caches are made of, for metrics and tests. */
+  sources(): readonly ReflectorState[] {
+    return this.#reflectors.map((each) => each.state());
+  }
+
+  /** Why it is not ready; empty: all caches are filled and fresh, and nothing that it may have to write is refused. */
   notReady(): readonly string[] {
-    return this.#reflectors.map((each) => each.state()).flatMap(reasonOf);
+    const others = [this.#lease.problem, this.#events.problem].filter((each) => each !== undefined);
+    const reasons = [...this.sources().flatMap(reasonOf), ...this.#problems.current(), ...others];
+    return [...new Set(reasons)];
   }
 
   /** Runs until the signal is aborted (`stopped`), or the Lease is lost. */
@@ -123,15 +142,18 @@ export class AssignerProgram {
   }
 
   #begin(signal: AbortSignal): { readonly stop: () => Promise<void> } {
-    const { client, clock, random, log, metrics } = this.#ports;
+    const { client, clock, random } = this.#ports;
     const engine = new Assigner(this.#store, this.#options.config);
     const mayWrite = (): boolean => this.#lease.mayWrite();
-    const common = { client, store: this.#store, mayWrite, clock, random, log, signal };
-    const changed = (kind: Kind, key: string): void => this.#changed(kind, key);
-    const pools = new PoolWriter({ ...common, onFailed: changed });
+    const problems = this.#problems;
+    const common = { client, store: this.#store, mayWrite, problems, clock, random, signal };
+    const pools = new PoolWriter(common);
     const actor = new Actor({
       ...common,
-      onWritten: changed,
+      onWritten: (kind, key) => this.#changed(kind, key),
+      onDone: ({ events }) => {
+        for (const event of events) this.#record(event);
+      },
       onFailed: (decision) => {
         engine.failed(decision);
         loop.mark('assign');
@@ -142,23 +164,23 @@ export class AssignerProgram {
       clock,
       random,
       round: async () => {
+        await actor.room();
+        if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
         const { decisions, wakeAtMs } = engine.step(clock.wallMs());
         actor.submit(decisions);
-        for (const event of decisions.flatMap((each) => each.events)) this.#record(event);
         pools.check((pool) => this.#use.has(pool));
-        metrics.rounds.durationSeconds
-          .labels('assigner', 'incremental')
-          .observe((clock.nowMs() - startMs) / 1000);
-        await Promise.resolve();
+        this.#countRound((clock.nowMs() - startMs) / 1000);
         if (wakeAtMs === undefined) return {};
-        return { wakeAtMs: clock.nowMs() + Math.max(0, wakeAtMs - clock.wallMs()) };
+        const waitMs = Math.max(0, wakeAtMs - clock.wallMs());
+        return { wakeAtMs: clock.nowMs() + Math.min(waitMs, WAKE_MAX_MS) };
       },
       onFailure: (error) => {
         throw error; // deciding does no I/O: a throw in it is a bug
       },
     });
     this.#engine = engine;
+    this.#actor = actor;
     this.#loop = loop;
     loop.mark('assign');
     return {
@@ -167,6 +189,14 @@ export class AssignerProgram {
         await Promise.all([actor.idle(), pools.idle()]);
       },
     };
+  }
+
+  #countRound(seconds: number): void {
+    const { clock, metrics } = this.#ports;
+    metrics.rounds.durationSeconds.labels('assigner', 'incremental').observe(seconds);
+    metrics.rounds.total.inc({ component: 'assigner', kind: 'incremental', outcome: 'ok' });
+    const labels = { component: 'assigner' };
+    metrics.rounds.lastSuccessTimestampSeconds.set(labels, clock.wallMs() / 1000);
   }
 
   #reflect(
@@ -191,17 +221,31 @@ export class AssignerProgram {
           });
         },
         onUpsert: (_key, object) => this.#set(object),
-        onDelete: (key) => {
-          this.#store.delete(kind, key);
-          this.#changed(kind, key);
-        },
+        onDelete: (key, uid) => this.#delete(kind, key, uid),
       },
     });
   }
 
   #set(object: ClusterObject): void {
+    const { kind } = object;
+    const key = keyOf(object);
+    const { resourceVersion } = object.metadata;
+    this.#actor?.shown(kind, key, resourceVersion);
+    const known = this.#store.get(kind, key)?.metadata.resourceVersion;
+    // what our own write made is in the store already
+    if (known !== undefined && known === resourceVersion) return;
+    if (this.#actor?.isPast(kind, key, resourceVersion) === true) return;
     this.#store.set(object);
-    this.#changed(object.kind, keyOf(object));
+    this.#changed(kind, key);
+  }
+
+  #delete(kind: Kind, key: string, uid: string): void {
+    this.#actor?.shown(kind, key, undefined);
+    const known = this.#store.get(kind, key)?.metadata.uid;
+    // we have made another one meanwhile
+    if (known !== undefined && known !== uid) return;
+    this.#store.delete(kind, key);
+    this.#changed(kind, key);
   }
 
   #changed(kind: Kind, key: string): void {
@@ -228,6 +272,8 @@ export class AssignerProgram {
   }
 }
 
+/** Timers of Node end at 25 days; and a wall clock that was set forward is noticed. */
+const WAKE_MAX_MS = 3_600_000;
 /** The Lease's own retry time: a server that is away must not hold up our end. */
 const RELEASE_TIMEOUT_MS = 2000;
 

@@ -102,6 +102,33 @@ export function explainReading(error: ApiError, verb: 'list' | 'watch', resource
   return `cannot ${verb} ${resource}: ${error.message}`;
 }
 
+/** plugin/pkg/auth/authorizer/rbac and apiserver responsewriters.Forbidden: `cannot create resource "ips" in API group ...` */
+const RBAC = /cannot (\w+) resource "([^"]+)" in API group "([^"]*)"/;
+
+/** Whether RBAC refused; admission plugins answer 403, too. */
+export function isRbacError(error: ApiError): boolean {
+  return error.code === 'forbidden' && RBAC.test(error.message);
+}
+
+/** Why a write, or a read before it, is refused: for readiness and the log, as the one who can mend it knows it. */
+export function explainWriting(error: ApiError): string {
+  const [, verb, resource, group] = isRbacError(error) ? (RBAC.exec(error.message) ?? []) : [];
+  if (verb !== undefined && resource !== undefined) {
+    const name = group === undefined || group === '' ? resource : resourceOf(resource, group);
+    return `RBAC: the verb ${verb} on ${name} is missing (${error.message})`;
+  }
+  if (error.code === 'unauthorized') {
+    return `the API server refuses our credentials (${error.message})`;
+  }
+  return `cannot write: ${error.message}`;
+}
+
+/** `ips/status` of a group is `ips.group/status`. */
+function resourceOf(resource: string, group: string): string {
+  const [plural = '', subresource] = resource.split('/');
+  return `${plural}.${group}${subresource === undefined ? '' : `/${subresource}`}`;
+}
+
 function codeOf(status: number, reason: string | undefined): ApiErrorCode {
   switch (status) {
     case 401:

@@ -2,7 +2,7 @@
 // its series. Recording never blocks and never fails a caller; everything is bounded: how many are remembered, how
 // many wait, how fast they are written. What had to be dropped is counted and said in the log.
 import { createObject, mergePatchObject } from './apply.ts';
-import { isApiError, isTransient } from './errors.ts';
+import { explainWriting, isApiError, isRbacError, isTransient } from './errors.ts';
 import { microTime } from './lease.ts';
 import { isAborted, type Clock, type Log, type Random } from './ports.ts';
 import { apiVersionOf, EVENTS } from './resource.ts';
@@ -70,6 +70,7 @@ export class EventRecorder {
   readonly #waiting: Series[] = [];
   #wake: (() => void) | undefined;
   #dropped = 0;
+  #problem: string | undefined;
   #lastNumber = 0;
 
   constructor(options: EventRecorderOptions) {
@@ -79,6 +80,11 @@ export class EventRecorder {
   /** How many were never written because too many waited or the API server refused them. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** What RBAC forbids. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Takes note of an event; `run` writes it. Never throws. */
@@ -175,13 +181,15 @@ export class EventRecorder {
         await this.#send(series, signal);
         series.writtenAtMs = clock.nowMs();
         series.writtenCount = count;
+        this.#problem = undefined;
         return;
       } catch (error) {
         if (isAborted(signal)) return;
         if (!isApiError(error)) throw error;
         // Refused for good: its namespace is going away, RBAC, or our own mistake
         if (!isTransient(error) || attempt === TRIES_MAX) {
-          this.#drop(error.message);
+          if (isRbacError(error)) this.#problem = explainWriting(error);
+          this.#drop(this.#problem ?? error.message);
           return;
         }
         await clock.sleep(error.retryAfterMs ?? RETRY_MS, signal);

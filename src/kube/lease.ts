@@ -4,7 +4,7 @@
 // clock (its timestamps are never compared with ours); our own time is counted from before the request that renewed
 // it was sent; once lost it is never taken again (the process ends).
 import { createObject, readObject, updateObject } from './apply.ts';
-import { isApiError } from './errors.ts';
+import { explainWriting, isApiError } from './errors.ts';
 import { numberAt, objectAt, textAt } from './json.ts';
 import { isAborted, type Clock, type Log, type Random } from './ports.ts';
 import { apiVersionOf, LEASES } from './resource.ts';
@@ -66,6 +66,7 @@ export class Lease {
   #holding: Holding | undefined;
   #observed: Observed | undefined;
   #holder = '';
+  #problem: string | undefined;
 
   /** Throws when the times do not fit each other. */
   constructor(options: LeaseOptions) {
@@ -76,6 +77,11 @@ export class Lease {
   /** Who led when we last looked; `''` nobody. */
   get holder(): string {
     return this.#holder;
+  }
+
+  /** Why the Lease can't be read or written at the moment. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** For how many ms from now nobody else can take over; 0 when we do not lead. */
@@ -105,8 +111,9 @@ export class Lease {
       } catch (err) {
         if (isAborted(signal)) return false;
         if (!isApiError(err)) throw err;
+        this.#problem = explainWriting(err);
         log.warn(
-          { lease: this.#options.name, code: err.code, err },
+          { lease: this.#options.name, code: err.code, reason: this.#problem, err },
           'cannot read or take the lease',
         );
       }
@@ -154,6 +161,7 @@ export class Lease {
       timeoutMs,
     });
     if (current === undefined) return this.#create(sentAtMs, signal);
+    this.#problem = undefined;
     const spec = objectAt(current, 'spec');
     const holder = textAt(spec, 'holderIdentity') ?? '';
     this.#holder = holder;
@@ -208,8 +216,9 @@ export class Lease {
       } catch (err) {
         if (isAborted(signal)) return 'stopped';
         if (!isApiError(err)) throw err;
+        this.#problem = explainWriting(err);
         log.warn(
-          { lease: this.#options.name, code: err.code, leftMs, err },
+          { lease: this.#options.name, code: err.code, leftMs, reason: this.#problem, err },
           'cannot renew the lease',
         );
       }
@@ -268,6 +277,7 @@ export class Lease {
   #held(renewedAtMs: number, object: unknown, spec: LeaseSpec): void {
     const resourceVersion = textAt(objectAt(object, 'metadata'), 'resourceVersion') ?? '';
     this.#holding = { renewedAtMs, resourceVersion, spec };
+    this.#problem = undefined;
     this.#holder = spec.holderIdentity;
   }
 

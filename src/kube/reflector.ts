@@ -22,7 +22,8 @@ export interface ReflectorSink<T> {
   /** Once: every object of the first complete list, by key. */
   onSync(objects: ReadonlyMap<string, T>): void;
   onUpsert(key: string, object: T): void;
-  onDelete(key: string): void;
+  /** `uid`: of the object that went; there may be another of its name by now. */
+  onDelete(key: string, uid: string): void;
 }
 
 export interface ReflectorOptions<T> {
@@ -338,7 +339,10 @@ export class Reflector<T> {
   }
 
   #delete(key: string): void {
-    if (this.#tracked.delete(key)) this.#options.sink.onDelete(key);
+    const tracked = this.#tracked.get(key);
+    if (tracked === undefined) return;
+    this.#tracked.delete(key);
+    this.#options.sink.onDelete(key, tracked.uid);
   }
 
   #progress(): void {
