@@ -9,10 +9,11 @@ import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { Loop, type RoundResult } from '../runtime/loop.ts';
+import { COALESCE_MS, Loop, type RoundResult } from '../runtime/loop.ts';
 import { DesiredIndex } from './desired-index.ts';
 import type { NodeView } from './desired.ts';
 import { DirtyScope } from './dirty-scope.ts';
+import { DRAIN_CHECK_MS } from './drain.ts';
 import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
@@ -78,6 +79,8 @@ export class Agent {
   #isSynced = false;
   #hasSynced = false;
   #isReady = false;
+  /** The last dump was whole: reports can be believed. */
+  #hasSeenAll = false;
 
   constructor(view: ClusterView, ports: AgentPorts, options: AgentOptions) {
     this.#ports = ports;
@@ -178,14 +181,15 @@ export class Agent {
       this.#canaryDueMs,
       this.#book.nextDueMs,
     );
-    return { wakeAtMs };
+    // whatever was not dealt with must not become a busy loop
+    return { wakeAtMs: Math.max(wakeAtMs, this.#ports.clock.nowMs() + COALESCE_MS) };
   }
 
   async #fullRound(): Promise<void> {
     const { clock, kernel } = this.#ports;
     const startMs = clock.nowMs();
     const observed = await kernel.observe();
-    const isComplete = this.#mirror.load(observed);
+    this.#hasSeenAll = this.#mirror.load(observed);
     if (this.#isSynced && observed.addresses !== undefined) {
       const touched = this.#index.setHostAddresses(hostAddressesOf(observed.addresses));
       for (const service of touched) this.#dirtyServices.add(service);
@@ -202,7 +206,8 @@ export class Agent {
     };
     const nowMs = clock.nowMs();
     const plan = planNode(this.#index.state, seen, this.#drains.starts, nowMs, this.#limits);
-    if (seen.virtualServers !== undefined) this.#drains.replace(plan.drains, plan.wakeAtMs);
+    if (seen.virtualServers === undefined) this.#drains.postpone(nowMs + DRAIN_CHECK_MS);
+    else this.#drains.replace(plan.drains, plan.wakeAtMs);
     this.#canaryDueMs = nowMs + CANARY_MS;
     // one minute, give or take six seconds: many directors must not read all at once
     this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
@@ -212,7 +217,7 @@ export class Agent {
       const isAnnouncement = target.kind === 'announcement';
       if (!isAnnouncement && !failing.has(targetKey(target))) this.#book.clear(target);
     }
-    if (!isComplete) {
+    if (!this.#hasSeenAll) {
       this.#resyncSoon();
       return;
     }
@@ -227,7 +232,7 @@ export class Agent {
     this.#addDueTargets(startMs);
     const scope = this.#dirty;
     if (scope.isEmpty && this.#toAnnounce.size === 0) {
-      this.#reports.send();
+      this.#sendReports();
       return;
     }
     this.#dirty = new DirtyScope();
@@ -235,6 +240,7 @@ export class Agent {
     if (draining.length > 0) {
       const found = await this.#ports.kernel.observeVirtualServers(draining);
       if (found === undefined) {
+        this.#drains.postpone(startMs + DRAIN_CHECK_MS);
         this.#resyncSoon();
         return;
       }
@@ -252,7 +258,11 @@ export class Agent {
     for (const key of scope.virtualServers) clear({ kind: 'virtual server', key });
     for (const address of scope.addresses) clear({ kind: 'address', address });
     if (scope.sysctls) clear({ kind: 'sysctls' });
-    this.#reports.send();
+    this.#sendReports();
+  }
+
+  #sendReports(): void {
+    if (this.#hasSeenAll) this.#reports.send();
   }
 
   #updateIndex(): void {
@@ -322,7 +332,9 @@ export class Agent {
     if (this.#toAnnounce.size === 0) return [];
     const ops = [...this.#toAnnounce].flatMap((address): readonly Op[] => {
       const wanted = this.desired.addresses.get(address);
-      if (wanted !== undefined) return [{ op: 'vip.announce', ...pick(wanted) }];
+      const isBound = this.#mirror.addresses?.get(address)?.some(({ ours }) => ours) === true;
+      if (wanted !== undefined && isBound) return [{ op: 'vip.announce', ...pick(wanted) }];
+      // one that is bound later is announced then
       this.#book.clear({ kind: 'announcement', address });
       return [];
     });

@@ -18,6 +18,11 @@ export class DrainBook {
     return this.#dueMs;
   }
 
+  /** The counts could not be read. */
+  postpone(untilMs: number): void {
+    if (this.#starts.size > 0) this.#dueMs = Math.max(this.#dueMs, untilMs);
+  }
+
   /** After a round over everything. */
   replace(starts: DrainStarts, wakeAtMs: number | undefined): void {
     this.#starts = new Map(starts);
