@@ -64,7 +64,7 @@ export const ipSpecSchema = z.strictObject({
   }),
 });
 
-export const IP_PHASES = ['Active', 'Reserved', 'Held', 'Conflict', 'Failed'] as const;
+const IP_PHASES = ['Active', 'Reserved', 'Held', 'Conflict', 'Failed'] as const;
 
 export const ipStatusSchema = z
   .object({

@@ -60,7 +60,7 @@ const servicePortSchema = z.object({
 export type ServicePort = DeepReadonly<z.infer<typeof servicePortSchema>>;
 
 const ipFamily = z.enum(['IPv4', 'IPv6']);
-export const IP_FAMILY_POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const;
+const IP_FAMILY_POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const;
 
 const portStatusSchema = z.object({ port: z.number(), protocol, error: text.optional() });
 

@@ -12,7 +12,7 @@ export interface Issue {
 type ZodIssue = z.ZodError['issues'][number];
 
 /** `spec.addresses[0]` */
-export function formatPath(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')

@@ -10,7 +10,7 @@ import type { DeepReadonly } from './readonly.ts';
 export const GROUP = 'vipvs.io';
 export const API_VERSION = 'vipvs.io/v1alpha1';
 
-export const DRIVERS = ['ipvs', 'f5', 'octavia'] as const;
+const DRIVERS = ['ipvs', 'f5', 'octavia'] as const;
 /** How packets reach the real servers; docs/reference/annotations.md. */
 export const FORWARDINGS = ['nat', 'dr', 'tunnel', 'cluster-ip'] as const;
 export type Forwarding = (typeof FORWARDINGS)[number];
@@ -146,7 +146,7 @@ export const poolSpecSchema = z.strictObject({
   defaults: defaultsSchema.optional(),
 });
 
-export const POOL_PHASES = ['Active', 'Failed', 'Terminating'] as const;
+const POOL_PHASES = ['Active', 'Failed', 'Terminating'] as const;
 
 export const poolStatusSchema = z
   .object({

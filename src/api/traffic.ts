@@ -31,9 +31,9 @@ export interface TrafficPolicy {
  * come (it has none yet) until it has caught up, which floods it. docs/reference/annotations.md says more.
  */
 export const DEFAULT_SCHEDULER: Scheduler = 'rr';
-export const DEFAULT_FORWARDING: Forwarding = 'nat';
+const DEFAULT_FORWARDING: Forwarding = 'nat';
 /** kube-apiserver fills this into sessionAffinityConfig (core/v1 DefaultClientIPServiceAffinitySeconds). */
-export const CLIENT_IP_SECONDS = 10_800;
+const CLIENT_IP_SECONDS = 10_800;
 /** Long enough for most downloads, short enough that a dead node's connections do not stay for ever. */
 export const DEFAULT_DRAIN_SECONDS = 300;
 

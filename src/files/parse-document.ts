@@ -2,6 +2,7 @@
 import { isCollection, isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { ClusterObject } from '../api/cluster.ts';
 import type { DocumentText } from './documents.ts';
+import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 
 /** Something in a file that can't be used. The rest of the file goes on. */
@@ -141,7 +142,7 @@ function convert(
       case 'issues':
         for (const issue of result.issues) {
           const at = [...path, ...issue.path];
-          problems.push({ file, ...locate(at), ...objectName(raw), message: issueText(issue) });
+          problems.push({ file, ...locate(at), ...objectName(raw), message: formatIssue(issue) });
         }
     }
   }
@@ -189,14 +190,6 @@ function objectName(raw: unknown): { readonly object?: string } {
   if (kind === undefined || name === undefined) return {};
   const namespace = textField(metadata, 'namespace');
   return { object: `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` };
-}
-
-function issueText(issue: { readonly path: Path; readonly message: string }): string {
-  const path = issue.path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .replace(/^\./, '');
-  return path === '' ? issue.message : `${path}: ${issue.message}`;
 }
 
 function firstLine(text: string): string {

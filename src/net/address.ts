@@ -13,8 +13,8 @@ export class AddressError extends Error {
   override readonly name = 'AddressError';
 }
 
-export const IPV4_BITS = 32;
-export const IPV6_BITS = 128;
+const IPV4_BITS = 32;
+const IPV6_BITS = 128;
 const MAX_SHOWN = 80;
 
 /** Text of a user's value for an error message: quoted, shortened. */

@@ -26,7 +26,8 @@ const SPECIAL: readonly SpecialRange[] = [
 ];
 
 /**
- * What the address is reserved for, or undefined for one that a VIP or a real server may have. Cheap: it reads
+ * What the address is reserved for, or undefined for one that a VIP or a real server may have (Kubernetes, too,
+ * refuses these in an EndpointSlice). Cheap: it reads
  * the first characters of the canonical text, and most addresses are done after one look.
  */
 export function specialUseOf(ip: IpAddress): SpecialUse | undefined {
@@ -42,14 +43,4 @@ const MAYBE_SPECIAL_V6 = /^(::|f[ef])/;
 /** The first special use that the range touches. */
 export function specialUseIn(range: IpRange): SpecialUse | undefined {
   return SPECIAL.find((special) => rangesOverlap(special.range, range))?.use;
-}
-
-/** A VIP may be any unicast address that leaves the host. */
-export function isUsableVip(ip: IpAddress): boolean {
-  return specialUseOf(ip) === undefined;
-}
-
-/** The same rule as for VIPs: Kubernetes, too, refuses these addresses in an EndpointSlice. */
-export function isUsableRealServer(ip: IpAddress): boolean {
-  return specialUseOf(ip) === undefined;
 }

@@ -15,12 +15,7 @@ import {
   rangesOverlap,
   rangeSize,
 } from '../../../src/net/range.ts';
-import {
-  isUsableRealServer,
-  isUsableVip,
-  specialUseIn,
-  specialUseOf,
-} from '../../../src/net/special.ts';
+import { specialUseIn, specialUseOf } from '../../../src/net/special.ts';
 import { fixtureJson } from '../../fixtures/read-fixture.ts';
 
 const vectorsSchema = z.object({
@@ -137,8 +132,6 @@ for (const [text, want] of SPECIAL) {
   test(`specialUseOf: ${text} is ${want ?? 'usable'}`, () => {
     const ip = parseIp(text);
     assert.equal(specialUseOf(ip), want);
-    assert.equal(isUsableVip(ip), want === undefined);
-    assert.equal(isUsableRealServer(ip), want === undefined);
     assert.equal(specialUseIn(parseRange(text)), want);
   });
 }

@@ -1,50 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PROGRAMMED, withCondition } from '../../../src/api/conditions.ts';
 import { namespacedName } from '../../../src/api/kubernetes.ts';
 import { formatProblem, serviceRef } from '../../../src/api/problem.ts';
 import { selectorMatches } from '../../../src/api/selector.ts';
 import { serviceNamed, serviceWith } from './objects.ts';
-
-const T1 = '2026-01-01T00:00:00Z';
-const T2 = '2026-01-02T00:00:00Z';
-const base = { type: PROGRAMMED, status: 'True', reason: 'Programmed', message: '' } as const;
-const other = { ...base, type: 'example.net/Other', lastTransitionTime: T1 };
-
-const CONDITIONS = [
-  {
-    name: 'a new one comes last',
-    old: [other],
-    next: base,
-    want: [other, { ...base, lastTransitionTime: T2 }],
-  },
-  {
-    name: 'the time stays while the status stays',
-    old: [{ ...base, lastTransitionTime: T1 }, other],
-    next: { ...base, message: 'm' },
-    want: [{ ...base, message: 'm', lastTransitionTime: T1 }, other],
-  },
-  {
-    name: 'the time changes with the status',
-    old: [{ ...base, lastTransitionTime: T1 }],
-    next: { ...base, status: 'False', reason: 'KernelError' },
-    want: [{ ...base, status: 'False', reason: 'KernelError', lastTransitionTime: T2 }],
-  },
-  {
-    name: 'a missing time is filled in',
-    old: [base],
-    next: { ...base, observedGeneration: 2 },
-    want: [{ ...base, observedGeneration: 2, lastTransitionTime: T2 }],
-  },
-] as const;
-for (const { name, old, next, want } of CONDITIONS) {
-  test(`withCondition: ${name}`, () => assert.deepEqual(withCondition(old, next, T2), want));
-}
-
-test('withCondition: nothing new is the same list', () => {
-  const old = [other, { ...base, lastTransitionTime: T1 }];
-  assert.equal(withCondition(old, base, T2), old);
-});
 
 const noNamespace = serviceNamed({ name: 'web' });
 
