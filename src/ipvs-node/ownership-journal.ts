@@ -22,7 +22,7 @@ export interface RecordScope {
 }
 
 export interface OwnedRecord {
-  readonly virtualServers: Map<VirtualServerKey, VirtualServerAddress>;
+  readonly virtualServers: Set<VirtualServerKey>;
   /** By `address interface`. */
   readonly addresses: Map<string, { readonly address: IpAddress; readonly interface: string }>;
   /** Values from before the first change, by key. */
@@ -30,7 +30,7 @@ export interface OwnedRecord {
 }
 
 export function emptyRecord(): OwnedRecord {
-  return { virtualServers: new Map(), addresses: new Map(), sysctls: new Map() };
+  return { virtualServers: new Set(), addresses: new Map(), sysctls: new Map() };
 }
 
 export function headerLine(scope: RecordScope): string {
@@ -65,9 +65,8 @@ export function parseVirtualServerKey(text: string): VirtualServerAddress | unde
 
 export function applyEntry(record: OwnedRecord, sign: '+' | '-', entry: Entry): void {
   if (entry.kind === 'virtualServer') {
-    const server = parseVirtualServerKey(entry.key);
     if (sign === '-') record.virtualServers.delete(entry.key);
-    else if (server !== undefined) record.virtualServers.set(entry.key, server);
+    else record.virtualServers.add(entry.key);
     return;
   }
   const id = addressId(entry.address, entry.interface);
@@ -129,7 +128,7 @@ function applyLine(record: OwnedRecord, line: string): boolean {
 export function renderRecord(record: OwnedRecord, scope: RecordScope): string {
   let text = headerLine(scope);
   for (const [key, value] of record.sysctls) text += sysctlLine(key, value);
-  for (const key of record.virtualServers.keys()) {
+  for (const key of record.virtualServers) {
     text += entryLine('+', { kind: 'virtualServer', key });
   }
   for (const held of record.addresses.values())

@@ -25,6 +25,7 @@ import {
   entryLine,
   headerLine,
   parseRecord,
+  parseVirtualServerKey,
   renderRecord,
   sysctlLine,
   type Entry,
@@ -93,13 +94,13 @@ export class Ownership {
 
   get owned(): Owned {
     return {
-      virtualServers: new Set(this.#record.virtualServers.keys()),
+      virtualServers: new Set(this.#record.virtualServers),
       addresses: new Set([...this.#record.addresses.values()].map((held) => held.address)),
     };
   }
 
   get virtualServers(): readonly VirtualServerAddress[] {
-    return [...this.#record.virtualServers.values()];
+    return [...this.#record.virtualServers].flatMap((key) => parseVirtualServerKey(key) ?? []);
   }
 
   get addresses(): readonly { readonly address: IpAddress; readonly interface: string }[] {
@@ -157,7 +158,7 @@ export class Ownership {
     readonly address: (address: IpAddress, interfaceName: string) => boolean;
   }): void {
     const gone: Entry[] = [];
-    for (const key of this.#record.virtualServers.keys()) {
+    for (const key of this.#record.virtualServers) {
       if (!present.virtualServers(key)) gone.push({ kind: 'virtualServer', key });
     }
     for (const held of this.#record.addresses.values()) {
