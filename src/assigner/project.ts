@@ -5,6 +5,7 @@
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
 import type { Service, ServiceStatus } from '../api/kubernetes.ts';
+import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 import { API_VERSION, GROUP, type Pool } from '../api/pool.ts';
 import type { ClusterObject, Kind } from '../api/cluster.ts';
@@ -24,12 +25,9 @@ export function projectObject<K extends Kind>(
   kind: K,
   raw: unknown,
 ): Extract<ClusterObject, { kind: K }> {
-  const parsed = parseObject(raw);
-  if (parsed.kind === 'issues') {
-    throw new Error(
-      parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-    );
-  }
+  // the API server has refused or pruned what its CRD does not know: what is left is from a newer CRD
+  const parsed = parseObject(raw, { unknownFields: 'drop' });
+  if (parsed.kind === 'issues') throw new Error(parsed.issues.map(formatIssue).join('; '));
   if (parsed.kind === 'ignored' || !isKind(kind, parsed.object)) {
     throw new Error(`not a ${kind} of a version that this program knows`);
   }
