@@ -44,7 +44,7 @@ const LOW = LITTLE ? 0 : 1;
 const HIGH = 1 - LOW;
 
 export const AF_INET = 2;
-export const AF_INET6 = 10;
+const AF_INET6 = 10;
 
 export function afOf(family: Family): number {
   return family === 4 ? AF_INET : AF_INET6;

@@ -32,7 +32,7 @@ export interface KernelService {
   readonly key: ServiceKey;
   /** `none` where it has no scheduler. */
   readonly scheduler: string;
-  /** IP_VS_SVC_F_*; see SERVICE_FLAGS. */
+  /** IP_VS_SVC_F_*: 1 persistent, 2 hashed, 4 one-packet, 8, 16 and 32 the scheduler's. */
   readonly flags: number;
   readonly persistenceSeconds: number;
   /** IPv4: the mask as number, 0xffffffff; IPv6: the prefix length. */
@@ -42,7 +42,7 @@ export interface KernelService {
 }
 
 /** linux/ip_vs.h IP_VS_SVC_F_*. `hashed` is the kernel's own and always set in a dump. */
-export const SERVICE_FLAGS = {
+const SERVICE_FLAGS = {
   persistent: 0x1,
   hashed: 0x2,
   onePacket: 0x4,
