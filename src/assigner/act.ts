@@ -27,7 +27,7 @@ export interface ActorPorts extends Omit<ObjectPorts, 'own'> {
 }
 
 /** Writes under way at once: more only make the API server's answers slower (docs/limits.md). */
-const CONCURRENCY_MAX = 32;
+export const CONCURRENCY_MAX = 32;
 /** With more decisions than this waiting nothing new is decided: an object that changes again is decided once. */
 const QUEUE_MAX = 1000;
 /** A lease that is not renewed in time is lost soon after; until that is known, decisions wait. */

@@ -2,7 +2,13 @@
 // their caches warm; only the holder of the Lease decides.
 // Invariants: nothing is decided before every cache has listed once; losing the Lease stops all writes and ends the
 // process; a steady state writes nothing and lists nothing.
-import { ClusterStore, keyOf, type ClusterObject, type Kind } from '../api/cluster.ts';
+import {
+  ClusterStore,
+  keyOf,
+  type ClusterObject,
+  type ClusterView,
+  type Kind,
+} from '../api/cluster.ts';
 import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
@@ -16,7 +22,7 @@ import { Loop } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { PoolUse, PoolWriter } from './act-pools.ts';
 import { WriteProblems } from './act-problems.ts';
-import { Actor } from './act.ts';
+import { Actor, CONCURRENCY_MAX } from './act.ts';
 import { Assigner } from './assigner.ts';
 import type { AssignerConfig, EventNote } from './decision.ts';
 import { IPS, POOLS, projectIp, projectObject, projectPool, projectService } from './project.ts';
@@ -43,6 +49,8 @@ export interface AssignerPorts {
   readonly metrics: Metrics;
 }
 
+/** All writes at once, and never in their queue: the Lease, the Events, the Pools. */
+export const CALL_CONNECTIONS = CONCURRENCY_MAX + 4;
 export const LEASE_NAME = 'vipvs-assigner';
 
 export class AssignerProgram {
@@ -91,6 +99,10 @@ export class AssignerProgram {
   /** Writes of addresses and Services sent so far. */
   get writes(): number {
     return this.#actor?.writes ?? 0;
+  }
+
+  get store(): ClusterView {
+    return this.#store;
   }
 
   /** What the caches are made of, for metrics and tests. */

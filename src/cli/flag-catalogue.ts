@@ -68,6 +68,26 @@ export const runDirFlag = valueFlag(
   parseNonEmpty,
 );
 
+export const kubeconfigFlag = optionalFlag(
+  {
+    flags: '--kubeconfig <file>',
+    description:
+      'kubeconfig (default: the ServiceAccount of the Pod, then $KUBECONFIG, then ~/.kube/config)',
+    complete: 'files',
+  },
+  'a file',
+  parseNonEmpty,
+);
+
+export const contextFlag = optionalFlag(
+  {
+    flags: '--context <name>',
+    description: 'context of the kubeconfig (default: its current one)',
+  },
+  'the name of a context',
+  parseNonEmpty,
+);
+
 export const listenFlag = valueFlag(
   {
     flags: '--listen <address>',

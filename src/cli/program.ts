@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./standalone.ts')).standaloneCommand,
   },
   {
+    name: 'assigner',
+    summary: 'give Services of a Kubernetes cluster their addresses',
+    load: async () => (await import('./assigner.ts')).assignerCommand,
+  },
+  {
     name: 'status',
     summary: 'show the Pools, addresses and Services of the standalone process',
     load: async () => (await import('./status.ts')).statusCommand,
@@ -56,7 +61,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'import',
-    summary: 'turn the objects of other load balancers into ours, addresses in use staying the same',
+    summary:
+      'turn the objects of other load balancers into ours, addresses in use staying the same',
     load: async () => (await import('./import.ts')).importCommand,
   },
   {

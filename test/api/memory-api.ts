@@ -73,7 +73,8 @@ export class MemoryApi implements ApiClient {
   }
 
   #do(call: Call): unknown {
-    const { method, path } = call;
+    const { method } = call;
+    const path = call.path.replace(/\/status$/, '');
     const body = isObject(call.body) ? call.body : {};
     if (method === 'POST') return this.#create(path, body);
     const current = this.objects.get(path);
@@ -92,10 +93,7 @@ export class MemoryApi implements ApiClient {
       this.remove(path);
       return {};
     }
-    this.put(
-      path,
-      method === 'PATCH' ? { ...current, ...body, metadata: current['metadata'] } : body,
-    );
+    this.put(path, method === 'PATCH' ? merged(current, body) : body);
     return this.objects.get(path);
   }
 
@@ -142,8 +140,19 @@ export class MemoryApi implements ApiClient {
   }
 }
 
+/** RFC 7396 */
+function merged(target: JsonObject, patch: JsonObject): JsonObject {
+  const result = new Map(Object.entries(target));
+  for (const [name, value] of Object.entries(patch)) {
+    const old = result.get(name);
+    if (value === null) result.delete(name);
+    else result.set(name, isObject(value) ? merged(isObject(old) ? old : {}, value) : value);
+  }
+  return Object.fromEntries(result);
+}
+
 function isCollection(path: string): boolean {
-  return /\/(services|leases|events)$/.test(path);
+  return /\/(services|leases|events|ips|pools)$/.test(path);
 }
 
 function refused(call: Pick<Call, 'method' | 'path'>, code: number, reason: string): ApiError {
