@@ -4,7 +4,7 @@
 import type { Action } from '../assigner/decision.ts';
 import { ClusterStore, type ClusterObject, type Kind } from '../api/cluster.ts';
 import type { IP } from '../api/ip.ts';
-import type { Condition, Node, Service, ServiceStatus } from '../api/kubernetes.ts';
+import type { Condition, Node, ObjectMeta, Service, ServiceStatus } from '../api/kubernetes.ts';
 import type { Pool, PoolStatus } from '../api/pool.ts';
 import type { SourceChange } from '../files/file-index.ts';
 import type { State } from '../files/state.ts';
@@ -93,7 +93,8 @@ export class StandaloneObjects {
     if (sameCondition(old, condition)) return false;
     const others = conditions.filter((each) => each.type !== type);
     const next = condition === undefined ? [] : [{ type, ...withSteadyTime(condition, old) }];
-    this.store.set({ ...service, status: { ...service.status, conditions: [...others, ...next] } });
+    // concat makes an array of just the length; spreading leaves room for 16 more, in every Service
+    this.store.set({ ...service, status: { ...service.status, conditions: others.concat(next) } });
     return true;
   }
 
@@ -155,7 +156,7 @@ export class StandaloneObjects {
     const since = current?.metadata.creationTimestamp ?? remembered?.firstSeen ?? seenAt;
     return {
       ...manifest,
-      metadata: { creationTimestamp: since, ...manifest.metadata },
+      metadata: withCreationTime(manifest.metadata, since),
       ...(status === undefined ? {} : { status }),
     };
   }
@@ -168,7 +169,7 @@ export class StandaloneObjects {
     const since = current?.metadata.creationTimestamp ?? remembered?.firstSeen ?? seenAt;
     return {
       ...manifest,
-      metadata: { creationTimestamp: since, ...manifest.metadata },
+      metadata: withCreationTime(manifest.metadata, since),
       ...(status === undefined ? {} : { status }),
     };
   }
@@ -186,6 +187,12 @@ export class StandaloneObjects {
     if (claims === undefined || claims.length === 0) this.store.delete('IP', key);
     else this.store.set({ ...ip, spec: { address, poolName, retain: false, claims } });
   }
+}
+
+function withCreationTime(metadata: ObjectMeta, since: string): ObjectMeta {
+  return metadata.creationTimestamp === undefined
+    ? { ...metadata, creationTimestamp: since }
+    : metadata;
 }
 
 function sameCondition(old: Condition | undefined, now: NewCondition | undefined): boolean {

@@ -2,7 +2,7 @@
 // What is left out means nothing: conditions that are the default, and the annotation in which kubectl keeps a copy
 // of the whole manifest. Invariant: nothing that is kept refers to the text it was read from.
 import type { ClusterObject } from '../api/cluster.ts';
-import type { Endpoint, EndpointSlice, ObjectMeta } from '../api/kubernetes.ts';
+import type { Endpoint, EndpointSlice, ObjectMeta, Service } from '../api/kubernetes.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -18,7 +18,14 @@ export class Compactor {
   compact(object: ClusterObject): ClusterObject {
     // JSON.parse can't know that it gives back the type of what was put in
     const copy = JSON.parse(JSON.stringify(this.#slim(object))) as ClusterObject;
-    return copy.kind === 'EndpointSlice' ? this.#share(copy) : copy;
+    switch (copy.kind) {
+      case 'EndpointSlice':
+        return this.#shareSlice(copy);
+      case 'Service':
+        return this.#shareService(copy);
+      default:
+        return copy; // few
+    }
   }
 
   #slim(object: ClusterObject): ClusterObject {
@@ -27,7 +34,21 @@ export class Compactor {
     return { ...object, metadata, endpoints: object.endpoints.map(withoutDefaults) };
   }
 
-  #share(slice: EndpointSlice): EndpointSlice {
+  #shareService(service: Service): Service {
+    const { type, loadBalancerClass } = service.spec;
+    return {
+      ...service,
+      spec: {
+        ...service.spec,
+        ...(type === undefined ? {} : { type: this.#sharedText(type) }),
+        ...(loadBalancerClass === undefined
+          ? {}
+          : { loadBalancerClass: this.#sharedText(loadBalancerClass) }),
+      },
+    };
+  }
+
+  #shareSlice(slice: EndpointSlice): EndpointSlice {
     const endpoints = slice.endpoints.map(({ addresses, conditions, nodeName }): Endpoint => {
       const shared = conditions === undefined ? undefined : this.#sharedConditions(conditions);
       const name = nodeName === undefined ? undefined : this.#sharedText(nodeName);
@@ -36,7 +57,8 @@ export class Compactor {
       if (name === undefined) return { addresses, conditions: shared };
       return { addresses, conditions: shared, nodeName: name };
     });
-    return { ...slice, endpoints };
+    // literals: one string each for all slices
+    return { ...slice, apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', endpoints };
   }
 
   #sharedText(text: string): string {

@@ -61,7 +61,7 @@ export type VirtualServerKey = string & { readonly [vsKey]: true };
 export type RealServerKey = string & { readonly [rsKey]: true };
 
 export function formatEndpoint(address: IpAddress, port: number): string {
-  return familyOf(address) === 6 ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+  return [familyOf(address) === 6 ? `[${address}]` : address, port].join(':');
 }
 
 export function virtualServerKey(server: VirtualServerAddress): VirtualServerKey {

@@ -1,0 +1,21 @@
+// Gives memory back to the system after a lot of work. V8 keeps the pages of a heap that was once large; a load
+// balancer reads 20,000 manifests once and then does next to nothing for weeks.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/**
+ * For processes that live long: a young generation that does not grow. Parsing 20,000 manifests then peaks at 140 MB
+ * instead of 280, in the same time (docs/limits.md). To be called before the work begins.
+ */
+export function preferLittleMemory(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+/** Collects all garbage and frees empty pages: 0.1 s for a heap of 100 MB, so only when there is nothing to do. */
+export function releaseMemory(): void {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect !== 'function') return;
+  // last-resort: compacts, and frees pooled pages as well
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
