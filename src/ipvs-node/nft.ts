@@ -82,9 +82,19 @@ export class NftFirewall {
   async change(changes: readonly FirewallChange[]): Promise<readonly OpResult[]> {
     if (changes.length === 0) return [];
     if (this.#table === 'unknown') await this.observe();
+    if (this.#absence !== undefined) {
+      const failed = failure({ ...NO_REASON, errno: 'EOPNOTSUPP', message: this.#absence.reason });
+      return changes.map(() => failed);
+    }
     const layout = this.#table === 'other' ? LAYOUT_SCRIPT : '';
     const whole = await this.#transaction(layout + renderChanges(changes));
     if (whole === 'done') return changes.map(() => ({ ok: true }));
+    if (layout === '' && whole.some(isMissingTable)) {
+      // somebody deleted it: every change would fail, and nft takes half a minute to say so 10,000 times
+      this.#table = 'unknown';
+      const failed = failure({ ...NO_REASON, errno: 'ENOENT', message: 'the table is gone' });
+      return changes.map(() => failed);
+    }
     return this.#withoutRefused(layout, changes, whole);
   }
 
@@ -162,6 +172,11 @@ export class NftFirewall {
         return 'done';
     }
   }
+}
+
+/** The kernel's own ENOENT is about an element; nft's, from before the transaction, about the table or a set. */
+function isMissingTable(error: NftError): boolean {
+  return error.errno === 'ENOENT' && !error.message.includes('process rule');
 }
 
 function failure(error: NftError): OpResult {

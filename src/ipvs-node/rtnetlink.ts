@@ -34,7 +34,7 @@ const MONITOR_CHECK_EVERY = 64;
  * waits for room).
  */
 const MOST_PER_BATCH = 128;
-const LEAST_PER_BATCH = 8;
+const LEAST_PER_BATCH = 4;
 /**
  * The kernel works inside send(), so a batch stalls the event loop. Deleting one of 5,000 IPv6 addresses takes it 3 ms
  * (measured): batches shrink while they take longer than this.

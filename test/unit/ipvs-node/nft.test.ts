@@ -110,13 +110,25 @@ test('a reason that is common to all is the answer of each', async () => {
     lost.map((result) => (result.ok ? 'ok' : result.errno)),
     ['unknown', 'unknown'],
   );
-  const missing = await new NftFirewall(
-    scripted({ kind: 'missing' }, { kind: 'missing' }, { kind: 'missing' }).run,
-  ).change([VIP]);
+  const missing = await new NftFirewall(scripted({ kind: 'missing' }).run).change([VIP]);
   assert.deepEqual(missing, [
     { ok: false, errno: 'EOPNOTSUPP', message: 'nft: the program nft is not installed' },
   ]);
   assert.deepEqual(await new NftFirewall(scripted().run).change([]), []);
+});
+
+test('a table that somebody deleted is one answer for all, and the next change looks again', async () => {
+  const gone = refused('/dev/stdin:1:20-24: Error: No such file or directory\n');
+  const { run, asked } = scripted(NOT_THERE, OK, OK, gone, NOT_THERE, OK, OK);
+  const firewall = new NftFirewall(run);
+  await firewall.change([VIP]);
+  const results = await firewall.change([VIP, OTHER]);
+  assert.deepEqual(
+    results.map((result) => (result.ok ? 'ok' : result.errno)),
+    ['ENOENT', 'ENOENT'],
+  );
+  assert.deepEqual(await firewall.change([VIP]), [{ ok: true }]);
+  assert.ok(asked.at(-1)?.startsWith(LAYOUT_SCRIPT));
 });
 
 test('remove deletes a table that is there, and only says so where it is not', async () => {
