@@ -53,7 +53,9 @@ export class FreeSpace {
   /** The first free address in declared order. */
   first(): bigint | undefined {
     const place = (this.#runs.get(0n) ?? -1n) + 1n;
-    return place < this.#end ? this.#addressAt(place) : undefined;
+    const segment = this.#segments[lastIndex(this.#segments, (each) => each.place <= place)];
+    if (segment === undefined || place >= this.#end) return undefined;
+    return segment.first + (place - segment.place);
   }
 
   /** The address's place in declared order; undefined where the Pool does not hold it or excludes it. */
@@ -62,11 +64,6 @@ export class FreeSpace {
     if (segment === undefined || address > segment.last) return undefined;
     if (nextInRange(this.#space, segment, address) !== address) return undefined;
     return segment.place + (address - segment.first);
-  }
-
-  isFree(address: bigint): boolean {
-    const place = this.placeOf(address);
-    return place !== undefined && this.#runAt(place) === undefined;
   }
 
   /** Takes a free address. Answers false, and changes nothing, where it is not free or not of this Pool. */
@@ -116,11 +113,6 @@ export class FreeSpace {
       if (next !== undefined) return segment.place + (next - segment.first);
     }
     return this.#end;
-  }
-
-  #addressAt(place: bigint): bigint | undefined {
-    const segment = this.#segments[lastIndex(this.#segments, (each) => each.place <= place)];
-    return segment === undefined ? undefined : segment.first + (place - segment.place);
   }
 }
 

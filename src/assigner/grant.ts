@@ -18,6 +18,8 @@ export interface Pick {
   readonly family: Family;
   /** Undefined: no Pool holds the address any more, and it is kept. */
   readonly pool: PoolEntry | undefined;
+  /** Name of the Pool that the address counts for. */
+  readonly poolName: string;
 }
 
 export type Attempt =
@@ -76,10 +78,12 @@ export function grantFromPool(
 ): Attempt {
   const picks = [...granted];
   const refused: Refusal[] = [];
-  const { mode } = petition.wanted;
+  const { mode, families } = petition.wanted;
   let fresh = granted.filter((pick) => isUncounted(petition, pick.address)).length;
-  const keepsOne = petition.held.some((held) => staysIn(held, entry));
-  for (const family of petition.wanted.families) {
+  const keepsOne = petition.held.some(
+    (held) => families.includes(held.family) && staysIn(held, entry),
+  );
+  for (const family of families) {
     if (picks.some((pick) => pick.family === family)) continue;
     if (mode === 'one' && picks.length > 0) break;
     const held = petition.held.find((each) => each.family === family && staysIn(each, entry));
@@ -87,7 +91,7 @@ export function grantFromPool(
     const found = held ?? pickNew(petition, entry, family, fresh, automatic);
     if ('reason' in found) refused.push(found);
     else {
-      picks.push({ address: found.address, family, pool: found.pool });
+      picks.push(found);
       if (isUncounted(petition, found.address)) fresh++;
     }
   }
@@ -130,15 +134,14 @@ function waitingFor(
 
 /** Whether the address, once written, is one more for the namespace: also one that only the status shows. */
 function isUncounted({ view, namespace }: Petition, address: IpAddress): boolean {
-  const claims = view.ledger.record(address)?.claims ?? [];
-  return claims.every((claim) => claim.namespace !== namespace);
+  return view.ledger.claimsOn(address).every((claim) => claim.namespace !== namespace);
 }
 
 /** A new holder under the key, or consent of one that is there. */
 function sharingWaits({ view: { ledger } }: Petition, sharingKey: string): readonly WaitKey[] {
   const waits: WaitKey[] = [`sharing:${sharingKey}`];
   for (const address of ledger.sharedUnder(sharingKey)) {
-    for (const claim of ledger.record(address)?.claims ?? []) {
+    for (const claim of ledger.claimsOn(address)) {
       waits.push(`service:${claim.namespace}/${claim.name}`);
     }
   }
@@ -180,7 +183,14 @@ function pickNew(
       waits: [],
     };
   }
-  return limitRefusal(petition, entry, address, fresh) ?? { address, family, pool: entry };
+  return (
+    limitRefusal(petition, entry, address, fresh) ?? {
+      address,
+      family,
+      pool: entry,
+      poolName: entry.name,
+    }
+  );
 }
 
 function sharedAddress(
@@ -243,15 +253,16 @@ function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): At
   }
   const [first] = picks;
   if (first === undefined || refusals.length > 0) return { ok: false, refusals };
-  const entry = first.pool;
-  const stranger = picks.find((pick) => pick.pool !== entry);
+  const stranger = picks.find((pick) => pick.poolName !== first.poolName);
   if (stranger !== undefined) {
     const message =
-      `${first.address} is in Pool ${entry?.name ?? ''} and ${stranger.address} in Pool ` +
-      `${stranger.pool?.name ?? ''}; all addresses of a Service come from one Pool`;
+      `${first.address} is in Pool ${first.poolName} and ${stranger.address} in Pool ` +
+      `${stranger.poolName}; all addresses of a Service come from one Pool`;
     return { ok: false, refusals: [{ reason: 'AddressNotInPool', message, waits: [] }] };
   }
-  if (entry === undefined) return { ok: true, picks, missing: [] };
+  const entry = petition.view.ledger.pools.get(first.poolName);
+  // the Pool is gone, so all that is asked for is held: whatever else is held stays with it
+  if (entry === undefined) return { ok: true, picks: petition.held, missing: [] };
   return grantFromPool(petition, entry, picks, false);
 }
 
@@ -279,20 +290,25 @@ function grantAddress(petition: Petition, address: IpAddress, fresh: number): Pi
   const family = familyOf(address);
   const entry = view.ledger.pools.poolOf(address);
   const held = petition.held.find((each) => each.address === address);
-  if (entry === undefined) {
-    // held, and its Pool was edited away: asking for it is no reason to lose it
-    if (held !== undefined) return held;
-    return { reason: 'AddressNotInPool', message: whyInNoPool(petition, address), waits: [] };
-  }
-  if (request.pool !== undefined && request.pool !== entry.name) {
-    const message = `${address} is in Pool ${entry.name}, but the Service asks for Pool ${request.pool}`;
+  const poolName = held?.poolName ?? entry?.name;
+  if (poolName !== undefined && request.pool !== undefined && request.pool !== poolName) {
+    const message = `${address} is of Pool ${poolName}, but the Service asks for Pool ${request.pool}`;
     return { reason: 'ConflictingRequest', message, waits: [] };
   }
-  if (held !== undefined) return { address, family, pool: entry };
+  // also where its Pool was edited away: asking for it is no reason to lose it
+  if (held !== undefined) return held;
+  if (entry === undefined) {
+    return { reason: 'AddressNotInPool', message: whyInNoPool(petition, address), waits: [] };
+  }
   return (
     poolRefusal(petition, entry, false) ??
     addressRefusal(petition, entry, address) ??
-    limitRefusal(petition, entry, address, fresh) ?? { address, family, pool: entry }
+    limitRefusal(petition, entry, address, fresh) ?? {
+      address,
+      family,
+      pool: entry,
+      poolName: entry.name,
+    }
   );
 }
 

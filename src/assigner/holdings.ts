@@ -6,8 +6,7 @@ import { resolveRequest } from '../api/request.ts';
 import { compareIp, familyOf, tryParseIp, type Family, type IpAddress } from '../net/address.ts';
 import type { AssignerView } from './decision.ts';
 import { wantedFamilies } from './families.ts';
-import { claimOf } from './ip-object.ts';
-import { nowIn, portsOf, type Held, type Petition } from './petition.ts';
+import { portsOf, type Held, type Petition } from './petition.ts';
 import { addressRefusal } from './rules.ts';
 
 export function petitionOf(service: Service, key: string, view: AssignerView): Petition {
@@ -38,19 +37,12 @@ export function petitionOf(service: Service, key: string, view: AssignerView): P
   return { ...petition, wanted, held: all };
 }
 
-/** A claim of a Service that was deleted and made again under the same name is not this Service's. */
-export function isStale(claimUid: string | undefined, service: Service): boolean {
-  const { uid } = service.metadata;
-  return claimUid !== undefined && uid !== undefined && claimUid !== uid;
-}
-
-function claimed({ key, service, view }: Petition): readonly Held[] {
+function claimed({ key, view }: Petition): readonly Held[] {
   const held: Held[] = [];
-  for (const address of view.ledger.addressesOf(key)) {
-    const record = view.ledger.record(address);
-    if (record === undefined || isStale(claimOf(record.claims, key)?.uid, service)) continue;
+  for (const { address, ip } of view.ledger.recordsOf(key)) {
     const pool = view.ledger.pools.poolOf(address);
-    held.push({ address, family: familyOf(address), pool, poolName: record.ip.spec.poolName });
+    const poolName = pool?.name ?? ip.spec.poolName;
+    held.push({ address, family: familyOf(address), pool, poolName });
   }
   return held;
 }
@@ -95,7 +87,7 @@ function isBetter(petition: Petition, a: Held, b: Held): boolean {
 
 function worth({ request }: Petition, held: Held): number {
   const isAsked = request.addresses.includes(held.address);
-  const isOfPool = request.pool !== undefined && request.pool === nowIn(held);
+  const isOfPool = request.pool !== undefined && request.pool === held.poolName;
   return (isAsked ? 4 : 0) + (isOfPool ? 2 : 0) + (held.pool === undefined ? 0 : 1);
 }
 

@@ -20,7 +20,6 @@ const NO_CLAIMS: readonly IpService[] = [];
 function compareClaims(a: IpService, b: IpService): number {
   const left = namespacedName(a);
   const right = namespacedName(b);
-  if (left === right) return 0;
   return left < right ? -1 : 1;
 }
 
@@ -76,28 +75,32 @@ export interface IpSurroundings {
 
 /** The status that the object should show, or `gone`: nobody holds it and nothing keeps it. */
 export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
-  const services = claimsOf(ip);
   const { poolName } = ip.spec;
-  if (around.node !== undefined && (services.length > 0 || isKept(ip))) {
-    const reason = `node ${around.node} has this address itself`;
-    return { phase: 'Conflict', ...(services.length === 0 ? {} : { services }), reason };
-  }
-  const lost =
-    around.pool === undefined ? `Pool ${poolName} does not hold this address` : undefined;
-  if (services.length > 0) {
-    return { phase: 'Active', services, ...(lost === undefined ? {} : { reason: lost }) };
-  }
+  const { pool, node } = around;
+  if (claimsOf(ip).length > 0) return claimedStatus(ip, around);
+  if (node !== undefined && isKept(ip)) return { phase: 'Conflict', reason: nodeText(node) };
   const hold = holdOf(ip, around);
   if (hold !== undefined) return { phase: 'Held', ...hold };
   if (!isKept(ip)) return 'gone';
-  if (lost !== undefined) return { phase: 'Failed', reason: lost };
-  if (around.pool !== poolName) {
-    return {
-      phase: 'Failed',
-      reason: `this address is in Pool ${around.pool ?? ''}, not ${poolName}`,
-    };
-  }
-  return { phase: 'Reserved', reason: reserveReason(ip) };
+  if (pool === undefined) return { phase: 'Failed', reason: lostText(poolName) };
+  if (pool === poolName) return { phase: 'Reserved', reason: reserveReason(ip) };
+  return { phase: 'Failed', reason: `this address is in Pool ${pool}, not ${poolName}` };
+}
+
+/** The status of an object that has a holder. */
+export function claimedStatus(ip: IP, { pool, node }: IpSurroundings): IpStatus {
+  const services = claimsOf(ip);
+  if (node !== undefined) return { phase: 'Conflict', services, reason: nodeText(node) };
+  if (pool !== undefined) return { phase: 'Active', services };
+  return { phase: 'Active', services, reason: lostText(ip.spec.poolName) };
+}
+
+function nodeText(node: string): string {
+  return `node ${node} has this address itself`;
+}
+
+function lostText(pool: string): string {
+  return `Pool ${pool} does not hold this address`;
 }
 
 /** An object that nobody ever claimed was made by a user, to keep the address out of use. */
@@ -138,7 +141,7 @@ function holdOf(ip: IP, around: IpSurroundings): Hold {
   const reason = last === undefined ? 'held' : `held back; Service ${last} had it last`;
   const holdSeconds = ip.spec.holdSeconds ?? around.holdSeconds;
   const untilMs = holdEndMs(ip);
-  if (untilMs !== undefined && heldUntil !== undefined) {
+  if (heldUntil !== undefined && untilMs !== undefined) {
     if (around.nowMs !== undefined && untilMs <= around.nowMs) return undefined;
     return { heldUntil, reason };
   }

@@ -55,13 +55,21 @@ export class Ledger {
     return this.#records.get(address);
   }
 
-  records(): IterableIterator<IpRecord> {
-    return this.#records.values();
-  }
-
   /** Addresses that the Service (`namespace/name`) has a claim on. */
   addressesOf(service: string): readonly IpAddress[] {
     return this.#byService.get(service) ?? NO_ADDRESSES;
+  }
+
+  /** The same with their holders. */
+  recordsOf(service: string): readonly IpRecord[] {
+    return this.addressesOf(service)
+      .map((address) => this.#records.get(address))
+      .filter((record) => record !== undefined);
+  }
+
+  /** Who holds the address. */
+  claimsOn(address: IpAddress): readonly IpService[] {
+    return this.#records.get(address)?.claims ?? NO_CLAIMS;
   }
 
   services(): IterableIterator<string> {
@@ -253,6 +261,7 @@ export class Ledger {
 }
 
 const NO_ADDRESSES: readonly IpAddress[] = [];
+const NO_CLAIMS: readonly IpService[] = [];
 
 function countKey(pool: string, namespace: string): string {
   return `${pool} ${namespace}`;

@@ -4,7 +4,7 @@ import { shownCount } from '../api/pool-space.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { compareIp, ipOfObjectName, type IpAddress } from '../net/address.ts';
 import type { Action, AssignerView, Decision, EventNote } from './decision.ts';
-import { ipStatus, sameIpStatus, type IpSurroundings } from './ip-object.ts';
+import { claimedStatus, ipStatus, sameIpStatus, type IpSurroundings } from './ip-object.ts';
 import type { Ledger } from './ledger.ts';
 import type { PoolEntry } from './pool-table.ts';
 
@@ -19,8 +19,7 @@ function surroundings(address: IpAddress, view: AssignerView): IpSurroundings {
 
 /** The object with the status that it should show. It must have a holder. */
 export function withStatus(ip: IP, address: IpAddress, view: AssignerView): IP {
-  const status = ipStatus(ip, surroundings(address, view));
-  return status === 'gone' ? ip : { ...ip, status };
+  return { ...ip, status: claimedStatus(ip, surroundings(address, view)) };
 }
 
 /** The write that an IP without the given holder needs: it stays in another phase, or goes. */
@@ -48,10 +47,8 @@ export function decideIp(name: string, view: AssignerView): Action | undefined {
 
 /** The status that a Pool should show. */
 export function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
-  const { pool, space, failure } = entry;
-  if (space === undefined || failure !== undefined) {
-    return { phase: 'Failed', reason: failure?.message ?? '' };
-  }
+  const { pool, failure } = entry;
+  if (failure !== undefined) return { phase: 'Failed', reason: failure.message };
   const { capacity } = entry;
   let occupied = 0;
   for (const free of entry.free.values()) occupied += free.occupied;
@@ -103,9 +100,9 @@ export function decidePool(
 
 function poolEvent(entry: PoolEntry, status: PoolStatus, ledger: Ledger): EventNote {
   const regarding = { kind: 'Pool', name: entry.name } as const;
-  const note = status.reason ?? `hands out ${status.capacity ?? 0} addresses`;
-  if (status.phase === 'Failed') {
-    return { regarding, type: 'Warning', reason: entry.failure?.reason ?? 'InvalidPool', note };
+  const note = status.reason ?? `hands out ${shownCount(entry.capacity)} addresses`;
+  if (entry.failure !== undefined) {
+    return { regarding, type: 'Warning', reason: entry.failure.reason, note };
   }
   if (status.phase === 'Terminating') {
     return { regarding, type: 'Normal', reason: 'Terminating', note };

@@ -24,18 +24,13 @@ export interface Held {
   readonly family: Family;
   /** The Pool that holds the address now. */
   readonly pool: PoolEntry | undefined;
-  /** The Pool that held it when it was given. */
+  /** Name of the Pool that the address counts for: that one, or the one that it was given from. */
   readonly poolName: string;
 }
 
 /** Whether addresses that the Pool holds no more may be taken from their Services. */
 export function letsGo(entry: PoolEntry): boolean {
   return entry.space !== undefined && entry.pool.metadata.annotations?.[ALLOW_RENUMBER] === 'true';
-}
-
-/** The Pool that the address counts for. */
-export function nowIn(held: Held): string {
-  return held.pool?.name ?? held.poolName;
 }
 
 export interface Petition {

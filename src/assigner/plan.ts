@@ -8,7 +8,7 @@ import { namespacedName, type Service } from '../api/kubernetes.ts';
 import { serviceRef } from '../api/problem.ts';
 import type { Reason } from '../api/reasons.ts';
 import { describeSources } from '../api/request.ts';
-import { familyOf, type Family, type IpAddress } from '../net/address.ts';
+import { familyOf, type Family } from '../net/address.ts';
 import {
   NOTHING,
   type Action,
@@ -24,7 +24,6 @@ import {
   letsGo,
   type Held,
   formatPort,
-  nowIn,
   samePort,
   type Petition,
   type Ports,
@@ -161,10 +160,10 @@ function reattempt(petition: Petition): Attempt {
 function isSatisfied({ request, held }: Petition): boolean {
   const asked = request.addresses.map((address) => held.find((each) => each.address === address));
   const [first] = asked;
-  const pool = request.pool ?? (first === undefined ? undefined : nowIn(first));
+  const pool = request.pool ?? first?.poolName;
   return (
     asked.every((each) => each !== undefined) &&
-    (pool === undefined || held.every((each) => nowIn(each) === pool))
+    (pool === undefined || held.every((each) => each.poolName === pool))
   );
 }
 
@@ -189,7 +188,7 @@ function writeDown(petition: Petition, settlement: Settlement): Decision {
     served.push({ address: pick.address, refused: written.refused });
     notes.push(...written.notes);
     waits.push(...written.waits);
-    if (pick.pool === undefined) notes.unshift(outsideNote(petition, pick.address));
+    if (pick.pool === undefined) notes.unshift(outsideNote(petition, pick));
   }
   const [first] = notes;
   const outcome = {
@@ -289,12 +288,10 @@ function claimAction(
   claim: IpService,
   view: AssignerView,
 ): Action | undefined {
-  const { address, pool } = pick;
+  const { address, poolName } = pick;
   if (ip === undefined) {
-    const made = newIp(address, pool?.name ?? '', claim);
-    return { do: 'ip.create', ip: withStatus(made, address, view) };
+    return { do: 'ip.create', ip: withStatus(newIp(address, poolName, claim), address, view) };
   }
-  const poolName = pool?.name ?? ip.spec.poolName;
   if (ip.spec.poolName === poolName && sameClaim(mine, claim)) return undefined;
   return { do: 'ip.update', ip: withStatus(withClaim(ip, poolName, claim), address, view) };
 }
@@ -337,15 +334,14 @@ function sharingKeyOf(
   return request.sharingKey;
 }
 
-function outsideNote(petition: Petition, address: IpAddress): Note {
+function outsideNote(petition: Petition, { address, poolName }: Pick): Note {
   const { ledger } = petition.view;
   const { pools } = ledger;
-  const name = ledger.record(address)?.ip.spec.poolName ?? '';
-  const entry = pools.get(name);
+  const entry = pools.get(poolName);
   const exclusion = pools.exclusion(address);
-  let why = `Pool ${name} does not hold ${address} any more`;
-  if (entry === undefined) why = `Pool ${name} does not exist`;
-  else if (entry.failure !== undefined) why = `Pool ${name} failed: ${entry.failure.message}`;
+  let why = `Pool ${poolName} does not hold ${address} any more`;
+  if (entry === undefined) why = `Pool ${poolName} does not exist`;
+  else if (entry.failure !== undefined) why = `Pool ${poolName} failed: ${entry.failure.message}`;
   else if (exclusion !== undefined)
     why = `Pool ${exclusion.pool} leaves ${address} out: ${exclusion.why}`;
   const hint =

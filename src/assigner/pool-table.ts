@@ -45,9 +45,7 @@ export class PoolTable {
       resolved.problems.filter((problem) => problem.isWarning === true),
       (problem) => problem.object.name,
     );
-    for (const name of [...pools.keys()].sort()) {
-      const pool = pools.get(name);
-      if (pool === undefined) continue;
+    for (const [name, pool] of [...pools].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const space = valid.get(name);
       const failure = resolved.failed.get(name)?.find((problem) => problem.isWarning !== true);
       const capacity = space === undefined ? 0n : capacityOf(space);

@@ -1,5 +1,6 @@
 // Gives addresses back: of Services that are gone, made anew, or not ours any more. Pure.
-import type { Service } from '../api/kubernetes.ts';
+import type { IpService } from '../api/ip.ts';
+import { namespacedName, type Service } from '../api/kubernetes.ts';
 import { serviceRef } from '../api/problem.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
 import {
@@ -9,8 +10,7 @@ import {
   type AssignerView,
   type Decision,
 } from './decision.ts';
-import { isStale } from './holdings.ts';
-import { claimOf, withoutClaim } from './ip-object.ts';
+import { withoutClaim } from './ip-object.ts';
 import { writeReleased } from './objects.ts';
 import { cleanedStatus, conditionOf } from './service-status.ts';
 
@@ -29,13 +29,10 @@ export function releaseAll(
   addresses: readonly IpAddress[],
   view: AssignerView,
 ): readonly Action[] {
-  const actions: Action[] = [];
-  for (const address of addresses) {
-    const record = view.ledger.record(address);
-    if (record === undefined) continue;
-    actions.push(writeReleased(withoutClaim(record.ip, key), address, view));
-  }
-  return actions;
+  return view.ledger
+    .recordsOf(key)
+    .filter(({ address }) => addresses.includes(address))
+    .map(({ ip, address }) => writeReleased(withoutClaim(ip, key), address, view));
 }
 
 /**
@@ -51,10 +48,9 @@ export function decideReleases(key: string, view: AssignerView): Decision {
       : { ...NOTHING, actions: releaseAll(key, addresses, view) };
   }
   if (isOurs(service, view.config)) {
-    const stale = addresses.filter((address) => {
-      const claims = view.ledger.record(address)?.claims ?? [];
-      return isStale(claimOf(claims, key)?.uid, service);
-    });
+    const stale = addresses.filter((address) =>
+      hasStaleClaim(view.ledger.claimsOn(address), service, key),
+    );
     return stale.length === 0 ? NOTHING : { ...NOTHING, actions: releaseAll(key, stale, view) };
   }
   const status = cleanedStatus(service, (ip) => isOurAddress(ip, service, addresses, view));
@@ -83,4 +79,16 @@ function isOurAddress(
   if (addresses.includes(address)) return true;
   const isWritten = conditionOf(service)?.status === 'True';
   return isWritten && view.ledger.pools.poolOf(address) !== undefined;
+}
+
+/** A claim of a Service that was deleted and made again under the same name is not this Service's. */
+function hasStaleClaim(claims: readonly IpService[], service: Service, key: string): boolean {
+  const { uid } = service.metadata;
+  return claims.some(
+    (claim) =>
+      namespacedName(claim) === key &&
+      claim.uid !== undefined &&
+      uid !== undefined &&
+      claim.uid !== uid,
+  );
 }

@@ -76,7 +76,7 @@ export function limitRefusal(
   const limit = entry.pool.spec.perNamespaceLimit;
   if (limit === undefined) return undefined;
   const { view, namespace } = petition;
-  const claims = view.ledger.record(address)?.claims ?? [];
+  const claims = view.ledger.claimsOn(address);
   if (claims.some((claim) => claim.namespace === namespace)) return undefined;
   if (view.ledger.count(entry.name, namespace) + fresh < limit) return undefined;
   return {

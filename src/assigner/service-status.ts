@@ -93,24 +93,12 @@ function sameIngress(
   a: readonly LoadBalancerIngress[],
   b: readonly LoadBalancerIngress[],
 ): boolean {
-  return a.length === b.length && a.every((entry, i) => sameEntry(entry, b[i]));
+  return a.length === b.length && a.map(entryText).join() === b.map(entryText).join();
 }
 
-function sameEntry(a: LoadBalancerIngress, b: LoadBalancerIngress | undefined): boolean {
-  const left = a.ports ?? [];
-  const right = b?.ports ?? [];
-  return (
-    a.ip === b?.ip &&
-    a.ipMode === b?.ipMode &&
-    a.hostname === b?.hostname &&
-    left.length === right.length &&
-    left.every((port, i) => {
-      const other = right[i];
-      return (
-        port.port === other?.port && port.protocol === other.protocol && port.error === other.error
-      );
-    })
-  );
+function entryText({ ip, hostname, ipMode, ports = [] }: LoadBalancerIngress): string {
+  const texts = ports.map(({ port, protocol, error }) => [port, protocol, error]);
+  return JSON.stringify([ip, hostname, ipMode, texts]);
 }
 
 /**

@@ -20,6 +20,7 @@ export function simulate(
   objects: Iterable<ClusterObject>,
   config: AssignerConfig,
   nowMs?: number,
+  stepsMax = STEPS_MAX,
 ): Simulated {
   const store = new ClusterStore();
   for (const object of objects) store.set(object);
@@ -27,7 +28,7 @@ export function simulate(
   const actions: Action[] = [];
   const events: EventNote[] = [];
   for (let steps = 0; ; steps++) {
-    if (steps === STEPS_MAX) throw new Error(`no end after ${STEPS_MAX} steps: ${last(actions)}`);
+    if (steps === stepsMax) throw new Error(`no end after ${steps} steps: ${last(actions)}`);
     const { decisions } = assigner.step(nowMs);
     if (decisions.length === 0) break;
     events.push(...decisions.flatMap((decision) => decision.events));
@@ -85,9 +86,8 @@ export function changeOf(action: Action): Parameters<Assigner['onChange']> {
 
 function sortedObjects(store: ClusterStore): readonly ClusterObject[] {
   const keyed = [...store.objects()].map((object) => ({ object, key: keyOf(object) }));
-  const place = new Map(KINDS.map((kind, i) => [kind, i]));
   keyed.sort((a, b) => {
-    const byKind = (place.get(a.object.kind) ?? 0) - (place.get(b.object.kind) ?? 0);
+    const byKind = KINDS.indexOf(a.object.kind) - KINDS.indexOf(b.object.kind);
     if (byKind !== 0) return byKind;
     const left = a.object.kind === 'IP' ? ipOfObjectName(a.key) : undefined;
     const right = b.object.kind === 'IP' ? ipOfObjectName(b.key) : undefined;

@@ -11,6 +11,7 @@ import {
 import { API_VERSION, poolSchema, type Pool } from '../../../src/api/pool.ts';
 import type { ClusterObject } from '../../../src/api/cluster.ts';
 import type { AssignerConfig } from '../../../src/assigner/decision.ts';
+import { objectNameOf, parseIp } from '../../../src/net/address.ts';
 import { simulate } from '../../../src/assigner/simulate.ts';
 
 export const CONFIG: AssignerConfig = {
@@ -78,7 +79,7 @@ export function ip(address: string, poolName: string, spec: Fields = {}, rest: F
   return ipSchema.parse({
     apiVersion: API_VERSION,
     kind: 'IP',
-    metadata: { name: address },
+    metadata: { name: objectNameOf(parseIp(address)) },
     spec: { address, poolName, ...spec },
     ...rest,
   });
