@@ -42,11 +42,16 @@ export interface StandalonePorts {
   readonly metrics: Metrics;
   readonly process: StateProcess;
   readonly kernel: Kernel;
+  /** Gives memory back after a lot of work; takes a few tenths of a second. */
+  readonly releaseMemory: () => void;
 }
 
 /** A new address of the host is left out of the Pools after at most this time. */
 const OWN_ADDRESSES_MS = 60_000;
 const OBSERVE_RETRY_MS = 1000;
+/** Changed objects that leave enough garbage behind to be worth a collection, and when: work comes first. */
+const MANY_CHANGES = 1000;
+const RELEASE_AFTER_MS = 5000;
 
 export class Standalone {
   readonly #options: StandaloneOptions;
@@ -63,6 +68,7 @@ export class Standalone {
   #isFirstSyncDone = false;
   #isFirstRoundDone = false;
   readonly #stopping = new AbortController();
+  #cancelRelease: (() => void) | undefined;
   #ownAddressesText: string | undefined;
   #ownAddressesAtMs = Number.NEGATIVE_INFINITY;
 
@@ -141,6 +147,13 @@ export class Standalone {
     }
   }
 
+  #releaseMemoryLater(): void {
+    this.#cancelRelease?.();
+    this.#cancelRelease = this.#ports.clock.timer(RELEASE_AFTER_MS, () => {
+      this.#ports.releaseMemory();
+    });
+  }
+
   #setOwnAddresses(observed: Observed['addresses']): void {
     const addresses = hostAddresses(observed) ?? [];
     const text = addresses.join(' ');
@@ -165,6 +178,7 @@ export class Standalone {
   /** Ends everything but the kernel's forwarding. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#cancelRelease?.();
     await this.#source.close();
     await this.#loop.stop();
     await this.#agent.stop();
@@ -255,6 +269,7 @@ export class Standalone {
     );
     metrics.rounds.lastSuccessTimestampSeconds.set({ component: 'assigner' }, wallMs / 1000);
     countObjects(metrics, this.#objects.store);
+    if (changes.length >= MANY_CHANGES) this.#releaseMemoryLater();
     const holdEndMs =
       step.wakeAtMs === undefined
         ? Number.POSITIVE_INFINITY

@@ -18,14 +18,8 @@ export class Compactor {
   compact(object: ClusterObject): ClusterObject {
     // JSON.parse can't know that it gives back the type of what was put in
     const copy = JSON.parse(JSON.stringify(this.#slim(object))) as ClusterObject;
-    switch (copy.kind) {
-      case 'EndpointSlice':
-        return this.#shareSlice(copy);
-      case 'Service':
-        return this.#shareService(copy);
-      default:
-        return copy; // few
-    }
+    if (copy.kind === 'EndpointSlice') return this.#shareSlice(copy);
+    return copy.kind === 'Service' ? this.#shareService(copy) : copy;
   }
 
   #slim(object: ClusterObject): ClusterObject {

@@ -17,5 +17,5 @@ export function releaseMemory(): void {
   const collect: unknown = runInNewContext('gc');
   if (typeof collect !== 'function') return;
   // last-resort: compacts, and frees pooled pages as well
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  Reflect.apply(collect, undefined, [{ type: 'major', execution: 'sync', flavor: 'last-resort' }]);
 }

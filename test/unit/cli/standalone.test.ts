@@ -91,6 +91,7 @@ async function lab(context: TestContext): Promise<Lab> {
           metrics: createMetrics(),
           process: { pid: 1, startTicks: '0', node: 'director', version: '0', startedAt: '' },
           kernel,
+          releaseMemory: () => undefined,
         },
       );
       running.add(standalone);
