@@ -216,23 +216,29 @@ interface RankedClaim {
   readonly seniority: string;
 }
 
+/** Most keys have one value: it stands alone, because a Set for each would cost more than the value. */
 class MultiMap<K> {
-  readonly #sets = new Map<K, Set<string>>();
+  readonly #values = new Map<K, string | Set<string>>();
 
   get(key: K): ReadonlySet<string> {
-    return this.#sets.get(key) ?? NONE;
+    const found = this.#values.get(key);
+    return typeof found === 'string' ? new Set([found]) : (found ?? NONE);
   }
 
   add(key: K, value: string): void {
-    const set = this.#sets.get(key);
-    if (set === undefined) this.#sets.set(key, new Set([value]));
-    else set.add(value);
+    const found = this.#values.get(key);
+    if (found === undefined) this.#values.set(key, value);
+    else if (typeof found !== 'string') found.add(value);
+    else if (found !== value) this.#values.set(key, new Set([found, value]));
   }
 
   delete(key: K, value: string): void {
-    const set = this.#sets.get(key);
-    set?.delete(value);
-    if (set?.size === 0) this.#sets.delete(key);
+    const found = this.#values.get(key);
+    if (found === value) this.#values.delete(key);
+    else if (typeof found === 'object') {
+      found.delete(value);
+      if (found.size === 0) this.#values.delete(key);
+    }
   }
 }
 

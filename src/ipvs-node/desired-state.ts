@@ -35,7 +35,8 @@ export class NodeStateBuilder {
   readonly #virtualServers = new Map<VirtualServerKey, DesiredVirtualServer>();
   readonly #addresses = new Map<IpAddress, DesiredAddress>();
   readonly #sets = new Map<FirewallSet, Set<string>>(FIREWALL_SETS.map((set) => [set, new Set()]));
-  readonly #uses = new Map<FirewallSet, Map<string, number>>(
+  /** Uses beyond the first, of elements that have more than one: most have not, and a count for each costs memory. */
+  readonly #moreUses = new Map<FirewallSet, Map<string, number>>(
     FIREWALL_SETS.map((set) => [set, new Map()]),
   );
   readonly #masquerading = { 4: 0, 6: 0 };
@@ -103,24 +104,25 @@ export class NodeStateBuilder {
   }
 
   #use({ set, element }: FirewallElement): void {
-    const uses = this.#uses.get(set);
-    const count = uses?.get(element) ?? 0;
-    uses?.set(element, count + 1);
-    if (count > 0) return;
-    this.#sets.get(set)?.add(element);
+    const elements = this.#sets.get(set);
+    if (elements?.has(element) === true) {
+      const more = this.#moreUses.get(set);
+      more?.set(element, (more.get(element) ?? 0) + 1);
+      return;
+    }
+    elements?.add(element);
     this.#touchElement(set, element);
   }
 
   #release({ set, element }: FirewallElement): void {
-    const uses = this.#uses.get(set);
-    const count = uses?.get(element) ?? 0;
-    if (count > 1) {
-      uses?.set(element, count - 1);
-      return;
+    const more = this.#moreUses.get(set);
+    const count = more?.get(element) ?? 0;
+    if (count > 1) more?.set(element, count - 1);
+    else if (count === 1) more?.delete(element);
+    else {
+      this.#sets.get(set)?.delete(element);
+      this.#touchElement(set, element);
     }
-    uses?.delete(element);
-    this.#sets.get(set)?.delete(element);
-    this.#touchElement(set, element);
   }
 
   #touchElement(set: FirewallSet, element: string): void {

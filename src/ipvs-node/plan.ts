@@ -264,10 +264,16 @@ class Planner {
     this.destroy.push({ op: 'vs.del', server: addressOf(server) });
   }
 
-  /** The VIP carries our tag: the record of ownership was lost, the virtual server is ours all the same. */
+  /**
+   * The VIP carries our tag and the record knows none of its virtual servers: the record was lost, and what stands there
+   * is ours all the same. Where it knows one, another that it does not know is somebody else's.
+   */
   #mayAdopt(vip: IpAddress): boolean {
     const { addresses, owned } = this.#observed;
-    return owned.addresses.has(vip) || (addresses?.get(vip)?.some(({ ours }) => ours) ?? false);
+    const isTagged =
+      owned.addresses.has(vip) || (addresses?.get(vip)?.some(({ ours }) => ours) ?? false);
+    const keys = this.#desired.addresses.get(vip)?.virtualServers ?? [];
+    return isTagged && ![...keys].some((key) => owned.virtualServers.has(key));
   }
 
   /** Surely somebody else's; while the addresses are not known, nothing is sure. */

@@ -256,6 +256,19 @@ const CASES: readonly Case[] = [
     want: ['ipvsadm -E -t 192.0.2.10:80 -s rr', VIP, ANNOUNCE],
   },
   {
+    name: 'the record knows another port of the address: what it does not know is not ours',
+    desired: desiredOf([VS, RS1, VS81, VIP]),
+    observed: {
+      ...observedOf([VS, VS81, VIP]),
+      owned: {
+        virtualServers: new Set(['192.0.2.10:81/TCP' as VirtualServerKey]),
+        addresses: new Set([parseIp('192.0.2.10')]),
+      },
+    },
+    want: [],
+    problems: ['virtual server ForeignVirtualServer 192.0.2.10:80/TCP: somebody else'],
+  },
+  {
     name: 'the address is on the host and not ours',
     desired: desiredOf([VS, VIP]),
     observed: observedOf([VIP.replace('eth0', 'lo')], notOurs),
