@@ -26,7 +26,7 @@ const MOST_RETRIES = 20;
 export type RunNft = (args: readonly string[], script: string) => Promise<ProcessOutcome>;
 
 /** Runs nft with the script on its standard input. */
-export const runNft: RunNft = (args, script) =>
+const runNft: RunNft = (args, script) =>
   runProcess('nft', args, { input: script, timeoutMs: NFT_TIMEOUT_MS });
 
 /** Why there is no firewall part: one line for a person. */

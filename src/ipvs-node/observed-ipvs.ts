@@ -30,7 +30,7 @@ export function isOurKindOfKey(key: ServiceKey): boolean {
   return key.fwmark === 0 && key.port !== 0 && PROTOCOLS.has(key.protocol);
 }
 
-export function observedVirtualServer(
+function observedVirtualServer(
   service: DumpedService,
   dests: readonly DumpedDest[],
 ): ObservedVirtualServer {

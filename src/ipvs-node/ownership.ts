@@ -57,7 +57,7 @@ function errnoOf(error: unknown): string | undefined {
     : undefined;
 }
 
-export function currentScope(): RecordScope {
+function currentScope(): RecordScope {
   return {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     netnsInode: /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown',
@@ -143,10 +143,6 @@ export class Ownership {
     if (this.#record.sysctls.has(key)) return;
     this.#append([sysctlLine(key, value)]);
     this.#record.sysctls.set(key, value);
-  }
-
-  forgetSysctl(key: string): void {
-    if (this.#record.sysctls.delete(key)) this.#isBroken = true;
   }
 
   /**
