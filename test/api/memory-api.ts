@@ -152,7 +152,7 @@ function merged(target: JsonObject, patch: JsonObject): JsonObject {
 }
 
 function isCollection(path: string): boolean {
-  return /\/(services|leases|events|ips|pools)$/.test(path);
+  return /\/(services|leases|events|ips|pools|nodes|namespaces)$/.test(path);
 }
 
 function refused(call: Pick<Call, 'method' | 'path'>, code: number, reason: string): ApiError {

@@ -1,0 +1,127 @@
+// The whole program on an API server's rules in memory: what only the timing of its watches can bring about.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AssignerProgram, type Election } from '../../../src/assigner/main.ts';
+import { arrayAt, objectAt, textAt, type JsonObject } from '../../../src/kube/json.ts';
+import type { ApiClient, Stream } from '../../../src/kube/transport.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { silentLog } from '../../../src/runtime/log.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { until } from '../../api/clocks.ts';
+import { MemoryApi } from '../../api/memory-api.ts';
+import { CONFIG } from './objects.ts';
+
+const SERVICES = '/api/v1/services';
+const IP = '/apis/vipvs.io/v1alpha1/ips/192.0.2.1';
+
+const alone: Election = {
+  problem: undefined,
+  acquire: () => Promise.resolve(true),
+  keep: (signal) =>
+    new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve('stopped'));
+    }),
+  release: () => Promise.resolve(),
+  mayWrite: () => true,
+};
+
+/** Watches of IPs show nothing until they are let go. */
+class SlowIpWatches implements ApiClient {
+  readonly api = new MemoryApi();
+  readonly #released = Promise.withResolvers<undefined>();
+
+  call(call: Parameters<ApiClient['call']>[0]): Promise<unknown> {
+    // the memory keeps Services under one path, whatever their namespace
+    const path = call.path.replace('/namespaces/default/services', '/services');
+    return this.api.call({ ...call, path });
+  }
+
+  async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {
+    if (stream.path.endsWith('/ips')) await Promise.race([this.#released.promise, aborted(stream)]);
+    return this.api.stream(stream);
+  }
+
+  letGo(): void {
+    this.#released.resolve(undefined);
+  }
+}
+
+function aborted({ signal }: Stream): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function service(name: string): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default', annotations: { 'vipvs.io/addresses': '192.0.2.1' } },
+    spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
+  };
+}
+
+function reserved(): JsonObject {
+  return {
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'IP',
+    metadata: { name: '192.0.2.1' },
+    spec: { address: '192.0.2.1', poolName: 'public', retain: true },
+  };
+}
+
+test('a watch that shows an old holder late brings him back for nobody', async (t) => {
+  const client = new SlowIpWatches();
+  const { api } = client;
+  api.put('/apis/vipvs.io/v1alpha1/pools/public', {
+    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'public' } },
+    spec: { addresses: ['192.0.2.0/28'] },
+  });
+  api.put(IP, reserved());
+  api.put(`${SERVICES}/first`, service('first'));
+  const stop = new AbortController();
+  const program = new AssignerProgram(
+    { config: CONFIG, namespace: 'vipvs-system', identity: 'test' },
+    {
+      ...{ client, clock: systemClock, random: () => 0.5, log: silentLog },
+      metrics: createMetrics(),
+      election: alone,
+    },
+  );
+  const ended = program.run(stop.signal);
+  t.after(async () => {
+    stop.abort();
+    assert.equal(await ended, 'stopped');
+  });
+  const holders = (): readonly (string | undefined)[] =>
+    arrayAt(objectAt(api.objects.get(IP), 'spec'), 'claims').map((each) => textAt(each, 'name'));
+  await until('the first has it', () => holders()[0] === 'first');
+  api.remove(`${SERVICES}/first`);
+  await until('nobody has it', () => holders().length === 0);
+  api.put(`${SERVICES}/second`, service('second'));
+  await until('the second has it', () => holders()[0] === 'second');
+  api.put(`${SERVICES}/third`, service('third'));
+  await until(
+    'the third waits',
+    () => program.store.services.get('default/third')?.status !== undefined,
+  );
+  // now the watch shows: the first has it, nobody has it, the second has it
+  client.letGo();
+  api.put('/apis/vipvs.io/v1alpha1/ips/192.0.2.9', {
+    ...reserved(),
+    metadata: { name: '192.0.2.9' },
+    spec: { address: '192.0.2.9', poolName: 'public', retain: true },
+  });
+  await until('all of it was shown', () => program.store.ips.has('192.0.2.9'));
+  api.put(`${SERVICES}/fourth`, service('fourth'));
+  await until(
+    'a later one was decided',
+    () => program.store.services.get('default/fourth')?.status !== undefined,
+  );
+  assert.deepEqual(holders(), ['second']);
+  assert.equal(
+    api.calls.filter((call) => call === `PATCH ${IP}`).length,
+    3,
+    'taken, given back, taken',
+  );
+});
