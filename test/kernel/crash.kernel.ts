@@ -190,3 +190,35 @@ test('kill -9 during a batch: the next start knows every virtual server that was
   }
   kernel = await openKernel();
 });
+
+/** What a start in another process says. */
+async function startSays(...before: readonly string[]): Promise<string> {
+  const command = [...before, process.execPath, CHILD, 'instance', '/run/elsewhere'];
+  return (await run(SELF, command)).stdout.trim();
+}
+
+test('without root it says which right is missing', async () => {
+  await kernel.close();
+  const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+  assert.match(await startSays(...nobody), /EPERM; CAP_NET_ADMIN in the initial user namespace/);
+  kernel = await openKernel();
+});
+
+test(
+  'a kernel without IPVS is named, and how to load it',
+  { skip: process.env['VIPVS_LAB'] === 'host' ? 'would unload the module of this host' : false },
+  async () => {
+    const helper = '/proc/sys/kernel/modprobe';
+    const modprobe = readFileSync(helper, 'utf8');
+    await kernel.close();
+    writeFileSync(helper, '/bin/false\n');
+    try {
+      const loaded = (await run(SELF, ['lsmod'])).stdout.match(/^ip_vs\w*/gm) ?? [];
+      await run(SELF, ['rmmod', ...loaded.filter((name) => name !== 'ip_vs'), 'ip_vs']);
+      assert.match(await startSays(), /the kernel has no IPVS; load it with: modprobe ip_vs/);
+    } finally {
+      writeFileSync(helper, modprobe);
+    }
+    kernel = await openKernel();
+  },
+);

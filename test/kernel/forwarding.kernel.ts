@@ -12,9 +12,12 @@ import {
   buildTopology,
   countAnswers,
   openTunnels,
+  start,
   startServers,
+  stop,
   type Topology,
 } from '../lab/topology.ts';
+import { until } from './adapter-lab.ts';
 import { PROTOCOLS, RUN, VIPS, bindAll, mustRun, opsFor, raiseSettings } from './forwarding-lab.ts';
 
 let lab: Topology;
@@ -64,6 +67,29 @@ async function assertSpread(address: string, only = PROTOCOLS): Promise<void> {
     );
   }
 }
+
+test('neighbours hear of a new VIP three times within two seconds', async () => {
+  const [vip, vip6] = VIPS;
+  const filter = `(arp and host ${vip}) or (icmp6 and ip6[40] = 136 and dst host ff02::1)`;
+  const listener = start('be1', ['tcpdump', '-lnni', 'eth0', filter]);
+  try {
+    let heard = '';
+    listener.stdout?.setEncoding('utf8').on('data', (text: string) => (heard += text));
+    let ready = '';
+    listener.stderr?.setEncoding('utf8').on('data', (text: string) => (ready += text));
+    await until('tcpdump listens', () => ready.includes('listening'));
+    await mustRun(kernel, bindAll(VIPS));
+    const count = (pattern: RegExp): number => heard.match(pattern)?.length ?? 0;
+    const requests = new RegExp(`ARP, Request who-has ${vip}.* tell ${vip}`, 'g');
+    const replies = new RegExp(`ARP, Reply ${vip} is-at`, 'g');
+    const advertisements = new RegExp(`neighbor advertisement, tgt is ${vip6}`, 'g');
+    await until('three of each', () =>
+      [requests, replies, advertisements].every((pattern) => count(pattern) >= 3),
+    );
+  } finally {
+    await stop(listener);
+  }
+});
 
 test('masquerade method, real servers of this node', async () => {
   await forward('masquerade');
