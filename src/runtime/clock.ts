@@ -26,6 +26,11 @@ export const systemClock: Clock = {
     }
   },
   timer(delayMs, callback) {
+    // setTimeout waits a millisecond at least, which a change on its way to the kernel need not
+    if (delayMs <= 0) {
+      const immediate = setImmediate(callback);
+      return () => clearImmediate(immediate);
+    }
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },

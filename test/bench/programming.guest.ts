@@ -2,7 +2,7 @@
 // namespace every time, by the product, by raw C and by `ipvsadm -R`, and prints one JSON line per measurement.
 // `ours N DIR`: the product's part of one measurement, in a process of its own.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
 import { planNode } from '../../src/ipvs-node/plan.ts';
@@ -13,8 +13,8 @@ export interface Measurement {
   readonly virtualServers: number;
   readonly ms: number;
   readonly planMs?: number;
-  /** Most memory that the process had resident; only where it is the product's. */
-  readonly rssMb?: number;
+  /** Most memory that the process had resident. */
+  readonly rssMb: number;
 }
 
 const REAL_SERVERS = 2;
@@ -46,42 +46,46 @@ function print(measurement: Measurement): void {
 let namespaces = 0;
 
 /** Runs a command in a new namespace and answers what it printed. */
-function inFreshNamespace(command: readonly string[], input?: string): string {
+function inFreshNamespace(command: readonly string[]): string {
   const name = `bench${namespaces++}`;
   execFileSync('ip', ['netns', 'add', name]);
   execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
   try {
-    const options = { encoding: 'utf8', ...(input === undefined ? {} : { input }) } as const;
-    return execFileSync('ip', ['netns', 'exec', name, ...command], options);
+    return execFileSync('ip', ['netns', 'exec', name, ...command], { encoding: 'utf8' });
   } finally {
     execFileSync('ip', ['netns', 'delete', name]);
   }
 }
 
-/** Milliseconds that a command takes from start to end, reading this input. */
-function timed(command: string, input: string): number {
-  const file = `${mkdtempSync(`${tmpdir()}/bench`)}/rules`;
-  writeFileSync(file, input);
-  const startMs = performance.now();
-  inFreshNamespace(['sh', '-c', `exec ${command} < ${file}`]);
-  return performance.now() - startMs;
+interface Timed {
+  readonly stdout: string;
+  readonly ms: number;
+  readonly rssMb: number;
+}
+
+/** A command from start to end, by raw.c's `run`, in a fresh namespace. */
+function timed(raw: string, command: string): Timed {
+  const directory = mkdtempSync(`${tmpdir()}/bench`);
+  const stdout = inFreshNamespace(['sh', '-c', `exec ${raw} run ${command} 2> ${directory}/cost`]);
+  const cost = readFileSync(`${directory}/cost`, 'utf8').trim().split('\n').at(-1) ?? '';
+  const [ms, kb] = cost.split(' ').map(Number);
+  return { stdout, ms: ms ?? 0, rssMb: (kb ?? 0) / 1024 };
 }
 
 function compare(raw: string): void {
   const script = process.argv[1] ?? '';
   for (const virtualServers of SIZES) {
     const n = String(virtualServers);
-    const rules = execFileSync(raw, ['rules', n, String(REAL_SERVERS)], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    });
+    const rules = `${mkdtempSync(`${tmpdir()}/rules`)}/rules`;
+    execFileSync('sh', ['-c', `${raw} rules ${n} ${REAL_SERVERS} > ${rules}`]);
     for (let run = 0; run < RUNS; run++) {
       const directory = mkdtempSync(`${tmpdir()}/run`);
       process.stdout.write(inFreshNamespace([process.execPath, script, 'ours', n, directory]));
-      const ms = Number(inFreshNamespace([raw, 'prog', n, String(REAL_SERVERS), '1024']));
-      print({ how: 'raw C', virtualServers, ms });
+      const { stdout, rssMb } = timed(raw, `${raw} prog ${n} ${REAL_SERVERS} 1024`);
+      print({ how: 'raw C', virtualServers, ms: Number(stdout), rssMb });
       if (run > 0 && virtualServers >= IPVSADM_RUNS_BELOW) continue;
-      print({ how: 'ipvsadm -R', virtualServers, ms: timed('ipvsadm -R', rules) });
+      const ipvsadm = timed(raw, `ipvsadm -R < ${rules}`);
+      print({ how: 'ipvsadm -R', virtualServers, ms: ipvsadm.ms, rssMb: ipvsadm.rssMb });
     }
   }
 }

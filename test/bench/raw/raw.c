@@ -3,6 +3,7 @@
 // BATCH messages per send, NLM_F_ACK on the last only.
 //   raw prog N R [BATCH]   program them, print the milliseconds
 //   raw rules N R          print the same rules as text for `ipvsadm -R`
+//   raw run COMMAND...     run a command, print on stderr its milliseconds and its greatest resident memory in kB
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/genetlink.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,8 +167,24 @@ static void print_rules(uint32_t n, uint32_t r) {
   }
 }
 
+static int run(char **command) {
+  double start = now_ms();
+  pid_t child = fork();
+  if (child == 0) {
+    execvp(command[0], command);
+    perror(command[0]);
+    _exit(127);
+  }
+  int status = 0;
+  struct rusage usage;
+  if (wait4(child, &status, 0, &usage) < 0) { perror("wait4"); return 1; }
+  fprintf(stderr, "%.2f %ld\n", now_ms() - start, usage.ru_maxrss);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 4) { fprintf(stderr, "usage: raw prog|rules N R [BATCH]\n"); return 2; }
+  if (argc > 2 && !strcmp(argv[1], "run")) return run(argv + 2);
+  if (argc < 4) { fprintf(stderr, "usage: raw prog|rules N R [BATCH], raw run COMMAND\n"); return 2; }
   uint32_t n = (uint32_t)atoi(argv[2]), r = (uint32_t)atoi(argv[3]);
   if (!strcmp(argv[1], "rules")) { print_rules(n, r); return 0; }
   if (argc > 4) batch = (unsigned)atoi(argv[4]);

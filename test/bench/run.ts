@@ -1,0 +1,106 @@
+// `make bench`: every bench, its table on stdout, its figures as JSON in test/bench/results, its curves as SVG in
+// docs/limits. Kernel benches run in a User Mode Linux guest (its kernel code is four times faster than QEMU's);
+// what is compared runs side by side in one guest. Nothing is asserted here.
+//   node test/bench/run.ts [programming | change | memory | allocation]...
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { bundle } from '../lab/bundle.ts';
+import { drawCurves, type Point } from './chart.ts';
+import type { Measurement } from './programming.guest.ts';
+import { formatTable, quantile, rounded, type Row } from './table.ts';
+
+const ROOT = `${import.meta.dirname}/../..`;
+const BUILD = `${ROOT}/test/lab/build`;
+const RESULTS = `${import.meta.dirname}/results`;
+const CURVES = `${ROOT}/docs/limits`;
+
+/** Runs a bundled guest program in the lab and answers its JSON lines. */
+async function inGuest<T>(name: string, args: readonly string[], seconds: number): Promise<T[]> {
+  const program = `${BUILD}/${name}.mjs`;
+  await bundle(`${import.meta.dirname}/${name}.guest.ts`, program);
+  const lab = ['-e', 'uml', '-m', '2048M', '-t', String(seconds), '--', 'node', program, ...args];
+  const { stdout, status } = spawnSync(`${ROOT}/test/lab/run`, lab, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 28,
+  });
+  if (status !== 0) throw new Error(`bench ${name} ended with ${status}:\n${stdout}`);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line) as T);
+}
+
+function report(name: string, rows: readonly Row[], figures: unknown): void {
+  mkdirSync(RESULTS, { recursive: true });
+  const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
+  writeFileSync(`${RESULTS}/${name}.json`, `${JSON.stringify({ machine, figures }, null, 2)}\n`);
+  process.stdout.write(`\n${name}\n${formatTable(rows)}\n`);
+}
+
+const SERIES = ['vipvs', 'raw C', 'ipvsadm -R'] as const;
+
+async function programming(): Promise<void> {
+  execFileSync('cc', ['-O2', '-o', `${BUILD}/raw`, `${import.meta.dirname}/raw/raw.c`]);
+  const measurements = await inGuest<Measurement>('programming', [`${BUILD}/raw`], 560);
+  const sizes = [...new Set(measurements.map((each) => each.virtualServers))];
+  const median = (how: string, size: number, what: (m: Measurement) => number): number => {
+    const chosen = measurements.filter((m) => m.how === how && m.virtualServers === size);
+    return rounded(quantile(chosen.map(what), 0.5));
+  };
+  const rows = sizes.map((size) => {
+    const [ours, raw, ipvsadm] = SERIES.map((how) => median(how, size, ({ ms }) => ms));
+    if (ours === undefined || raw === undefined || ipvsadm === undefined) throw new Error('bug');
+    return {
+      'virtual servers': size,
+      'vipvs ms': ours,
+      'of it planning': median('vipvs', size, ({ planMs }) => planMs ?? 0),
+      'raw C ms': raw,
+      'ipvsadm -R ms': ipvsadm,
+      'vipvs / raw C': rounded(ours / raw),
+      'ipvsadm / vipvs': rounded(ipvsadm / ours),
+      'vipvs MB': median('vipvs', size, ({ rssMb }) => rssMb),
+    };
+  });
+  report('programming', rows, measurements);
+  const points = SERIES.flatMap((series) =>
+    sizes.map((x): Point => ({ series, x, y: median(series, x, ({ ms }) => ms) })),
+  );
+  const title = 'Programming N virtual servers with 2 real servers each, from empty (UML guest)';
+  mkdirSync(CURVES, { recursive: true });
+  const axes = { x: 'virtual servers', y: 'milliseconds' };
+  await drawCurves(`${CURVES}/programming.svg`, title, axes, points);
+  const memory = SERIES.flatMap((series) =>
+    sizes.map((x): Point => ({ series, x, y: median(series, x, ({ rssMb }) => rssMb) })),
+  );
+  const memoryTitle = 'Greatest resident memory of the process that programs them (UML guest)';
+  await drawCurves(`${CURVES}/memory.svg`, memoryTitle, { x: axes.x, y: 'MB' }, memory);
+}
+
+async function single(name: 'change' | 'memory', args: readonly string[]): Promise<void> {
+  const [figures] = await inGuest<Record<string, number>>(name, args, 400);
+  if (figures === undefined) throw new Error(`bench ${name} printed nothing`);
+  const rows = Object.entries(figures).map(([figure, value]) => ({ figure, value }));
+  report(name, rows, figures);
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  programming,
+  change: () => single('change', []),
+  memory: async () => {
+    execFileSync(process.execPath, [`${ROOT}/scripts/bundle.ts`], { stdio: 'inherit' });
+    await single('memory', [`${ROOT}/dist/vipvs.js`]);
+  },
+  allocation: async () => {
+    const { run } = await import('./allocation.bench.ts');
+    await run();
+  },
+};
+
+const wanted = process.argv.slice(2);
+for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    throw new Error(`no bench ${name}; there are ${Object.keys(BENCHES).join(', ')}`);
+  }
+  await bench();
+}
