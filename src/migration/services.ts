@@ -1,6 +1,7 @@
 // Services as the migration sees them: what they show, what they ask for, and what of it vipvs reads by itself. Pure.
 import { ANNOTATIONS, REQUEST_KEYS } from '../api/annotations.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
+import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 import { resolveRequest, type AddressRequest } from '../api/request.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
@@ -29,7 +30,7 @@ export function readService(object: SourceObject, all: Note[]): ServiceFacts | u
   const parsed = parseObject(object.raw, { unknownFields: 'drop' });
   if (parsed.kind !== 'object' || parsed.object.kind !== 'Service') {
     const issues = parsed.kind === 'issues' ? parsed.issues : [];
-    const text = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+    const text = issues.map(formatIssue).join('; ');
     Notes.of(all, object).add('error', `${text}; the object is left out`);
     return undefined;
   }

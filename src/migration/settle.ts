@@ -1,6 +1,7 @@
 // Drafts -> Pools that stand together: each valid, each under its own name, none overlapping another. Pure.
 // Of two that overlap the one for named namespaces or Services keeps the addresses, then the one of the earlier system,
 // then the first by name; the other leaves them out (spec.filterIPs), and a note names both.
+import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 import { capacityOf, parsePoolSpace } from '../api/pool-space.ts';
 import { API_VERSION, type Pool } from '../api/pool.ts';
@@ -39,7 +40,7 @@ export function parsePool(manifest: object): Pool | string {
   const parsed = parseObject(manifest);
   if (parsed.kind === 'object' && parsed.object.kind === 'Pool') return parsed.object;
   const issues = parsed.kind === 'issues' ? parsed.issues : [];
-  return issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  return issues.map(formatIssue).join('; ');
 }
 
 export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readonly SettledPool[] {

@@ -1,4 +1,6 @@
 // YAML of a test -> source objects, and what the migration makes of them in the few lines that a test compares.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { parseYamlText } from '../../../src/files/raw-objects.ts';
 import { migrate, type Migration } from '../../../src/migration/convert.ts';
@@ -7,9 +9,10 @@ import type { SourceObject } from '../../../src/migration/model.ts';
 import { sourceObject } from '../../../src/migration/source-objects.ts';
 
 export function rawObjects(text: string): readonly JsonObject[] {
-  return parseAllDocuments(text)
-    .map((document): unknown => document.toJS())
-    .filter(isObject);
+  const values: readonly unknown[] = parseAllDocuments(text).map(
+    (document) => document.toJS() as unknown,
+  );
+  return values.filter(isObject);
 }
 
 export function objectsOf(text: string): readonly SourceObject[] {
@@ -55,4 +58,40 @@ export interface ServiceShape {
   readonly ips?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
   readonly spec?: Readonly<Record<string, unknown>>;
+}
+
+export interface SourceCase {
+  readonly name: string;
+  readonly given: string;
+  readonly pools: Readonly<Record<string, unknown>>;
+  readonly notes?: readonly string[];
+}
+
+/** One test for each case: the Pools that are made of it, and all notes. */
+export function testCases(system: string, cases: readonly SourceCase[]): void {
+  for (const { name, given, pools, notes = [] } of cases) {
+    test(`${system}: ${name}`, () => {
+      const migration = migrateText(given);
+      assert.deepEqual(specsOf(migration), pools);
+      assert.deepEqual(notesOf(migration), notes);
+    });
+  }
+}
+
+export function configMap(
+  data: Readonly<Record<string, unknown>>,
+  name = 'kubevip',
+  extra = '',
+): string {
+  return `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: n${extra}}\ndata: ${JSON.stringify(data)}\n`;
+}
+
+export function objectText(
+  apiVersion: string,
+  kind: string,
+  name: string,
+  spec: unknown,
+  rest = '',
+): string {
+  return `---\napiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}${rest}}\nspec: ${JSON.stringify(spec)}\n`;
 }

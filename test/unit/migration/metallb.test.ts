@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { migrateText, notesOf, specsOf, testCases, type SourceCase } from './read-objects.ts';
+
+const BGP =
+  'vipvs does not speak BGP: let a BGP daemon on the directors announce the VIPs, which are addresses of an interface there';
+const ALL_L2 =
+  '---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: all, namespace: m}\n';
+
+function pool(spec: string, kind = 'IPAddressPool', name = 'p'): string {
+  return `---\napiVersion: metallb.io/v1beta1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: m, labels: {tier: front}}\nspec: ${spec}\n`;
+}
+
+function l2(spec: string, name = 'a'): string {
+  return `---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: ${name}, namespace: m}\nspec: ${spec}\n`;
+}
+
+const ADDRESSES = ['192.0.2.0/28'];
+const P = '{addresses: [192.0.2.0/28]}';
+
+const CASES: readonly SourceCase[] = [
+  {
+    name: 'defaults say nothing',
+    given: pool('{addresses: [192.0.2.0/28], autoAssign: true, avoidBuggyIPs: false}') + ALL_L2,
+    pools: { p: { addresses: ADDRESSES } },
+  },
+  {
+    name: 'serviceAllocation goes over; empty lists are no lists',
+    given:
+      pool(
+        '{addresses: [192.0.2.0/28], autoAssign: false, avoidBuggyIPs: true, serviceAllocation: {priority: 5, namespaces: [a], namespaceSelectors: [], serviceSelectors: [{matchLabels: {x: y}, matchExpressions: [{key: k, operator: Exists}]}]}}',
+      ) + ALL_L2,
+    pools: {
+      p: {
+        addresses: ADDRESSES,
+        autoAssign: false,
+        avoidBuggyIPs: true,
+        serviceAllocation: {
+          priority: 5,
+          namespaces: ['a'],
+          serviceSelectors: [
+            { matchLabels: { x: 'y' }, matchExpressions: [{ key: 'k', operator: 'Exists' }] },
+          ],
+        },
+      },
+    },
+  },
+  {
+    name: 'a priority that a Pool does not take',
+    given: pool('{addresses: [192.0.2.0/28], serviceAllocation: {priority: -1}}') + ALL_L2,
+    pools: { p: { addresses: ADDRESSES, serviceAllocation: {} } },
+    notes: [
+      'no-equivalent IPAddressPool m/p: spec.serviceAllocation.priority: -1 is left out; allowed are 0 to 1000000, the lowest above 0 is tried first',
+    ],
+  },
+  {
+    name: 'one interface in all advertisements',
+    given:
+      pool(P) + l2('{ipAddressPools: [p], interfaces: [eth1]}') + l2('{interfaces: [eth1]}', 'b'),
+    pools: { p: { addresses: ADDRESSES, bindInterface: 'eth1' } },
+  },
+  {
+    name: 'an advertisement by label, and one for another pool',
+    given:
+      pool(P) +
+      l2('{ipAddressPoolSelectors: [{matchLabels: {tier: front}}], interfaces: [eth1]}') +
+      l2('{ipAddressPools: [q], interfaces: [eth2]}', 'b'),
+    pools: { p: { addresses: ADDRESSES, bindInterface: 'eth1' } },
+  },
+  {
+    name: 'several interfaces',
+    given: pool(P) + l2('{interfaces: [eth2, eth1]}'),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      'ambiguous IPAddressPool m/p: L2Advertisement m/a announce on eth1, eth2; a Pool has one interface: set spec.bindInterface, or --bind-iface of the agent decides',
+    ],
+  },
+  {
+    name: 'one interface here, all interfaces there',
+    given: pool(P) + l2('{interfaces: [eth1]}') + l2('{}', 'b'),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      'ambiguous IPAddressPool m/p: L2Advertisement m/a, L2Advertisement m/b announce on eth1 and, without a name, all; a Pool has one interface: set spec.bindInterface, or --bind-iface of the agent decides',
+    ],
+  },
+  {
+    name: 'a name that no interface can have',
+    given: pool(P) + l2('{interfaces: [an-interface-of-20-char]}'),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      'no-equivalent IPAddressPool m/p: L2Advertisement m/a: interface an-interface-of-20-char is longer than 15 characters',
+    ],
+  },
+  {
+    name: 'nobody announces it',
+    given: pool(P) + l2('{ipAddressPools: [q]}'),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      'ambiguous IPAddressPool m/p: no L2Advertisement covers it, so MetalLB announces none of it; vipvs does',
+    ],
+  },
+  {
+    name: 'fields without equivalent, and unknown ones',
+    given:
+      pool('{addresses: [192.0.2.0/28], colour: blue, empty: null}') +
+      l2(
+        '{preferredNodeSelectors: [{weight: 1}], serviceSelectors: [{matchLabels: {a: b}}], nodeSelectors: []}',
+      ),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      'no-equivalent IPAddressPool m/p: spec.colour: "blue": a field that the import does not know; it is left out',
+      'no-equivalent L2Advertisement m/a: spec.preferredNodeSelectors: [{"weight":1}]: label the nodes that may hold VIPs as directors instead (vipvs.io/director)',
+      'no-equivalent L2Advertisement m/a: spec.serviceSelectors: [{"matchLabels":{"a":"b"}}]: every Service with an address of the Pool is announced',
+    ],
+  },
+  {
+    name: 'AddressPool, the older kind',
+    given: pool(
+      '{addresses: [192.0.2.0/28], protocol: bgp, bgpAdvertisements: [{localPref: 100}]}',
+      'AddressPool',
+    ),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      `no-equivalent AddressPool m/p: spec.bgpAdvertisements: [{"localPref":100}]: ${BGP}`,
+      `no-equivalent AddressPool m/p: spec.protocol: ${BGP}`,
+    ],
+  },
+  {
+    name: 'BGP announces it: nothing is missing',
+    given: pool(P) + pool('{}', 'BGPAdvertisement', 'b') + pool('{}', 'Mystery', 'm'),
+    pools: { p: { addresses: ADDRESSES } },
+    notes: [
+      `no-equivalent BGPAdvertisement m/b: ${BGP}`,
+      'no-equivalent Mystery m/m: a kind that the import does not know; it is left out',
+    ],
+  },
+  {
+    name: 'one bad object, the other goes on',
+    given:
+      pool('{addresses: [192.0.2.0/28, 192.0.2.300]}') +
+      pool('{addresses: [198.51.100.0/28]}', 'IPAddressPool', 'q') +
+      pool('{addresses: []}', 'IPAddressPool', 'r') +
+      pool('{addresses: 192.0.2.0/24}', 'IPAddressPool', 's') +
+      pool('[]', 'IPAddressPool', 't') +
+      ALL_L2,
+    pools: { q: { addresses: ['198.51.100.0/28'] } },
+    notes: [
+      'error IPAddressPool m/p: spec.addresses[1]: "192.0.2.300" is not an IP address; allowed: an address, a CIDR (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20); no Pool is made',
+      'error IPAddressPool m/r: spec.addresses: is empty; the object is left out',
+      'error IPAddressPool m/s: spec.addresses: must be a list of texts; the object is left out',
+      'error IPAddressPool m/t: spec: must be an object; the object is left out',
+    ],
+  },
+  {
+    name: 'wrong shapes',
+    given: [
+      '{addresses: [192.0.2.1], autoAssign: "no"}',
+      '{addresses: [192.0.2.1], serviceAllocation: []}',
+      '{addresses: [192.0.2.1], serviceAllocation: {priority: 1.5}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: {}}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [x]}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchLabels: [x]}]}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchLabels: {x: 1}}]}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchExpressions: [{key: k, operator: Like}]}]}}',
+      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchExpressions: [{operator: In}]}]}}',
+    ]
+      .map((spec, i) => pool(spec, 'IPAddressPool', `p${i}`))
+      .join(''),
+    pools: {},
+    notes: [
+      'error IPAddressPool m/p0: spec.autoAssign: must be true or false; the object is left out',
+      'error IPAddressPool m/p1: spec.serviceAllocation: must be an object; the object is left out',
+      'error IPAddressPool m/p2: spec.serviceAllocation.priority: must be a whole number; the object is left out',
+      'error IPAddressPool m/p3: spec.serviceAllocation.serviceSelectors: must be a list; the object is left out',
+      'error IPAddressPool m/p4: spec.serviceAllocation.serviceSelectors[0]: must be an object; the object is left out',
+      'error IPAddressPool m/p5: spec.serviceAllocation.serviceSelectors[0].matchLabels: must be an object; the object is left out',
+      'error IPAddressPool m/p6: spec.serviceAllocation.serviceSelectors[0].matchLabels.x: must be text; the object is left out',
+      'error IPAddressPool m/p7: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].operator: must be one of In, NotIn, Exists, DoesNotExist; the object is left out',
+      'error IPAddressPool m/p8: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].key: is missing; the object is left out',
+    ],
+  },
+  {
+    name: 'the ConfigMap of 0.12: what is wrong in it',
+    given: ['address-pools: [', 'address-pools: 5', 'address-pools: [{name: x}]', 'peers:']
+      .map(
+        (config, i) =>
+          `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c${i}, namespace: m}\ndata: {config: ${JSON.stringify(config)}}\n`,
+      )
+      .join(''),
+    pools: {},
+    notes: [
+      'error ConfigMap m/c0: data.config: Flow sequence in block collection must be sufficiently indented and end with a ]; the object is left out',
+      'error ConfigMap m/c1: data.config.address-pools: must be a list; the object is left out',
+      'error ConfigMap m/c2: data.config.address-pools[0].addresses: is empty; the object is left out',
+    ],
+  },
+];
+
+testCases('MetalLB', CASES);
+
+test('MetalLB: the ConfigMap of 0.12', () => {
+  const config =
+    'address-pools:\n- {name: a, protocol: layer2, addresses: [192.0.2.0/28], avoid-buggy-ips: true}\n- {name: b, protocol: bgp, addresses: [198.51.100.0/28], auto-assign: false}\n';
+  const given = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config, namespace: m}\ndata: {config: ${JSON.stringify(config)}}\n`;
+  const migration = migrateText(given);
+  assert.deepEqual(specsOf(migration), {
+    a: { addresses: ADDRESSES, avoidBuggyIPs: true },
+    b: { addresses: ['198.51.100.0/28'], autoAssign: false },
+  });
+  assert.deepEqual(notesOf(migration), [
+    `no-equivalent ConfigMap m/config: data.config.address-pools[1].protocol: ${BGP}`,
+  ]);
+});

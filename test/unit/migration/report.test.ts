@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ClusterObject } from '../../../src/api/cluster.ts';
+import { formatReport, reportData } from '../../../src/migration/report.ts';
+import { verify } from '../../../src/migration/verify.ts';
+import { migrateText, serviceText } from './read-objects.ts';
+
+const GIVEN = `apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: p, namespace: m}
+spec: {addresses: [192.0.2.0/28], colour: blue}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: a, namespace: m}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: s}
+${serviceText('a/x', { ips: ['192.0.2.1'] })}${serviceText('a/y', { ips: ['192.0.2.2'], annotations: { 'metallb.io/address-pool': "it's" } })}`;
+
+/** An assigner that leaves everything as it is. */
+const idle = (objects: readonly ClusterObject[]): readonly ClusterObject[] => objects;
+/** One that takes every status away, or gives another address. */
+const thief = (objects: readonly ClusterObject[]): readonly ClusterObject[] =>
+  objects.map((object) => {
+    if (object.kind !== 'Service') return object;
+    const isX = object.metadata.name === 'x';
+    const conditions = [
+      { type: 't', status: 'False' as const, reason: 'r', message: 'Pool p: no' },
+    ];
+    return {
+      ...object,
+      status: {
+        loadBalancer: { ingress: isX ? [{ ip: '192.0.2.9' }, { hostname: 'h' }] : [] },
+        ...(isX ? { conditions } : {}),
+      },
+    };
+  });
+
+test('the report, when all is well but for the status', () => {
+  const migration = migrateText(GIVEN);
+  const verification = verify(migration, [], idle);
+  assert.equal(
+    formatReport({ migration, verification }),
+    `Read: metallb (2 objects), 2 Services. Made: 1 Pool, 2 IPs.
+
+Left aside, of no use here: v1 Secret (1)
+
+Without equivalent:
+  t:1: IPAddressPool m/p: spec.colour: "blue": a field that the import does not know; it is left out
+
+Ambiguous: check these:
+  Services: 2 without a loadBalancerClass: vipvs serves those only with --default-class
+
+Converted:
+  IPAddressPool m/p: Pool p
+
+Services to change, after the old controller has stopped and before the assigner starts:
+  # a/y: asks for Pool it's, but its address is in Pool p; keeps the address even if its status is cleared
+  kubectl patch service -n a y --type merge -p '{"metadata":{"annotations":{"metallb.io/address-pool":"p","vipvs.io/addresses":"192.0.2.2"}}}'
+
+Services to change, too, if the old controller clears status.loadBalancer when it stops:
+  # a/x: keeps the address even if its status is cleared
+  kubectl patch service -n a x --type merge -p '{"metadata":{"annotations":{"vipvs.io/addresses":"192.0.2.1"}}}'
+
+Verified by simulation, after the changes above: 0 of 2 addresses in use stay the same (2 Services), and these do not:
+  Service a/x loses 192.0.2.1: once its status is cleared: it gets none (it is not of our class)
+  Service a/y loses 192.0.2.2: once its status is cleared: it gets none (it is not of our class)
+`,
+  );
+});
+
+test('the report, when an address moves', () => {
+  const migration = migrateText(GIVEN);
+  assert.deepEqual(verify(migration, [], thief), {
+    services: 2,
+    kept: 0,
+    lost: [
+      { service: 'a/x', address: '192.0.2.1', why: 'it gets 192.0.2.9 (Pool p: no)' },
+      { service: 'a/y', address: '192.0.2.2', why: 'it gets none (it is not of our class)' },
+    ],
+  });
+});
+
+test('nothing to import', () => {
+  const migration = migrateText('');
+  const report = { migration, verification: verify(migration, [], idle) };
+  assert.equal(
+    formatReport(report),
+    'Read: no object of another load balancer, 0 Services. Made: 0 Pools, 0 IPs.\n\nVerified by simulation, after the changes above: 0 of 0 addresses in use stay the same (0 Services).\n',
+  );
+  assert.deepEqual(reportData(report), {
+    found: {},
+    ignored: {},
+    services: 0,
+    pools: 0,
+    ips: 0,
+    notes: [],
+    patches: [],
+    verification: { services: 0, kept: 0, lost: [] },
+  });
+});
+
+test('a quote in a value does not end the shell word', () => {
+  const given = GIVEN.replaceAll('loadBalancerIPs', 'x').replace("it's", "it's");
+  const migration = migrateText(
+    `${given}${serviceText('b/z', { ips: ['192.0.2.3', '2001:db8::1'], annotations: { 'lbipam.cilium.io/sharing-cross-namespace': "it's" } })}${serviceText('c/z', { ips: ['192.0.2.3'], spec: { ports: [{ port: 81 }] } })}`,
+  );
+  const text = formatReport({ migration, verification: verify(migration, [], idle) });
+  assert.match(text, /"vipvs\.io\/sharing-namespaces":"c,it'\\''s"/);
+});

@@ -1,0 +1,348 @@
+// What Services have and what must change on them: holdings, patches, kept addresses, names and overlaps of Pools.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Migration } from '../../../src/migration/convert.ts';
+import { migrateText, notesOf, serviceText, specsOf } from './read-objects.ts';
+
+function pool(name: string, spec: unknown, namespace = 'm'): string {
+  return `---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${JSON.stringify(spec)}\n---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: {ipAddressPools: [${name}]}\n`;
+}
+
+const POOL = pool('p', { addresses: ['192.0.2.0/24', '2001:db8::/64'] });
+const DEFAULT_CLASS = (count: number): string =>
+  `ambiguous Services: ${count} without a loadBalancerClass: vipvs serves those only with --default-class`;
+
+interface Case {
+  readonly name: string;
+  readonly given: string;
+  /** `address pool namespace/service retain` */
+  readonly ips: readonly string[];
+  /** `need namespace/name {...}` */
+  readonly patches: readonly string[];
+  /** Without the one about the default class. */
+  readonly notes?: readonly string[];
+}
+
+function ipsOf({ ips }: Migration): readonly string[] {
+  return ips.map(({ spec }) => {
+    const { namespace = '-', service = '*' } = spec.reservedFor ?? {};
+    const whose = spec.reservedFor === undefined ? '-' : `${namespace}/${service}`;
+    return `${spec.address} ${spec.poolName} ${whose}${spec.retain === true ? ' retain' : ''}`;
+  });
+}
+
+function patchesOf({ patches }: Migration): readonly string[] {
+  return patches.map(
+    ({ service, need, body }) =>
+      `${need} ${service.namespace}/${service.name} ${JSON.stringify(body)}`,
+  );
+}
+
+function annotations(values: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ metadata: { annotations: values } });
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: 'an address that is asked for, by annotation or by spec, needs nothing',
+    given:
+      POOL +
+      serviceText('a/x', {
+        ips: ['192.0.2.1'],
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.1' },
+      }) +
+      serviceText('a/y', { ips: ['192.0.2.2'], spec: { loadBalancerIP: '192.0.2.2' } }),
+    ips: ['192.0.2.1 p a/x', '192.0.2.2 p a/y'],
+    patches: [],
+  },
+  {
+    name: 'a manifest without status: what it asks for counts',
+    given:
+      POOL +
+      serviceText('a/x', {
+        annotations: { 'kube-vip.io/loadbalancerIPs': '192.0.2.1,2001:db8::1' },
+      }),
+    ips: ['192.0.2.1 p a/x', '2001:db8::1 p a/x'],
+    patches: [],
+  },
+  {
+    name: 'a Service without an address, and one of another type',
+    given:
+      POOL +
+      serviceText('a/x') +
+      serviceText('a/y', { ips: ['192.0.2.9'], spec: { type: 'NodePort' } }),
+    ips: [],
+    patches: [],
+  },
+  {
+    name: 'it shows another address than it asks for: what it shows is kept',
+    given:
+      POOL +
+      serviceText('a/x', {
+        ips: ['192.0.2.1'],
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.7' },
+        spec: { loadBalancerIP: '' },
+      }) +
+      serviceText('a/y', { ips: ['192.0.2.2'], spec: { loadBalancerIP: '192.0.2.8' } }),
+    ips: ['192.0.2.1 p a/x', '192.0.2.2 p a/y'],
+    patches: [
+      `required a/x ${annotations({ 'metallb.io/loadBalancerIPs': '192.0.2.1' })}`,
+      'required a/y {"metadata":{"annotations":{"vipvs.io/addresses":"192.0.2.2"}},"spec":{"loadBalancerIP":null}}',
+    ],
+  },
+  {
+    name: 'an address outside every Pool',
+    given:
+      POOL +
+      serviceText('a/x', { ips: ['198.51.100.1'] }) +
+      serviceText('a/y', { ips: ['198.51.100.2'] }),
+    ips: ['198.51.100.1 kept-addresses a/x', '198.51.100.2 kept-addresses a/y'],
+    patches: [
+      `safety a/x ${annotations({ 'vipvs.io/addresses': '198.51.100.1' })}`,
+      `safety a/y ${annotations({ 'vipvs.io/addresses': '198.51.100.2' })}`,
+    ],
+    notes: ['1', '2'].map(
+      (last, i) =>
+        `ambiguous address 198.51.100.${last}: Service a/${'xy'.charAt(i)} has it, and no imported Pool hands it out: it is in Pool kept-addresses`,
+    ),
+  },
+  {
+    name: 'addresses that no VIP can have',
+    given: POOL + serviceText('a/x', { ips: ['127.0.0.1'] }),
+    ips: [],
+    patches: [],
+    notes: ['error Service a/x: 127.0.0.1 is loopback; no VIP can have it, so it is left out'],
+  },
+  {
+    name: 'two addresses of one family: the first is kept, the other out of use',
+    given: POOL + serviceText('a/x', { ips: ['192.0.2.1', '192.0.2.2'] }),
+    ips: ['192.0.2.1 p a/x', '192.0.2.2 p - retain'],
+    patches: [`safety a/x ${annotations({ 'vipvs.io/addresses': '192.0.2.1' })}`],
+    notes: [
+      'error Service a/x: has 192.0.2.1 and 192.0.2.2; a Service has one address of each family: 192.0.2.1 is kept, 192.0.2.2 is reserved (give it to a second Service with the same selector)',
+    ],
+  },
+  {
+    name: 'families from two Pools: kept as it is, not asked for',
+    given:
+      pool('v4', { addresses: ['192.0.2.0/24'] }) +
+      pool('v6', { addresses: ['2001:db8::/64'] }) +
+      serviceText('a/x', {
+        ips: ['192.0.2.1', '2001:db8::1'],
+        spec: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' },
+      }),
+    ips: ['192.0.2.1 v4 a/x', '2001:db8::1 v6 a/x'],
+    patches: [],
+    notes: [
+      "ambiguous Service a/x: 192.0.2.1,2001:db8::1 are in Pools v4 and v6; a Service keeps them while its status shows them, and can't ask for them: all addresses of a Service come from one Pool",
+    ],
+  },
+  {
+    name: 'it asks for a Pool that is not there: nothing is known of its address, or it is elsewhere',
+    given:
+      POOL +
+      serviceText('a/x', { annotations: { 'metallb.io/address-pool': 'gone' } }) +
+      serviceText('a/y', { annotations: { 'metallb.io/address-pool': 'p' } }) +
+      serviceText('a/z', {
+        ips: ['192.0.2.3'],
+        annotations: {
+          'metallb.io/address-pool': 'gone',
+          'metallb.io/loadBalancerIPs': '192.0.2.3',
+        },
+      }),
+    ips: ['192.0.2.3 p a/z'],
+    patches: [`required a/z ${annotations({ 'metallb.io/address-pool': 'p' })}`],
+    notes: ['ambiguous Service a/x: asks for Pool gone, which is not among the imported ones'],
+  },
+  {
+    name: 'sharing that is agreed needs nothing; ports that clash are named',
+    given:
+      POOL +
+      ['x', 'y']
+        .map((name) =>
+          serviceText(`a/${name}`, {
+            ips: ['192.0.2.1'],
+            annotations: {
+              'metallb.io/allow-shared-ip': 'k',
+              'metallb.io/loadBalancerIPs': '192.0.2.1',
+            },
+          }),
+        )
+        .join(''),
+    ips: ['192.0.2.1 p -'],
+    patches: [],
+    notes: [
+      'error Service a/x: has 80/TCP on 192.0.2.1, and Service a/y, too: only one of them can keep the port',
+    ],
+  },
+  {
+    name: 'sharing under different keys, across namespaces, one of which consents',
+    given:
+      POOL +
+      serviceText('a/x', {
+        ips: ['192.0.2.1'],
+        annotations: {
+          'purelb.io/allow-shared-ip': 'k',
+          'purelb.io/addresses': '192.0.2.1',
+          'lbipam.cilium.io/sharing-cross-namespace': 'b,c',
+        },
+      }) +
+      serviceText('b/y', {
+        ips: ['192.0.2.1'],
+        annotations: { 'purelb.io/addresses': '192.0.2.1' },
+        spec: { ports: [{ port: 81 }] },
+      }),
+    ips: ['192.0.2.1 p -'],
+    patches: [
+      `required a/x ${annotations({ 'lbipam.cilium.io/sharing-cross-namespace': 'b,c', 'purelb.io/allow-shared-ip': 'imported-192.0.2.1', 'vipvs.io/sharing-key': 'imported-192.0.2.1', 'vipvs.io/sharing-namespaces': 'b,c' })}`,
+      `required b/y ${annotations({ 'vipvs.io/sharing-key': 'imported-192.0.2.1', 'vipvs.io/sharing-namespaces': 'a' })}`,
+    ],
+  },
+  {
+    name: "another load balancer's class: left alone, unless its address is from an imported Pool",
+    given:
+      POOL +
+      serviceText('a/x', {
+        ips: ['203.0.113.1'],
+        spec: { loadBalancerClass: 'service.k8s.aws/nlb' },
+      }) +
+      serviceText('a/y', {
+        ips: ['192.0.2.1'],
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.1' },
+        spec: { loadBalancerClass: 'own/class' },
+      }) +
+      serviceText('a/z', { spec: { loadBalancerClass: 'metallb' } }) +
+      serviceText('a/w', { spec: { loadBalancerClass: 'vipvs.io/vipvs' } }),
+    ips: ['192.0.2.1 p a/y'],
+    patches: [],
+    notes: [
+      "no-equivalent Service a/y: spec.loadBalancerClass: own/class can't be changed: run the assigner for this class, or delete the Service and create it again with class vipvs.io/vipvs and annotation vipvs.io/addresses: 192.0.2.1",
+      "no-equivalent Service a/z: spec.loadBalancerClass: metallb can't be changed: run the assigner for this class, or delete the Service and create it again with class vipvs.io/vipvs",
+      'ambiguous Service a/x: spec.loadBalancerClass: service.k8s.aws/nlb is the class of another load balancer: the Service is left alone',
+    ],
+  },
+  {
+    name: 'a Service that can not be read',
+    given: POOL + serviceText('a/x', { spec: { ports: [{ port: 0 }] } }),
+    ips: [],
+    patches: [],
+    notes: [
+      'error Service a/x: spec.ports[0].port: must be at least 1, is 0; the object is left out',
+    ],
+  },
+  {
+    name: 'a record that says something else than the status',
+    given:
+      `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\nstatus: {used: {192.0.2.5: a/x}}\n` +
+      serviceText('a/x', { ips: ['192.0.2.6'] }),
+    ips: ['192.0.2.6 e a/x'],
+    patches: [`safety a/x ${annotations({ 'vipvs.io/addresses': '192.0.2.6' })}`],
+    notes: [
+      'ambiguous Service a/x: Eip e: status.used gives it 192.0.2.5, its status shows 192.0.2.6: what it shows is kept',
+    ],
+  },
+  {
+    name: 'annotations of others: read, told, and without equivalent',
+    given:
+      POOL +
+      serviceText('a/x', {
+        annotations: {
+          'kube-vip.io/vipHost': 'n',
+          'kube-vip.io/egress': 'true',
+          'example.com/mine': 'x',
+          'k8s.io/public-vip': '192.0.2.1',
+        },
+      }),
+    ips: [],
+    patches: [],
+    notes: [
+      'no-equivalent Service a/x: metadata.annotations[k8s.io/public-vip]: "192.0.2.1": set vipvs.io/addresses',
+      'no-equivalent Service a/x: metadata.annotations[kube-vip.io/egress]: "true": vipvs has nothing that does this; it is not read',
+    ],
+  },
+];
+
+for (const { name, given, ips, patches, notes = [] } of CASES) {
+  test(name, () => {
+    const migration = migrateText(given);
+    assert.deepEqual(ipsOf(migration), ips);
+    assert.deepEqual(patchesOf(migration), patches);
+    const told = notesOf(migration).filter((note) => !note.startsWith('ambiguous Services:'));
+    assert.deepEqual(told, notes);
+  });
+}
+
+test('Services without a class are counted', () => {
+  const migration = migrateText(POOL + serviceText('a/x') + serviceText('a/y'));
+  assert.deepEqual(notesOf(migration), [DEFAULT_CLASS(2)]);
+});
+
+test('two Pools of one name: the second gets another', () => {
+  const eip = (name: string, address: string): string =>
+    `---\napiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: ${name}}\nspec: {address: ${address}, protocol: vip}\n`;
+  const migration = migrateText(
+    pool('p', { addresses: ['192.0.2.0/28'] }) +
+      eip('p', '198.51.100.1') +
+      pool('p-openelb', { addresses: ['192.0.2.64/28'] }),
+  );
+  assert.deepEqual(Object.keys(specsOf(migration)), ['p', 'p-openelb', 'p-openelb-2']);
+  assert.deepEqual(notesOf(migration), [
+    'ambiguous Eip p: there is another Pool p: this one is called p-openelb-2',
+  ]);
+});
+
+test('Pools that overlap: the one for named namespaces keeps the addresses, an empty one is not made', () => {
+  const migration = migrateText(
+    pool('a', { addresses: ['192.0.2.0/24'] }) +
+      pool('b', {
+        addresses: ['192.0.2.16-192.0.2.31'],
+        serviceAllocation: { namespaces: ['x'] },
+      }) +
+      pool('c', { addresses: ['192.0.2.0/28'] }),
+  );
+  assert.deepEqual(specsOf(migration), {
+    a: { addresses: ['192.0.2.0/24'], filterIPs: ['192.0.2.16/28'] },
+    b: { addresses: ['192.0.2.16-192.0.2.31'], serviceAllocation: { namespaces: ['x'] } },
+  });
+  assert.deepEqual(notesOf(migration), [
+    'ambiguous IPAddressPool m/a: 192.0.2.16/28 is in IPAddressPool m/b, too: it stays in Pool b',
+    'ambiguous IPAddressPool m/c: 192.0.2.0/28 is in IPAddressPool m/a, too: it stays in Pool a',
+    'ambiguous IPAddressPool m/c: nothing is left of it: no Pool is made',
+  ]);
+});
+
+test('kept addresses: one Pool for each interface, with a name that is free, in pieces of 256', () => {
+  const l2 =
+    '---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: i, namespace: m}\nspec: {interfaces: [eth1]}\n';
+  const buggy = `---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: kept-addresses, namespace: m}\nspec: {addresses: [192.0.2.0/24], avoidBuggyIPs: true}\n`;
+  const strays = Array.from({ length: 257 }, (_, i) =>
+    serviceText(`a/s${i}`, { ips: [`10.${Math.floor(i / 100)}.${i % 100}.1`] }),
+  );
+  const migration = migrateText(
+    buggy + l2 + strays.join('') + serviceText('a/x', { ips: ['192.0.2.0'] }),
+  );
+  const sizes = Object.entries(specsOf(migration)).map(([name, spec]) => {
+    assert.ok(typeof spec === 'object' && spec !== null && 'addresses' in spec);
+    assert.ok(Array.isArray(spec.addresses));
+    return `${name} ${spec.addresses.length} ${'bindInterface' in spec ? String(spec.bindInterface) : '-'}`;
+  });
+  assert.deepEqual(sizes, [
+    'kept-addresses 1 eth1',
+    'kept-addresses-eth1 1 eth1',
+    'kept-addresses-more 256 -',
+    'kept-addresses-more-2 1 -',
+  ]);
+});
+
+test('kinds that are of no use are counted', () => {
+  const migration = migrateText(
+    'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Node\nmetadata: {name: a}\n',
+  );
+  assert.deepEqual(
+    [...migration.ignored],
+    [
+      ['apps/v1 Deployment', 1],
+      ['v1 Secret', 1],
+    ],
+  );
+});
