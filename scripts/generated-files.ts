@@ -7,6 +7,7 @@ import { crdManifest, IP_CRD, POOL_CRD, type Crd } from '../src/api/crd.ts';
 import { API_VERSION, GROUP } from '../src/api/pool.ts';
 import { REASONS } from '../src/api/reasons.ts';
 import type { CrdSchema } from '../src/api/structural-schema.ts';
+import { cliPage, errorsPage, metricsPage } from './runtime-pages.ts';
 
 const HEAD = '# Made by `npm run gen` from src/api; do not edit.\n';
 
@@ -32,6 +33,9 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ...[POOL_CRD, IP_CRD].map((crd) => [crdFile(crd), crdYaml(crd)] as const),
     ['docs/reference/crds.md', await formatted(kindPages([POOL_CRD, IP_CRD]))],
     ['docs/reference/conditions.md', await formatted(conditionsPage())],
+    ['docs/reference/metrics.md', await formatted(metricsPage())],
+    ['docs/reference/errors.md', await formatted(errorsPage())],
+    ['docs/reference/cli.md', await formatted(await cliPage())],
   ]);
 }
 

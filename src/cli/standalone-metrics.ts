@@ -1,5 +1,6 @@
 // What standalone mode shows of itself on /metrics, out of what its parts tell.
 import type { ClusterStore } from '../api/cluster.ts';
+import { ADDRESS_ASSIGNED } from '../api/conditions.ts';
 import type { RoundSummary } from '../ipvs-node/agent.ts';
 import type { NodeState, Observed } from '../ipvs-node/state.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -18,6 +19,13 @@ export function countObjects(metrics: Metrics, store: ClusterStore): void {
     metrics.source.objects.set({ kind }, store[map].size);
   }
   metrics.assigner.leader.set(1);
+  const services = { assigned: 0, pending: 0 };
+  for (const { status } of store.services.values()) {
+    const condition = status?.conditions?.find(({ type }) => type === ADDRESS_ASSIGNED);
+    if (condition !== undefined) services[condition.status === 'True' ? 'assigned' : 'pending']++;
+  }
+  metrics.assigner.services.set({ state: 'assigned' }, services.assigned);
+  metrics.assigner.services.set({ state: 'pending' }, services.pending);
   metrics.assigner.poolAddresses.reset(); // a Pool that went has no series
   for (const [pool, { status }] of store.pools) {
     const { capacity = 0, allocatable = 0 } = status ?? {};

@@ -9,7 +9,7 @@ import { formatRef, serviceRef } from '../api/problem.ts';
 import { DirectorySource } from '../files/directory.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
 import { loadState, type State, type StateDisk, type StateProcess } from '../files/state.ts';
-import { Agent } from '../ipvs-node/agent.ts';
+import { Agent, type RoundSummary } from '../ipvs-node/agent.ts';
 import type { NodeView } from '../ipvs-node/desired.ts';
 import type { Kernel } from '../ipvs-node/kernel.ts';
 import type { ServiceReport } from '../ipvs-node/service-reports.ts';
@@ -69,6 +69,8 @@ export class Standalone {
   #isFirstRoundDone = false;
   readonly #stopping = new AbortController();
   #cancelRelease: (() => void) | undefined;
+  /** The oldest change of a manifest that no round of the agent has followed yet. */
+  #changedAtMs: number | undefined;
   #ownAddressesText: string | undefined;
   #ownAddressesAtMs = Number.NEGATIVE_INFINITY;
 
@@ -109,7 +111,7 @@ export class Standalone {
         random,
         log: ports.log.child({ component: 'ipvs-node' }),
         report: (service, report) => this.#onReport(service, report),
-        onRound: (round) => countRound(ports.metrics, round, clock.wallMs()),
+        onRound: (round) => this.#onAgentRound(round),
       },
       { node: options.node },
     );
@@ -172,6 +174,8 @@ export class Standalone {
 
   /** Brings the gauges that are costly to keep up to date; called when somebody reads the metrics. */
   collectMetrics(): void {
+    countObjects(this.#ports.metrics, this.#objects.store);
+    this.#ports.metrics.assigner.problems.set(this.#problems.length);
     countKernel(this.#ports.metrics, this.#agent.desired, this.#agent.observed);
   }
 
@@ -192,6 +196,7 @@ export class Standalone {
       {
         onChange: (changes) => {
           const seenAt = new Date(clock.wallMs()).toISOString();
+          this.#changedAtMs ??= clock.nowMs();
           this.#objects.applySource(changes, seenAt);
           log.debug({ changed: changes.length }, 'manifests changed');
         },
@@ -268,7 +273,6 @@ export class Standalone {
       (clock.nowMs() - startMs) / 1000,
     );
     metrics.rounds.lastSuccessTimestampSeconds.set({ component: 'assigner' }, wallMs / 1000);
-    countObjects(metrics, this.#objects.store);
     if (changes.length >= MANY_CHANGES) this.#releaseMemoryLater();
     const holdEndMs =
       step.wakeAtMs === undefined
@@ -282,6 +286,14 @@ export class Standalone {
     this.#ownAddressesAtMs = nowMs;
     const { addresses } = this.#agent.observed;
     if (addresses !== undefined) this.#setOwnAddresses(addresses);
+  }
+
+  #onAgentRound(round: RoundSummary): void {
+    const { metrics, clock } = this.#ports;
+    countRound(metrics, round, clock.wallMs());
+    if (this.#changedAtMs === undefined) return;
+    metrics.kernel.eventToKernelSeconds.observe((clock.nowMs() - this.#changedAtMs) / 1000);
+    this.#changedAtMs = undefined;
   }
 
   /** The agent tells how a Service stands in the kernel; undefined: it asks nothing of this node any more. */

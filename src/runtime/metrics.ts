@@ -11,39 +11,53 @@ const DURATION_BUCKETS = [
 ];
 const NANOSECONDS = 1e9;
 
-/** Makes metrics of one registry, all with our prefix. */
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Makes metrics of one registry, all with our prefix, and keeps what the reference page needs. */
 class Maker {
   readonly registry = new Registry();
+  readonly catalogue: MetricDescription[] = [];
 
-  counter<const L extends string>(
+  counter<const L extends string>(name: string, help: string, labels: readonly L[]): Counter<L> {
+    return new Counter(this.#describe('counter', name, help, labels));
+  }
+
+  /** `read` is called when somebody asks for the metrics. */
+  gauge<const L extends string>(
     name: string,
     help: string,
-    labelNames: readonly L[],
-  ): Counter<L> {
-    return new Counter({
-      name: METRIC_PREFIX + name,
-      help,
-      labelNames,
-      registers: [this.registry],
+    labels: readonly L[],
+    read?: () => number,
+  ): Gauge<L> {
+    const description = this.#describe('gauge', name, help, labels);
+    if (read === undefined) return new Gauge(description);
+    return new Gauge({
+      ...description,
+      collect() {
+        this.set(read());
+      },
     });
   }
 
-  gauge<const L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> {
-    return new Gauge({ name: METRIC_PREFIX + name, help, labelNames, registers: [this.registry] });
+  seconds<const L extends string>(name: string, help: string, labels: readonly L[]): Histogram<L> {
+    const description = this.#describe('histogram', name, help, labels);
+    return new Histogram({ ...description, buckets: DURATION_BUCKETS });
   }
 
-  seconds<const L extends string>(
-    name: string,
+  #describe<L extends string>(
+    type: MetricDescription['type'],
+    shortName: string,
     help: string,
     labelNames: readonly L[],
-  ): Histogram<L> {
-    return new Histogram({
-      name: METRIC_PREFIX + name,
-      help,
-      labelNames,
-      registers: [this.registry],
-      buckets: DURATION_BUCKETS,
-    });
+  ) {
+    const name = METRIC_PREFIX + shortName;
+    this.catalogue.push({ name, type, help, labels: labelNames });
+    return { name, help, labelNames, registers: [this.registry] };
   }
 }
 
@@ -51,12 +65,13 @@ export function createMetrics() {
   const make = new Maker();
   return {
     registry: make.registry,
+    catalogue: make.catalogue,
     info: make.gauge('build_info', 'Always 1; the version is in the label.', ['version']),
     rounds: roundMetrics(make),
     kernel: kernelMetrics(make),
     assigner: assignerMetrics(make),
     source: sourceMetrics(make),
-    process: processMetrics(make.registry),
+    process: processMetrics(make),
   };
 }
 
@@ -144,26 +159,25 @@ function sourceMetrics(make: Maker) {
   };
 }
 
-function processMetrics(registry: Registry) {
+function processMetrics(make: Maker) {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   return {
-    eventLoopDelaySeconds: new Gauge({
-      name: `${METRIC_PREFIX}event_loop_delay_seconds`,
-      help: 'Longest delay of the event loop since the last reading.',
-      registers: [registry],
-      collect() {
-        this.set(delay.max / NANOSECONDS);
+    eventLoopDelaySeconds: make.gauge(
+      'event_loop_delay_seconds',
+      'Longest delay of the event loop since the last reading.',
+      [],
+      () => {
+        const longestNs = delay.max;
         delay.reset();
+        return longestNs / NANOSECONDS;
       },
-    }),
-    residentMemoryBytes: new Gauge({
-      name: `${METRIC_PREFIX}resident_memory_bytes`,
-      help: 'Resident memory of the process.',
-      registers: [registry],
-      collect() {
-        this.set(process.memoryUsage.rss());
-      },
-    }),
+    ),
+    residentMemoryBytes: make.gauge(
+      'resident_memory_bytes',
+      'Resident memory of the process.',
+      [],
+      () => process.memoryUsage.rss(),
+    ),
     /** Starts the sampling of the event loop; until then the gauge shows 0. */
     start: (): void => void delay.enable(),
     stop: (): void => void delay.disable(),

@@ -19,7 +19,7 @@ import { loadState, realDisk, type State, type StateDisk } from '../../../src/fi
 import { parseIp } from '../../../src/net/address.ts';
 import { systemClock, systemRandom } from '../../../src/runtime/clock.ts';
 import { createLog } from '../../../src/runtime/log.ts';
-import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../../../src/runtime/metrics.ts';
 import { FakeKernel } from '../../contract/fake-kernel.ts';
 import { until } from '../files/until.ts';
 import { runCli } from './run-cli.ts';
@@ -55,6 +55,7 @@ interface Lab {
   readonly stateDirectory: string;
   readonly kernel: FakeKernel;
   readonly log: string[];
+  readonly metrics: Metrics;
   readonly put: (name: string, text: string) => Promise<void>;
   readonly start: (disk?: StateDisk) => Promise<Standalone>;
   readonly expectKernel: (want: string) => Promise<void>;
@@ -68,6 +69,7 @@ async function lab(context: TestContext): Promise<Lab> {
   await mkdir(manifests);
   const kernel = new FakeKernel();
   const log: string[] = [];
+  const metrics = createMetrics();
   const running = new Set<Standalone>();
   context.after(async () => {
     for (const each of running) await each.stop();
@@ -78,6 +80,7 @@ async function lab(context: TestContext): Promise<Lab> {
     stateDirectory,
     kernel,
     log,
+    metrics,
     put: (name, text) => writeFile(join(manifests, name), text),
     start: async (disk = realDisk) => {
       const node = { name: 'director', bindInterface: 'eth0', hasKubeProxy: false };
@@ -88,7 +91,7 @@ async function lab(context: TestContext): Promise<Lab> {
           random: systemRandom,
           disk,
           log: createLog({ level: 'debug', format: 'text', write: (line) => log.push(line) }),
-          metrics: createMetrics(),
+          metrics,
           process: { pid: 1, startTicks: '0', node: 'director', version: '0', startedAt: '' },
           kernel,
           releaseMemory: () => undefined,
@@ -283,7 +286,7 @@ test('a missing interface is shown and healed', async (context) => {
 });
 
 test('somebody flushes the table: it is repaired', async (context) => {
-  const { put, start, kernel, expectKernel } = await lab(context);
+  const { put, start, kernel, expectKernel, metrics } = await lab(context);
   await put('pool.yaml', POOL);
   await put('web.yaml', service('web'));
   const standalone = await start();
@@ -292,4 +295,17 @@ test('somebody flushes the table: it is repaired', async (context) => {
   kernel.flush();
   await expectKernel(want);
   standalone.collectMetrics();
+  const text = await metrics.registry.metrics();
+  for (const line of [
+    'vipvs_virtual_servers 1',
+    'vipvs_real_servers{state="active"} 1',
+    'vipvs_services{state="assigned"} 1',
+    'vipvs_services{state="pending"} 0',
+    'vipvs_pool_addresses{pool="public",state="free"} 3',
+    'vipvs_source_objects{kind="Service"} 1',
+    'vipvs_source_synced 1',
+  ]) {
+    assert.ok(text.split('\n').includes(line), line);
+  }
+  assert.match(text, /vipvs_kernel_ops_total\{op="vs\.add",result="ok"\} 2/);
 });
