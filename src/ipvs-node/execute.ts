@@ -1,6 +1,8 @@
-// Runs a plan: first what adds and raises, then, for what succeeded, addresses, drains and deletions, then the
-// announcements. What was reached goes into the mirror; what was not comes back as failures.
-// Invariant: where building failed, nothing is bound, drained or deleted: what served before goes on serving.
+// Runs a plan in steps, each only for what the one before it reached: virtual servers, real servers that come, then
+// addresses, drains and deletions, then announcements. What was reached goes into the mirror, the rest are failures.
+// Invariants: where building failed, nothing is bound, drained or deleted: what served before goes on serving. No real
+// server is put into a virtual server that turned out to be there already: it is somebody else's (the kernel runs every
+// message of a batch, whatever became of the one before).
 import type { IpAddress } from '../net/address.ts';
 import { virtualServerKey, type VirtualServerKey } from '../net/ipvs.ts';
 import type { Target } from './fault-book.ts';
@@ -38,11 +40,17 @@ export async function executePlan(
   addresses: ReadonlyMap<IpAddress, DesiredAddress>,
 ): Promise<Execution> {
   const execution = new Executor(kernel, mirror, addresses);
-  await execution.run(plan.ops.slice(0, plan.safeOps));
+  const safe = plan.ops.slice(0, plan.safeOps);
+  await execution.run(safe.filter((op) => !isOfRealServer(op)));
+  await execution.run(safe.filter((op) => isOfRealServer(op) && execution.mayFollow(op)));
   const rest = plan.ops.slice(plan.safeOps);
   await execution.run(rest.filter((op) => op.op !== 'vip.announce' && execution.mayFollow(op)));
   await execution.run(rest.filter((op) => op.op === 'vip.announce' && execution.mayFollow(op)));
   return execution;
+}
+
+function isOfRealServer(op: Op): op is Extract<Op, { op: `rs.${string}` }> {
+  return op.op === 'rs.add' || op.op === 'rs.set' || op.op === 'rs.del';
 }
 
 class Executor implements Execution {
@@ -81,10 +89,7 @@ class Executor implements Execution {
     if (op.op === 'vip.announce') {
       return (this.#mirror.addresses?.get(op.address) ?? []).some(({ ours }) => ours);
     }
-    if (op.op === 'rs.set' || op.op === 'rs.del') {
-      return !this.#failed.has(virtualServerKey(op.server));
-    }
-    return true;
+    return !isOfRealServer(op) || !this.#failed.has(virtualServerKey(op.server));
   }
 
   async run(ops: readonly Op[]): Promise<void> {
@@ -106,7 +111,6 @@ class Executor implements Execution {
     const target = targetOf(op);
     const key =
       'key' in target ? target.key : `${op.op} ${'address' in target ? target.address : ''}`;
-    // what follows a failed vs.add fails for that reason: the first one tells
     if (this.#failed.has(key) || result.ok) return;
     this.#failed.set(key, {
       target,

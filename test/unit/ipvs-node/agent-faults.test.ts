@@ -117,6 +117,25 @@ test('somebody edits by hand: EEXIST, ESRCH and ENOENT end in the wanted state',
   assert.equal(under.kernel.dump(), SERVED);
 });
 
+test('a virtual server that turns out to be somebody elses gets none of our real servers', async () => {
+  const under = await AgentUnderTest.started({ objects: [pool()] });
+  under.kernel.addForeign({
+    server: {
+      vip: VIP,
+      port: 80,
+      protocol: 'TCP',
+      scheduler: 'wlc',
+      schedulerFlags: [],
+      persistenceSeconds: 0,
+    },
+    realServers: new Map(),
+  });
+  under.set(...WEB);
+  await under.advance(5000);
+  assert.equal(under.kernel.dump(), '-A -t 192.0.2.10:80 -s wlc\n');
+  assert.ok(under.problems('default/web')?.[0]?.startsWith('ForeignVirtualServer'));
+});
+
 test('a virtual server of somebody else is left alone until it is gone', async () => {
   const under = new AgentUnderTest({ objects: WEB });
   under.kernel.addForeign({
