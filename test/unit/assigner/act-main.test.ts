@@ -25,10 +25,11 @@ const alone: Election = {
   mayWrite: () => true,
 };
 
-/** Watches of IPs show nothing until they are let go. */
+/** Watches of IPs show as many events as they are let. */
 class SlowIpWatches implements ApiClient {
   readonly api = new MemoryApi();
-  readonly #released = Promise.withResolvers<undefined>();
+  #permits = 0;
+  #wake = (): void => undefined;
 
   call(call: Parameters<ApiClient['call']>[0]): Promise<unknown> {
     // the memory keeps Services under one path, whatever their namespace
@@ -37,19 +38,28 @@ class SlowIpWatches implements ApiClient {
   }
 
   async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {
-    if (stream.path.endsWith('/ips')) await Promise.race([this.#released.promise, aborted(stream)]);
-    return this.api.stream(stream);
+    const chunks = await this.api.stream(stream);
+    return stream.path.endsWith('/ips') ? this.#slowly(chunks, stream.signal) : chunks;
   }
 
-  letGo(): void {
-    this.#released.resolve(undefined);
+  letGo(events: number): void {
+    this.#permits += events;
+    this.#wake();
   }
-}
 
-function aborted({ signal }: Stream): Promise<void> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  async *#slowly(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      while (this.#permits === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+        signal.throwIfAborted();
+      }
+      this.#permits -= 1;
+      yield chunk;
+    }
+  }
 }
 
 function service(name: string): JsonObject {
@@ -95,33 +105,23 @@ test('a watch that shows an old holder late brings him back for nobody', async (
   });
   const holders = (): readonly (string | undefined)[] =>
     arrayAt(objectAt(api.objects.get(IP), 'spec'), 'claims').map((each) => textAt(each, 'name'));
+  const isDecided = (name: string): boolean =>
+    program.store.services.get(`default/${name}`)?.status !== undefined;
   await until('the first has it', () => holders()[0] === 'first');
   api.remove(`${SERVICES}/first`);
   await until('nobody has it', () => holders().length === 0);
   api.put(`${SERVICES}/second`, service('second'));
   await until('the second has it', () => holders()[0] === 'second');
   api.put(`${SERVICES}/third`, service('third'));
-  await until(
-    'the third waits',
-    () => program.store.services.get('default/third')?.status !== undefined,
-  );
-  // now the watch shows: the first has it, nobody has it, the second has it
-  client.letGo();
-  api.put('/apis/vipvs.io/v1alpha1/ips/192.0.2.9', {
-    ...reserved(),
-    metadata: { name: '192.0.2.9' },
-    spec: { address: '192.0.2.9', poolName: 'public', retain: true },
-  });
-  await until('all of it was shown', () => program.store.ips.has('192.0.2.9'));
+  await until('the third waits', () => isDecided('third'));
+  // now the watch shows that the first has it, and that nobody has it
+  client.letGo(2);
   api.put(`${SERVICES}/fourth`, service('fourth'));
-  await until(
-    'a later one was decided',
-    () => program.store.services.get('default/fourth')?.status !== undefined,
-  );
+  await until('a round was done', () => isDecided('fourth'));
   assert.deepEqual(holders(), ['second']);
-  assert.equal(
-    api.calls.filter((call) => call === `PATCH ${IP}`).length,
-    3,
-    'taken, given back, taken',
-  );
+  client.letGo(1000);
+  api.put(`${SERVICES}/fifth`, service('fifth'));
+  await until('a round was done', () => isDecided('fifth'));
+  const writes = api.calls.filter((call) => call === `PATCH ${IP}`).length;
+  assert.equal(writes, 3, 'taken, given back, taken');
 });
