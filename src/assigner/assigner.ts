@@ -103,8 +103,9 @@ export class Assigner {
       if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);
     }
     while (this.#services.size > 0 || this.#ips.size > 0) {
-      this.#decideServices(view, decisions);
-      this.#decideIps(view, decisions);
+      // a left over IP goes only when no Service wants it
+      if (this.#services.size > 0) this.#decideServices(view, decisions);
+      else this.#decideIps(view, decisions);
     }
     for (const entry of ledger.pools.entries()) {
       const decision = decidePool(entry, ledger, this.#cluster.pools.get(entry.name)?.status);
@@ -186,10 +187,20 @@ export class Assigner {
       this.#take(decideReleases(key, view), view, decisions);
     }
     // waits were cleared above: who is still to be decided here is woken by nobody
-    for (const { key, service } of inOrder(keys, view)) {
+    const queue = inOrder(keys, view);
+    let rank = 0;
+    for (const [i, { key, service, ...queued }] of queue.entries()) {
+      // who was woken may have more right than those of the next rank: all are put in order again
+      if (queued.rank !== rank && this.#services.size > 0) {
+        for (const rest of queue.slice(i)) this.#services.add(rest.key);
+        return;
+      }
+      ({ rank } = queued);
       const decision = decideService(service, view, key);
-      this.#take(decision, view, decisions);
+      const changed = this.#take(decision, view, decisions);
       this.#waits.set(key, decision.waits);
+      // what it gives back itself may be what it waits for
+      if (decision.waits.some((wait) => changed.has(wait))) this.#services.add(key);
     }
   }
 
@@ -204,11 +215,13 @@ export class Assigner {
   }
 
   /** Believes the decision's writes done, and wakes who waits for what they change. */
-  #take(decision: Decision, view: AssignerView, decisions: Decision[]): void {
-    if (decision.actions.length === 0 && decision.events.length === 0) return;
+  #take(decision: Decision, view: AssignerView, decisions: Decision[]): ReadonlySet<WaitKey> {
+    if (decision.actions.length === 0 && decision.events.length === 0) return NONE_CHANGED;
     decisions.push(decision);
     for (const action of decision.actions) this.#believe(action, view.ledger);
-    this.#wake(view.ledger.takeChanged());
+    const changed = view.ledger.takeChanged();
+    this.#wake(changed);
+    return changed;
   }
 
   #believe(action: Action, ledger: Ledger): void {
@@ -229,6 +242,8 @@ export class Assigner {
     }
   }
 }
+
+const NONE_CHANGED: ReadonlySet<WaitKey> = new Set();
 
 interface Queued {
   readonly key: string;

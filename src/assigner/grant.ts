@@ -79,21 +79,18 @@ export function grantFromPool(
   const picks = [...granted];
   const refused: Refusal[] = [];
   const { mode, families } = petition.wanted;
-  let fresh = granted.filter((pick) => isUncounted(petition, pick.address)).length;
-  const keepsOne = petition.held.some(
+  const staying = petition.held.filter(
     (held) => families.includes(held.family) && staysIn(held, entry),
   );
   for (const family of families) {
     if (picks.some((pick) => pick.family === family)) continue;
     if (mode === 'one' && picks.length > 0) break;
-    const held = petition.held.find((each) => each.family === family && staysIn(each, entry));
-    if (held === undefined && mode === 'one' && keepsOne) continue;
-    const found = held ?? pickNew(petition, entry, family, fresh, automatic);
+    const held = staying.find((each) => each.family === family);
+    if (held === undefined && mode === 'one' && staying.length > 0) continue;
+    const keeping = addressesOf(picks, staying);
+    const found = held ?? pickNew(petition, entry, family, keeping, automatic);
     if ('reason' in found) refused.push(found);
-    else {
-      picks.push(found);
-      if (isUncounted(petition, found.address)) fresh++;
-    }
+    else picks.push(found);
   }
   const enough = mode === 'all' ? refused.length === 0 : picks.length > 0;
   if (!enough) return { ok: false, refusals: waitingFor(petition, entry, refused) };
@@ -119,7 +116,8 @@ function waitingFor(
   const waits: WaitKey[] = petition.wanted.families.map(
     (family) => `free:${entry.name}:${family}` as const,
   );
-  waits.push(...ruleWaits(petition, entry));
+  // also an address that will be kept for this Service
+  waits.push(...ruleWaits(petition, entry), `service:${petition.key}`);
   if (sharingKey !== undefined) waits.push(...sharingWaits(petition, sharingKey));
   // where either family would do, the one that the Pool never had explains nothing
   const isTelling = (refusal: Refusal): boolean =>
@@ -132,9 +130,11 @@ function waitingFor(
     .map((refusal) => ({ ...refusal, waits: [...refusal.waits, ...waits] }));
 }
 
-/** Whether the address, once written, is one more for the namespace: also one that only the status shows. */
-function isUncounted({ view, namespace }: Petition, address: IpAddress): boolean {
-  return view.ledger.claimsOn(address).every((claim) => claim.namespace !== namespace);
+/** What the Service will have by now: picked in this decision, or held and not replaced. */
+function addressesOf(picks: readonly Pick[], staying: readonly Held[]): ReadonlySet<IpAddress> {
+  const picked = new Set(picks.map((pick) => pick.family));
+  const kept = staying.filter((held) => !picked.has(held.family));
+  return new Set([...picks, ...kept].map((each) => each.address));
 }
 
 /** A new holder under the key, or consent of one that is there. */
@@ -153,7 +153,7 @@ function pickNew(
   petition: Petition,
   entry: PoolEntry,
   family: Family,
-  fresh: number,
+  keeping: ReadonlySet<IpAddress>,
   automatic: boolean,
 ): Pick | Refusal {
   const refusal = poolRefusal(petition, entry, automatic);
@@ -184,7 +184,7 @@ function pickNew(
     };
   }
   return (
-    limitRefusal(petition, entry, address, fresh) ?? {
+    limitRefusal(petition, entry, address, keeping) ?? {
       address,
       family,
       pool: entry,
@@ -242,14 +242,16 @@ function firstFree(petition: Petition, entry: PoolEntry, family: Family): IpAddr
 function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): Attempt {
   const picks: Pick[] = [];
   const refusals: Refusal[] = [];
-  let fresh = 0;
+  const asked = new Set(addresses.map(familyOf));
+  const staying = petition.held.filter(
+    (held) =>
+      addresses.includes(held.address) ||
+      (petition.wanted.families.includes(held.family) && !asked.has(held.family)),
+  );
   for (const address of addresses) {
-    const found = grantAddress(petition, address, fresh);
+    const found = grantAddress(petition, address, addressesOf(picks, staying));
     if ('reason' in found) refusals.push(found);
-    else {
-      picks.push(found);
-      if (isUncounted(petition, address)) fresh++;
-    }
+    else picks.push(found);
   }
   const [first] = picks;
   if (first === undefined || refusals.length > 0) return { ok: false, refusals };
@@ -285,7 +287,11 @@ function ruleWaits({ namespace }: Petition, { pool, name }: PoolEntry): readonly
   return waits;
 }
 
-function grantAddress(petition: Petition, address: IpAddress, fresh: number): Pick | Refusal {
+function grantAddress(
+  petition: Petition,
+  address: IpAddress,
+  keeping: ReadonlySet<IpAddress>,
+): Pick | Refusal {
   const { request, view } = petition;
   const family = familyOf(address);
   const entry = view.ledger.pools.poolOf(address);
@@ -303,7 +309,7 @@ function grantAddress(petition: Petition, address: IpAddress, fresh: number): Pi
   return (
     poolRefusal(petition, entry, false) ??
     addressRefusal(petition, entry, address) ??
-    limitRefusal(petition, entry, address, fresh) ?? {
+    limitRefusal(petition, entry, address, keeping) ?? {
       address,
       family,
       pool: entry,

@@ -1,7 +1,7 @@
 // IP objects as the assigner writes them: made, claimed, given back, and their published status. Pure.
 // spec.claims is the truth about holders; status.services is its copy (design decision 7).
 import type { IP, IpService, IpStatus } from '../api/ip.ts';
-import { namespacedName, type ObjectMeta } from '../api/kubernetes.ts';
+import type { ObjectMeta } from '../api/kubernetes.ts';
 import { API_VERSION } from '../api/pool.ts';
 import { objectNameOf, type IpAddress } from '../net/address.ts';
 import { formatTimestamp, parseTimestamp } from './timestamp.ts';
@@ -18,13 +18,18 @@ export function claimsOf(ip: IP): readonly IpService[] {
 const NO_CLAIMS: readonly IpService[] = [];
 
 function compareClaims(a: IpService, b: IpService): number {
-  const left = namespacedName(a);
-  const right = namespacedName(b);
+  const left = claimKey(a);
+  const right = claimKey(b);
   return left < right ? -1 : 1;
 }
 
+/** `namespace/name` */
+export function claimKey(claim: IpService): string {
+  return `${claim.namespace}/${claim.name}`;
+}
+
 export function claimOf(claims: readonly IpService[], service: string): IpService | undefined {
-  return claims.find((claim) => namespacedName(claim) === service);
+  return claims.find((claim) => claimKey(claim) === service);
 }
 
 export function newIp(address: IpAddress, pool: string, claim: IpService): IP {
@@ -38,8 +43,8 @@ export function newIp(address: IpAddress, pool: string, claim: IpService): IP {
 
 /** The object with this claim added, or put in the place of the same Service's old one. */
 export function withClaim(ip: IP, pool: string, claim: IpService): IP {
-  const key = namespacedName(claim);
-  const others = claimsOf(ip).filter((other) => namespacedName(other) !== key);
+  const key = claimKey(claim);
+  const others = claimsOf(ip).filter((other) => claimKey(other) !== key);
   const claims = [...others, claim].sort(compareClaims);
   return {
     ...ip,
@@ -56,7 +61,7 @@ function withoutLast(metadata: ObjectMeta): ObjectMeta {
 
 /** The object without the Service's claim; a last holder is remembered. */
 export function withoutClaim(ip: IP, service: string): IP {
-  const claims = claimsOf(ip).filter((claim) => namespacedName(claim) !== service);
+  const claims = claimsOf(ip).filter((claim) => claimKey(claim) !== service);
   const spec = { ...ip.spec, claims };
   if (claims.length > 0) return { ...ip, spec };
   const annotations = { ...ip.metadata.annotations, [LAST_SERVICE]: service };

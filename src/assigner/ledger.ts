@@ -210,8 +210,10 @@ export class Ledger {
     this.#count(record, 1);
     if (claims.length > 0) return;
     const kept = keptFor(ip);
-    if (kept.service !== undefined) this.#forService.add(kept.service, address);
-    else if (kept.namespace !== undefined) {
+    if (kept.service !== undefined) {
+      this.#forService.add(kept.service, address);
+      this.#changed.add(`service:${kept.service}`);
+    } else if (kept.namespace !== undefined) {
       this.#forNamespace.add(kept.namespace, address);
       const pool = this.#pools.poolOf(address);
       if (pool !== undefined) this.#changed.add(`free:${pool.name}:${familyOf(address)}`);

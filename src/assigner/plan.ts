@@ -18,7 +18,7 @@ import {
 } from './decision.ts';
 import { grant, grantFromPool, type Attempt, type Pick } from './grant.ts';
 import { petitionOf } from './holdings.ts';
-import { claimOf, newIp, sameClaim, withClaim } from './ip-object.ts';
+import { claimKey, claimOf, newIp, sameClaim, withClaim } from './ip-object.ts';
 import { withStatus } from './objects.ts';
 import {
   letsGo,
@@ -294,10 +294,6 @@ function claimAction(
   }
   if (ip.spec.poolName === poolName && sameClaim(mine, claim)) return undefined;
   return { do: 'ip.update', ip: withStatus(withClaim(ip, poolName, claim), address, view) };
-}
-
-function claimKey(claim: IpService): string {
-  return `${claim.namespace}/${claim.name}`;
 }
 
 const NO_PORTS: Ports = [];

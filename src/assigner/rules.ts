@@ -3,7 +3,7 @@ import type { Pool } from '../api/pool.ts';
 import type { Reason } from '../api/reasons.ts';
 import { selectorMatches } from '../api/selector.ts';
 import type { IpAddress } from '../net/address.ts';
-import { reservationText } from './ip-object.ts';
+import { claimKey, reservationText } from './ip-object.ts';
 import { sharingRefusal, type Petition, type Refusal } from './petition.ts';
 import type { PoolEntry } from './pool-table.ts';
 
@@ -66,19 +66,30 @@ function allocationMismatch(petition: Petition, pool: Pool): string | undefined 
     : "serviceAllocation.serviceSelectors do not match the Service's labels";
 }
 
-/** Why one more address would be too many; `fresh` addresses were taken in this decision already. */
+/**
+ * Why one more address would be too many. `keeping`: what the Service will have beside it; whatever else it has now goes
+ * with this decision, so that a Service may change its address at the limit.
+ */
 export function limitRefusal(
   petition: Petition,
   entry: PoolEntry,
   address: IpAddress,
-  fresh: number,
+  keeping: Iterable<IpAddress>,
 ): Refusal | undefined {
   const limit = entry.pool.spec.perNamespaceLimit;
   if (limit === undefined) return undefined;
-  const { view, namespace } = petition;
-  const claims = view.ledger.claimsOn(address);
-  if (claims.some((claim) => claim.namespace === namespace)) return undefined;
-  if (view.ledger.count(entry.name, namespace) + fresh < limit) return undefined;
+  const { namespace, key } = petition;
+  const { ledger } = petition.view;
+  // addresses that other Services of the namespace have too are counted for those
+  const isMine = (each: IpAddress): boolean =>
+    ledger
+      .claimsOn(each)
+      .every((claim) => claim.namespace !== namespace || claimKey(claim) === key);
+  if (!isMine(address)) return undefined;
+  const counts = (each: IpAddress): boolean => ledger.pools.poolOf(each) === entry && isMine(each);
+  const others =
+    ledger.count(entry.name, namespace) - ledger.addressesOf(key).filter(counts).length;
+  if (others + [...keeping].filter(counts).length < limit) return undefined;
   return {
     reason: 'LimitReached',
     pool: entry.name,
@@ -121,7 +132,7 @@ export function addressRefusal(
     return refuse('AddressHeld', `${address} is held back${time} after its last Service`);
   }
   for (const claim of record.claims) {
-    if (`${claim.namespace}/${claim.name}` === key) continue;
+    if (claimKey(claim) === key) continue;
     const refusal = sharingRefusal(petition, address, claim);
     if (refusal !== undefined) return { ...refusal, pool: entry.name };
   }
