@@ -10,8 +10,8 @@ import {
   valueFlag,
 } from '../runtime/flags.ts';
 
-export const DEFAULT_STATE_DIR = '/var/lib/vipvs';
-export const DEFAULT_RUN_DIR = '/run/vipvs';
+const DEFAULT_STATE_DIR = '/var/lib/vipvs';
+const DEFAULT_RUN_DIR = '/run/vipvs';
 
 /** -f of simulate, plan and check: manifests.ts loadManifests takes the paths. */
 export const filesFlag = listFlag(

@@ -139,7 +139,6 @@ function parseBoolean(text: string): boolean | undefined {
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-export const DURATION_ALLOWED = 'a duration such as 500ms, 30s, 5m or 1h30m';
 
 /** `1h30m` -> milliseconds; undefined where the text is no duration. */
 export function parseDurationMs(text: string): number | undefined {
@@ -176,7 +175,7 @@ export function parseNonEmpty(text: string): string | undefined {
   return text === '' ? undefined : text;
 }
 
-export const ENV_PREFIX = 'VIPVS_';
+const ENV_PREFIX = 'VIPVS_';
 
 /** Every variable with our prefix that means something, in any command or in bin/vipvs and the build. */
 export const ENVIRONMENT = [

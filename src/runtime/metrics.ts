@@ -3,7 +3,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-export const METRIC_PREFIX = 'vipvs_';
+const METRIC_PREFIX = 'vipvs_';
 
 /** 0.5 ms (one changed endpoint) to 10 s (20,000 virtual servers on a slow kernel). */
 const DURATION_BUCKETS = [
