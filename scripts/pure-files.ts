@@ -12,6 +12,7 @@ export const PURE_FILES = [
   'src/ipvs-node/**/mirror.ts',
   'src/ipvs-node/**/observed-text.ts',
   'src/ipvs-node/**/outcome.ts',
+  'src/migration/**/*.ts',
   'src/drivers/**/desired.ts',
   'src/drivers/**/plan.ts',
 ] as const;

@@ -1,11 +1,12 @@
 // Objects of other load balancers -> Pools, reserved IPs, patches for Services, and notes on everything that does not go
 // over as it is. Pure and deterministic: the same objects in any order give the same result.
-import { isDeclared, parsePoolSpace } from '../api/pool-space.ts';
+import { isDeclared } from '../api/pool-space.ts';
 import { API_VERSION } from '../api/pool.ts';
 import { poolOf, resolvePools, type ResolvedPools, type ValidPool } from '../api/pools.ts';
 import { familyOf, ipToBigInt, objectNameOf, type IpAddress } from '../net/address.ts';
 import { findRange, mergeRanges } from '../net/range-set.ts';
 import { formatRange, rangeOfIp } from '../net/range.ts';
+import { invariant } from '../runtime/errors.ts';
 import { convertCilium, isCilium } from './cilium.ts';
 import { findHoldings, type Holding, type Holdings } from './holdings.ts';
 import { convertInwinstack, isInwinstack } from './inwinstack.ts';
@@ -14,6 +15,7 @@ import { convertKubeLoadbalancer, isKubeLoadbalancer } from './kube-loadbalancer
 import { convertKubeVip, isKubeVip } from './kube-vip.ts';
 import { convertMetallb, isMetallb } from './metallb.ts';
 import {
+  compareText,
   labelOf,
   NOTE_KINDS,
   SYSTEMS,
@@ -29,8 +31,8 @@ import { isService, noteForeignAnnotations, readService, type ServiceFacts } fro
 import {
   freeName,
   IMPORTED_FROM,
-  parsePool,
   poolManifest,
+  settledPool,
   settlePools,
   type PoolManifest,
   type SettledPool,
@@ -61,7 +63,10 @@ export function systemOf(object: SourceObject): System | undefined {
 export interface IpManifest {
   readonly apiVersion: typeof API_VERSION;
   readonly kind: 'IP';
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>> | undefined;
+  };
   readonly spec: {
     readonly address: IpAddress;
     readonly poolName: string;
@@ -163,13 +168,7 @@ function ignoredIn(objects: readonly SourceObject[]): ReadonlyMap<string, number
 }
 
 function resolve(pools: readonly SettledPool[]): ResolvedPools {
-  return resolvePools(
-    pools.flatMap(({ draft, name, spec }) => {
-      const pool = parsePool(poolManifest(name, draft.system, spec));
-      if (typeof pool === 'string') throw new Error(`Pool ${name}: ${pool}`); // settlePools checked it
-      return [pool];
-    }),
-  );
+  return resolvePools(pools.map(({ pool }) => pool));
 }
 
 /** Pools whose namespaces were a preference: those who have addresses of them are let in. */
@@ -193,7 +192,7 @@ function opened(
     const message = `${added.join(', ')} added to serviceAllocation.namespaces, because Services there have addresses of it`;
     notes.push({ kind: 'ambiguous', object: draft.origin, message });
     const serviceAllocation = { ...allocation, namespaces: [...named, ...added] };
-    return { ...each, spec: { ...spec, serviceAllocation } };
+    return settledPool(draft, name, { ...spec, serviceAllocation });
   });
 }
 
@@ -234,7 +233,7 @@ function withKept(
         ...(bindInterface === undefined ? {} : { bindInterface }),
       };
       const draft = { system: 'services' as const, name, origin: 'addresses in use', spec };
-      kept.push({ draft, name, spec });
+      kept.push(settledPool(draft, name, spec));
     }
   }
   const all = [...pools.map((pool) => withoutStrays(pool, strays)), ...kept];
@@ -249,33 +248,30 @@ function withKept(
 
 /** Avoid flags leave an address out of a Pool, but not out of its ranges: two Pools would overlap there. */
 function withoutStrays(each: SettledPool, strays: readonly Holding[]): SettledPool {
-  const pool = parsePool(poolManifest(each.name, each.draft.system, each.spec));
-  const space = typeof pool === 'string' ? undefined : parsePoolSpace(pool).space;
+  const { draft, name, spec, space } = each;
   const inside = strays
     .map(({ address }) => address)
-    .filter((ip) => space !== undefined && findRange(space.sorted, familyOf(ip), ipToBigInt(ip)));
+    .filter((ip) => findRange(space.sorted, familyOf(ip), ipToBigInt(ip)));
   if (inside.length === 0) return each;
-  return {
-    ...each,
-    spec: { ...each.spec, filterIPs: [...(each.spec.filterIPs ?? []), ...inside] },
-  };
+  const holes = mergeRanges(inside.map(rangeOfIp)).map(formatRange);
+  return settledPool(draft, name, { ...spec, filterIPs: [...(spec.filterIPs ?? []), ...holes] });
 }
 
 /** Shared addresses are for nobody by name: their Services get them by sharing key and by what they show or ask for. */
 function ipOf(holding: Holding, pool: ValidPool | undefined): IpManifest {
   const { address, services, forNamespace, retain, system } = holding;
-  if (pool === undefined) throw new Error(`${address} is in no Pool`); // withKept made one
+  invariant(pool !== undefined, `${address} is in no Pool`);
   const [first] = services;
   const only = services.length === 1 ? first : undefined;
   const forNobody = forNamespace === undefined || first !== undefined;
   const forAll = forNobody ? undefined : { namespace: forNamespace };
   const reservedFor =
     only === undefined ? forAll : { namespace: only.namespace, service: only.name };
-  const from = system === 'services' ? pool.pool.metadata.labels?.[IMPORTED_FROM] : system;
+  const labels = system === 'services' ? pool.pool.metadata.labels : { [IMPORTED_FROM]: system };
   return {
     apiVersion: API_VERSION,
     kind: 'IP',
-    metadata: { name: objectNameOf(address), labels: { [IMPORTED_FROM]: from ?? system } },
+    metadata: { name: objectNameOf(address), labels },
     spec: {
       address,
       poolName: pool.name,
@@ -293,9 +289,4 @@ function sorted(notes: readonly Note[]): readonly Note[] {
   return [...unique.values()].sort(
     (a, b) => place(a) - place(b) || compareText(textOf(a), textOf(b)),
   );
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

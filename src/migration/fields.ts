@@ -9,6 +9,12 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The object under the key; an empty one where there is none. */
+export function childOf(value: JsonObject, key: string): JsonObject {
+  const child = value[key];
+  return isObject(child) ? child : {};
+}
+
 /** The object can't be used; the message says which field and why. Caught where objects are gone through. */
 export class SourceError extends Error {
   override readonly name = 'SourceError';
@@ -20,13 +26,19 @@ export class SourceError extends Error {
   }
 }
 
+/** What was caught, if it was a user's mistake; anything else is a bug and goes on. */
+export function sourceErrorOf(error: unknown): SourceError {
+  if (error instanceof SourceError) return error;
+  throw error;
+}
+
 /** Notes about one object. */
 export class Notes {
   readonly #all: Note[];
   readonly #object: string;
-  readonly #where: string | undefined;
+  readonly #where: string;
 
-  constructor(all: Note[], object: string, where?: string) {
+  constructor(all: Note[], object: string, where: string) {
     this.#all = all;
     this.#object = object;
     this.#where = where;
@@ -42,7 +54,7 @@ export class Notes {
       object: this.#object,
       ...(field === undefined ? {} : { field }),
       message,
-      ...(this.#where === undefined ? {} : { where: this.#where }),
+      where: this.#where,
     });
   }
 }
@@ -53,8 +65,8 @@ export function guarded(all: Note[], object: SourceObject, work: (notes: Notes) 
   try {
     work(notes);
   } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
-    notes.add('error', `${error.message}; the object is left out`, error.field);
+    const { message, field } = sourceErrorOf(error);
+    notes.add('error', `${message}; the object is left out`, field);
   }
 }
 
@@ -80,7 +92,7 @@ export class Fields {
   }
 
   pathOf(key: string): string {
-    return this.#path === '' ? key : `${this.#path}.${key}`;
+    return `${this.#path}.${key}`;
   }
 
   has(key: string): boolean {

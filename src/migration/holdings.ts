@@ -3,6 +3,7 @@ import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { compareIp, familyOf, type Family, type IpAddress } from '../net/address.ts';
 import { specialUseOf } from '../net/special.ts';
 import {
+  compareText,
   keyOfName,
   type AddressUse,
   type Note,
@@ -95,7 +96,7 @@ export function findHoldings(sources: HoldingSources, notes: Note[]): Holdings {
     const addresses = onePerFamily(first.service, all, notes);
     keepers.push({ name: first.service, facts: undefined, addresses, isShown: false });
   }
-  keepers.sort((a, b) => (keyOfName(a.name) < keyOfName(b.name) ? -1 : 1));
+  keepers.sort((a, b) => compareText(keyOfName(a.name), keyOfName(b.name)));
   return { keepers, holdings: holdingsOf(keepers, [...others, ...spare], sources.uses) };
 }
 
@@ -117,7 +118,7 @@ function isInScope(
   const isWished = wishes.some(({ service }) => keyOfName(service) === facts.key);
   if (type !== 'LoadBalancer') return isWished || own.length > 0;
   if (isKnownClass(loadBalancerClass) || facts.shown.some(isImported)) return true;
-  const message = `${loadBalancerClass ?? ''} is the class of another load balancer: the Service is left alone`;
+  const message = `${String(loadBalancerClass)} is the class of another load balancer: the Service is left alone`;
   const field = 'spec.loadBalancerClass';
   notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, field, message });
   return false;

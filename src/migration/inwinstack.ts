@@ -4,7 +4,7 @@
 // kairen.example.lb/address-pool. v0.4: an IP named as an address is the public address of the Services with that
 // externalIPs[0]; IPs with a UUID for a name belong to their Namespace.
 import { tryParseIp, type IpAddress } from '../net/address.ts';
-import { Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
+import { childOf, Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
 import {
   keyOfName,
   labelOf,
@@ -96,7 +96,7 @@ function readPool(object: SourceObject, notes: Notes): PoolDraft {
 }
 
 function allocatedOf({ raw }: SourceObject): readonly string[] {
-  const status = isObject(raw['status']) ? raw['status'] : {};
+  const status = childOf(raw, 'status');
   const list: unknown = status['allocatedIPs'];
   return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : [];
 }
@@ -120,7 +120,7 @@ function readIp(
   const wanted = spec.text('wantedAddress');
   spec.unsupported('mac', 'vipvs uses the MAC address of the interface');
   spec.end();
-  const status = isObject(object.raw['status']) ? object.raw['status'] : {};
+  const status = childOf(object.raw, 'status');
   const text = typeof status['address'] === 'string' ? status['address'] : wanted;
   if (text === undefined || text === '') {
     notes.add('ambiguous', 'has no address yet: nothing to keep', 'status.address');
@@ -151,7 +151,7 @@ function readIp(
 }
 
 function ownerOf({ raw }: SourceObject): string | undefined {
-  const metadata = isObject(raw['metadata']) ? raw['metadata'] : {};
+  const metadata = childOf(raw, 'metadata');
   const owners: readonly unknown[] = Array.isArray(metadata['ownerReferences'])
     ? metadata['ownerReferences']
     : [];

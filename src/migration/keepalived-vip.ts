@@ -3,7 +3,7 @@
 // Facts (kube-keepalived-vip, keepalived.tmpl): scheduler wlc, persistence_timeout 1800 for every virtual server.
 import { ANNOTATIONS } from '../api/annotations.ts';
 import { tryParseIp } from '../net/address.ts';
-import { Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
+import { childOf, Fields, guarded, SourceError, sourceErrorOf, type Notes } from './fields.ts';
 import {
   labelOf,
   type AddressUse,
@@ -21,7 +21,7 @@ const PERSISTENCE_SECONDS = 1800;
 
 export function isKeepalivedVip({ group, kind, raw }: SourceObject): boolean {
   if (group !== '' || kind !== 'ConfigMap') return false;
-  const data = Object.entries(isObject(raw['data']) ? raw['data'] : {});
+  const data = Object.entries(childOf(raw, 'data'));
   return (
     data.length > 0 &&
     data.every(([key]) => tryParseIp(key) !== undefined) &&
@@ -64,7 +64,7 @@ interface Entry {
 
 /** A wrong entry is named, and the others go on: that is what kube-keepalived-vip does. */
 function readEntries(object: SourceObject, notes: Notes): readonly Entry[] {
-  const raw = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const raw = childOf(object.raw, 'data');
   const data = new Fields(raw, 'data', notes);
   return Object.keys(raw)
     .sort()
@@ -73,8 +73,7 @@ function readEntries(object: SourceObject, notes: Notes): readonly Entry[] {
       try {
         return [readEntry(object, key, data.text(key) ?? '', field, notes)];
       } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        notes.add('error', `${error.message}; the entry is left out`, field);
+        notes.add('error', `${sourceErrorOf(error).message}; the entry is left out`, field);
         return [];
       }
     });

@@ -4,7 +4,7 @@
 // Fact: the records are keyed `<namespace>-<name>` of the user's ConfigMap, which can't be taken apart again; so they
 // only add what the user ConfigMaps do not say.
 import { tryParseIp, type IpAddress } from '../net/address.ts';
-import { Fields, guarded, isObject, type Notes } from './fields.ts';
+import { childOf, Fields, guarded, isObject, type Notes } from './fields.ts';
 import {
   labelOf,
   type AddressUse,
@@ -31,7 +31,7 @@ const BACKENDS: Readonly<Record<string, PoolSpecDraft['driver']>> = {
 export function isKubeLoadbalancer(object: SourceObject): boolean {
   if (isWorkload(object)) return textsIn(object.raw).includes(START);
   if (object.group !== '' || object.kind !== 'ConfigMap') return false;
-  const data = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const data = childOf(object.raw, 'data');
   if (isUserConfig(object)) return 'target-service-name' in data;
   if (object.name === RECORDS) return Object.keys(data).every((key) => tryParseIp(key));
   return object.name === DAEMON && Object.keys(data).some((key) => key.endsWith('.bind-ip'));
@@ -42,8 +42,8 @@ function isWorkload({ kind }: SourceObject): boolean {
 }
 
 function isUserConfig({ raw }: SourceObject): boolean {
-  const metadata = isObject(raw['metadata']) ? raw['metadata'] : {};
-  const labels = isObject(metadata['labels']) ? metadata['labels'] : {};
+  const metadata = childOf(raw, 'metadata');
+  const labels = childOf(metadata, 'labels');
   return labels['app'] === 'loadbalancer';
 }
 
@@ -77,7 +77,7 @@ function isRecord(object: SourceObject): boolean {
 }
 
 function readUserConfig(object: SourceObject, notes: Notes): readonly AddressUse[] {
-  const raw = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const raw = childOf(object.raw, 'data');
   const data = new Fields(raw, 'data', notes);
   const namespace = data.text('namespace') ?? object.namespace ?? 'default';
   const name = data.required('target-service-name');
@@ -110,7 +110,7 @@ function readRecords(
   known: readonly AddressUse[],
   notes: Notes,
 ): readonly AddressUse[] {
-  const data = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const data = childOf(object.raw, 'data');
   const isKnown = (address: IpAddress): boolean => known.some((use) => use.address === address);
   if (object.name === DAEMON)
     return readGroups(data, object).filter((use) => !isKnown(use.address));
@@ -153,14 +153,14 @@ function readWorkload(object: SourceObject, notes: Notes): Workload {
   const env = envOf(object.raw);
   const start = env.get(START);
   const end = env.get(END);
-  const backend = textsIn(object.raw)
-    .flatMap((text) => /^--backend=(.+)$/.exec(text)?.[1] ?? [])
-    .at(0);
-  const driver = BACKENDS[backend ?? ''];
+  const [backend = ''] = textsIn(object.raw).flatMap(
+    (text) => /^--backend=(.+)$/.exec(text)?.[1] ?? [],
+  );
+  const driver = BACKENDS[backend];
   if (driver !== undefined) {
     notes.add(
       'ambiguous',
-      `--backend=${backend ?? ''}: the Pool has driver ${driver}, which needs its own program and credentials`,
+      `--backend=${backend}: the Pool has driver ${driver}, which needs its own program and credentials`,
     );
   }
   if (start === undefined || end === undefined) return { range: undefined, driver };

@@ -5,7 +5,7 @@
 // the first and the last IPv4 address of each CIDR shorter than /31.
 import { ipFromBigInt } from '../net/address.ts';
 import { rangeSize } from '../net/range.ts';
-import { Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
+import { childOf, Fields, guarded, SourceError, type Notes } from './fields.ts';
 import { interfaceProblem } from './interfaces.ts';
 import { labelOf, type Converted, type Note, type PoolDraft, type SourceObject } from './model.ts';
 import { readRange } from './ranges.ts';
@@ -16,7 +16,7 @@ const DHCP = '0.0.0.0/32';
 
 export function isKubeVip({ group, kind, name, raw }: SourceObject): boolean {
   if (group !== '' || kind !== 'ConfigMap') return false;
-  const data = isObject(raw['data']) ? raw['data'] : {};
+  const data = childOf(raw, 'data');
   return name === 'kubevip' || Object.keys(data).some((key) => KEY.test(key));
 }
 
@@ -37,7 +37,7 @@ interface Source {
 }
 
 function readConfig(object: SourceObject, notes: Notes): readonly PoolDraft[] {
-  const raw = isObject(object.raw['data']) ? object.raw['data'] : {};
+  const raw = childOf(object.raw, 'data');
   const data = new Fields(raw, 'data', notes);
   const skipEnds = isTrue(data.text('skip-end-ips-in-cidr'));
   if (data.text('search-order') === 'desc') {
@@ -69,7 +69,7 @@ function readConfig(object: SourceObject, notes: Notes): readonly PoolDraft[] {
     const bindInterface = readInterface(data, served, notes);
     return {
       system: 'kube-vip' as const,
-      name: isGlobal ? 'kube-vip-global' : `kube-vip-${served[0] ?? ''}`,
+      name: isGlobal ? 'kube-vip-global' : `kube-vip-${String(served[0])}`,
       origin: `${labelOf(object)}, ${source.key}`,
       spec: {
         addresses: source.addresses,
@@ -100,7 +100,7 @@ function readSource(
 ): Source | undefined {
   const cidr = `cidr-${namespace}`;
   const range = `range-${namespace}`;
-  const first = [cidr, `cidr-${GLOBAL}`, range].find((key) => data.has(key)) ?? range;
+  const first = [cidr, `cidr-${GLOBAL}`].find((key) => data.has(key)) ?? range;
   const texts = new Map([cidr, range].map((key) => [key, data.text(key)]));
   if (data.has(range) && first !== range) {
     const text = `${first} comes before it, so kube-vip never reads it; it is left out`;
@@ -171,6 +171,6 @@ function readInterface(
   }
   const problem = interfaceProblem(name);
   if (problem === undefined) return name;
-  notes.add('no-equivalent', `interface ${problem}`, `data.interface-${namespaces[0] ?? ''}`);
+  notes.add('no-equivalent', `interface ${problem}`, `data.interface-${String(namespaces[0])}`);
   return undefined;
 }

@@ -3,7 +3,7 @@
 // Facts: https://metallb.io/apis/ ; pool names stay, because metallb.io/address-pool on Services is read as it is.
 import { selectorMatches } from '../api/selector.ts';
 import type { LabelSelector } from '../api/pool.ts';
-import { Fields, guarded, isObject, Notes, SourceError } from './fields.ts';
+import { childOf, Fields, guarded, isObject, Notes, SourceError } from './fields.ts';
 import { interfaceProblem } from './interfaces.ts';
 import {
   labelOf,
@@ -28,7 +28,7 @@ export function isMetallb(object: SourceObject): boolean {
 }
 
 function isLegacyConfig({ group, kind, raw }: SourceObject): boolean {
-  const data = isObject(raw['data']) ? raw['data'] : {};
+  const data = childOf(raw, 'data');
   const text = data['config'];
   return (
     group === '' &&
@@ -188,8 +188,8 @@ function announced(
 /** Without pools and selectors an advertisement is for all. */
 function advertises({ pools, selectors }: Advertisement, pool: SourceObject): boolean {
   if (pools.length === 0 && selectors.length === 0) return true;
-  const metadata = isObject(pool.raw['metadata']) ? pool.raw['metadata'] : {};
-  const labels = isObject(metadata['labels']) ? textMap(metadata['labels']) : {};
+  const metadata = childOf(pool.raw, 'metadata');
+  const labels = textMap(childOf(metadata, 'labels'));
   return (
     pools.includes(pool.name) || selectors.some((selector) => selectorMatches(selector, labels))
   );
@@ -205,7 +205,7 @@ function readConfig(
   notes: Notes,
   context: SystemContext,
 ): readonly PoolDraft[] {
-  const data = new Fields(isObject(object.raw['data']) ? object.raw['data'] : {}, 'data', notes);
+  const data = new Fields(childOf(object.raw, 'data'), 'data', notes);
   const parsed = context.parseYaml(data.required('config'));
   if (parsed instanceof Error) throw new SourceError(parsed.message, 'data.config');
   if (!isObject(parsed)) throw new SourceError('must be an object', 'data.config');

@@ -112,3 +112,8 @@ export interface Converted {
   readonly wishes: readonly ServiceWish[];
   readonly notes: readonly Note[];
 }
+
+/** By code units: the same everywhere. */
+export function compareText(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
+}

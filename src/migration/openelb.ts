@@ -2,7 +2,7 @@
 // Facts (openelb.io, IP address assignment): automatic choice looks at Eips that name the namespace, the lowest priority
 // value first, then at the default Eip; all others only by annotation, which asks for no namespace.
 import { tryParseIp } from '../net/address.ts';
-import { Fields, guarded, isObject, type Notes } from './fields.ts';
+import { childOf, Fields, guarded, type Notes } from './fields.ts';
 import { interfaceProblem } from './interfaces.ts';
 import {
   labelOf,
@@ -112,15 +112,15 @@ function readInterface(name: string | undefined, notes: Notes): string | undefin
 }
 
 function annotationOf(object: SourceObject, key: string): unknown {
-  const metadata = isObject(object.raw['metadata']) ? object.raw['metadata'] : {};
-  const annotations = isObject(metadata['annotations']) ? metadata['annotations'] : {};
+  const metadata = childOf(object.raw, 'metadata');
+  const annotations = childOf(metadata, 'annotations');
   return annotations[key];
 }
 
 /** status.used: address -> `namespace/name`, several separated by semicolons. */
 function readUsed(object: SourceObject): readonly AddressUse[] {
-  const status = isObject(object.raw['status']) ? object.raw['status'] : {};
-  const used = isObject(status['used']) ? status['used'] : {};
+  const status = childOf(object.raw, 'status');
+  const used = childOf(status, 'used');
   return Object.entries(used).flatMap(([text, holders]) => {
     const address = readAddress(text, 'status.used');
     const origin = `${labelOf(object)}: status.used`;

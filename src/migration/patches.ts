@@ -11,7 +11,7 @@ import type { ServiceFacts } from './services.ts';
 
 /** A JSON merge patch (RFC 7386): null removes. */
 export interface PatchBody {
-  readonly metadata?: { readonly annotations: Readonly<Record<string, string | null>> };
+  readonly metadata?: { readonly annotations: Readonly<Record<string, string>> };
   readonly spec?: {
     readonly type?: 'LoadBalancer';
     readonly loadBalancerClass?: string;
@@ -59,7 +59,7 @@ export function patchesOf(context: PatchContext, notes: Note[]): readonly Servic
 type KnownKeeper = Keeper & { readonly facts: ServiceFacts };
 
 class PatchDraft {
-  readonly annotations: Record<string, string | null> = {};
+  readonly annotations: Record<string, string> = {};
   spec: NonNullable<PatchBody['spec']> = {};
   readonly #service: ServiceName;
   readonly #why: string[] = [];
@@ -76,14 +76,14 @@ class PatchDraft {
 
   result(): readonly ServicePatch[] {
     if (this.#why.length === 0) return [];
-    const keys = Object.keys(this.annotations).sort();
-    const annotations = Object.fromEntries(keys.map((key) => [key, this.annotations[key] ?? null]));
+    const entries = Object.entries(this.annotations).sort(([a], [b]) => (a < b ? -1 : 1));
+    const annotations = Object.fromEntries(entries);
     return [
       {
         service: this.#service,
         need: this.#isRequired ? 'required' : 'safety',
         body: {
-          ...(keys.length === 0 ? {} : { metadata: { annotations } }),
+          ...(entries.length === 0 ? {} : { metadata: { annotations } }),
           ...(Object.keys(this.spec).length === 0 ? {} : { spec: this.spec }),
         },
         why: this.#why,
@@ -286,11 +286,7 @@ export function patched(
   const { service } = facts;
   if (patch === undefined) return service;
   const { loadBalancerIP, ...spec } = service.spec;
-  const annotations = Object.fromEntries(
-    Object.entries({ ...facts.annotations, ...patch.body.metadata?.annotations }).filter(
-      (entry): entry is [string, string] => entry[1] !== null,
-    ),
-  );
+  const annotations = { ...facts.annotations, ...patch.body.metadata?.annotations };
   const keepsIp = loadBalancerIP !== undefined && patch.body.spec?.loadBalancerIP === undefined;
   const { type, loadBalancerClass } = patch.body.spec ?? {};
   return {

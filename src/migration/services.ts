@@ -5,7 +5,7 @@ import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 import { resolveRequest, type AddressRequest } from '../api/request.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
-import { isObject, Notes, shortText } from './fields.ts';
+import { childOf, Notes, shortText } from './fields.ts';
 import type { Note, ServiceName, SourceObject } from './model.ts';
 
 export interface ServiceFacts {
@@ -50,7 +50,7 @@ export function readService(object: SourceObject, all: Note[]): ServiceFacts | u
 }
 
 function externalIPsOf({ raw }: SourceObject): readonly unknown[] {
-  const spec = isObject(raw['spec']) ? raw['spec'] : {};
+  const spec = childOf(raw, 'spec');
   return Array.isArray(spec['externalIPs']) ? spec['externalIPs'] : [];
 }
 

@@ -3,10 +3,11 @@
 // then the first by name; the other leaves them out (spec.filterIPs), and a note names both.
 import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
-import { capacityOf, parsePoolSpace } from '../api/pool-space.ts';
+import { capacityOf, parsePoolSpace, type PoolSpace } from '../api/pool-space.ts';
 import { API_VERSION, type Pool } from '../api/pool.ts';
 import { mergeRanges } from '../net/range-set.ts';
 import { formatRange, rangesOverlap, type IpRange } from '../net/range.ts';
+import { invariant } from '../runtime/errors.ts';
 import { SYSTEMS, type Note, type PoolDraft, type PoolSpecDraft } from './model.ts';
 
 /** On every object that the import makes. */
@@ -17,6 +18,18 @@ export interface SettledPool {
   readonly name: string;
   /** As it is printed: fields with their defaults are left out. */
   readonly spec: PoolSpecDraft;
+  /** The same with its defaults, and what it hands out. */
+  readonly pool: Pool;
+  readonly space: PoolSpace;
+}
+
+/** Of a spec that is known to be right. */
+export function settledPool(draft: PoolDraft, name: string, spec: PoolSpecDraft): SettledPool {
+  const pool = parsePool(poolManifest(name, draft.system, spec));
+  invariant(typeof pool !== 'string', `Pool ${name} was valid`);
+  const { space } = parsePoolSpace(pool);
+  invariant(space !== undefined, `Pool ${name} had valid addresses`);
+  return { draft, name, spec, pool, space };
 }
 
 export interface PoolManifest {
@@ -36,11 +49,11 @@ export function poolManifest(name: string, system: string, spec: PoolSpecDraft):
 }
 
 /** The Pool with its defaults, or what is wrong with it. */
-export function parsePool(manifest: object): Pool | string {
+function parsePool(manifest: object): Pool | string {
   const parsed = parseObject(manifest);
-  if (parsed.kind === 'object' && parsed.object.kind === 'Pool') return parsed.object;
-  const issues = parsed.kind === 'issues' ? parsed.issues : [];
-  return issues.map(formatIssue).join('; ');
+  if (parsed.kind === 'issues') return parsed.issues.map(formatIssue).join('; ');
+  invariant(parsed.kind === 'object' && parsed.object.kind === 'Pool', 'a Pool is parsed as one');
+  return parsed.object;
 }
 
 export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readonly SettledPool[] {
@@ -65,7 +78,7 @@ export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readon
     const filterIPs = [...(draft.spec.filterIPs ?? []), ...filters];
     const spec = filters.length === 0 ? draft.spec : { ...draft.spec, filterIPs };
     const left = filters.length === 0 ? ranges : rangesOf(draft, spec, notes);
-    if (left === undefined) continue;
+    if (left === undefined) continue; // more pieces than spec.filterIPs takes
     if (left.length === 0) {
       const message = 'nothing is left of it: no Pool is made';
       notes.push({ kind: 'ambiguous', object: draft.origin, message });
@@ -78,7 +91,7 @@ export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readon
     }
     names.add(name);
     taken.push({ name, origin: draft.origin, ranges: left });
-    settled.push({ draft, name, spec });
+    settled.push(settledPool(draft, name, spec));
   }
   return settled;
 }

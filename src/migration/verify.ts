@@ -6,6 +6,7 @@ import type { Service } from '../api/kubernetes.ts';
 import { parseObject } from '../api/parse.ts';
 import { tryParseIp } from '../net/address.ts';
 import type { Migration } from './convert.ts';
+import { invariant } from '../runtime/errors.ts';
 import { isKnownClass } from './holdings.ts';
 import { keyOfName } from './model.ts';
 import { patched, type ServicePatch } from './patches.ts';
@@ -80,8 +81,11 @@ function keyOf({ metadata }: Service): string {
 
 function parsed(manifest: object): ClusterObject {
   const result = parseObject(manifest);
-  if (result.kind === 'object') return result.object;
-  throw new Error(`the import made an object that is not valid: ${JSON.stringify(result)}`);
+  invariant(
+    result.kind === 'object',
+    `the import made what is not valid: ${JSON.stringify(result)}`,
+  );
+  return result.object;
 }
 
 function withoutStatus({ apiVersion, kind, metadata, spec }: Service): Service {
@@ -90,7 +94,7 @@ function withoutStatus({ apiVersion, kind, metadata, spec }: Service): Service {
 
 function whyLost(service: Service | undefined, address: string): string | undefined {
   const ingress = service?.status?.loadBalancer?.ingress ?? [];
-  const has = ingress.flatMap(({ ip }) => (ip === undefined ? [] : [tryParseIp(ip) ?? ip]));
+  const has = ingress.flatMap(({ ip }) => tryParseIp(ip ?? '') ?? []);
   if (has.some((ip) => ip === address)) return undefined;
   const [condition] = service?.status?.conditions ?? [];
   const told = condition === undefined ? 'it is not of our class' : condition.message;

@@ -61,5 +61,21 @@ const HPE: readonly SourceCase[] = [
       'ambiguous Deployment d: --backend=openstack-lbaasv2: the Pool has driver octavia, which needs its own program and credentials',
     ],
   },
+  {
+    name: 'a ConfigMap without namespaces, a workload with numbers',
+    given:
+      `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {app: loadbalancer}}\ndata: {target-service-name: web}\n` +
+      objectText('apps/v1', 'Deployment', 'd', {
+        replicas: 1,
+        env: [
+          { name: 'VIP_ALLOCATION_START', value: '10.0.0.1' },
+          { name: 'VIP_ALLOCATION_END', value: '10.0.0.9' },
+        ],
+      }),
+    pools: { 'kube-loadbalancer': { addresses: ['10.0.0.1-10.0.0.9'], autoAssign: false } },
+    notes: [
+      'ambiguous ConfigMap c: data.bind-ip: has no bind-ip: Service default/web had no address to keep',
+    ],
+  },
 ];
 testCases('kube-loadbalancer', HPE);

@@ -77,10 +77,12 @@ const KUBE_VIP: readonly SourceCase[] = [
     name: 'wrong addresses',
     given:
       configMap({ 'cidr-global': '192.0.2.0-192.0.2.9' }) +
-      configMap({ 'cidr-global': '192.0.2.0/33' }, 'two'),
+      configMap({ 'cidr-global': '192.0.2.0/33' }, 'two') +
+      configMap({ 'cidr-global': 5 }, 'three'),
     pools: {},
     notes: [
       'error ConfigMap n/kubevip: data.cidr-global: must be CIDRs separated by commas; the object is left out',
+      'error ConfigMap n/three: data.cidr-global: must be text; the object is left out',
       'error ConfigMap n/two: data.cidr-global: prefix length of "192.0.2.0/33" is not 0 to 32; the object is left out',
     ],
   },

@@ -142,9 +142,11 @@ const CASES: readonly SourceCase[] = [
       pool('{addresses: []}', 'IPAddressPool', 'r') +
       pool('{addresses: 192.0.2.0/24}', 'IPAddressPool', 's') +
       pool('[]', 'IPAddressPool', 't') +
+      pool(JSON.stringify({ addresses: Array(257).fill('203.0.113.1') }), 'IPAddressPool', 'long') +
       ALL_L2,
     pools: { q: { addresses: ['198.51.100.0/28'] } },
     notes: [
+      'error IPAddressPool m/long: spec.addresses: must have at most 256 items, is a list of 257; no Pool is made',
       'error IPAddressPool m/p: spec.addresses[1]: "192.0.2.300" is not an IP address; allowed: an address, a CIDR (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20); no Pool is made',
       'error IPAddressPool m/r: spec.addresses: is empty; the object is left out',
       'error IPAddressPool m/s: spec.addresses: must be a list of texts; the object is left out',
@@ -181,7 +183,13 @@ const CASES: readonly SourceCase[] = [
   },
   {
     name: 'the ConfigMap of 0.12: what is wrong in it',
-    given: ['address-pools: [', 'address-pools: 5', 'address-pools: [{name: x}]', 'peers:']
+    given: [
+      'address-pools: [',
+      'address-pools: 5',
+      'address-pools: [{name: x}]',
+      'peers:',
+      '--- |\naddress-pools: x\n',
+    ]
       .map(
         (config, i) =>
           `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c${i}, namespace: m}\ndata: {config: ${JSON.stringify(config)}}\n`,
@@ -192,6 +200,7 @@ const CASES: readonly SourceCase[] = [
       'error ConfigMap m/c0: data.config: Flow sequence in block collection must be sufficiently indented and end with a ]; the object is left out',
       'error ConfigMap m/c1: data.config.address-pools: must be a list; the object is left out',
       'error ConfigMap m/c2: data.config.address-pools[0].addresses: is empty; the object is left out',
+      'error ConfigMap m/c4: data.config: must be an object; the object is left out',
     ],
   },
 ];

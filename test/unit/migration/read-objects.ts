@@ -95,3 +95,8 @@ export function objectText(
 ): string {
   return `---\napiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}${rest}}\nspec: ${JSON.stringify(spec)}\n`;
 }
+
+/** A pool of MetalLB and the advertisement that it needs. */
+export function announcedPool(name: string, spec: unknown, namespace = 'm'): string {
+  return `---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${JSON.stringify(spec)}\n---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: {ipAddressPools: [${name}]}\n`;
+}

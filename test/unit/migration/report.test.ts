@@ -83,6 +83,20 @@ test('the report, when an address moves', () => {
   });
 });
 
+test('Services of another class and of no namespace are simulated as they are', () => {
+  const given = `${GIVEN}---\napiVersion: v1\nkind: Service\nmetadata: {name: n}\nspec: {type: LoadBalancer, loadBalancerClass: cloud/x}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.5}]}}\n`;
+  const seen: string[] = [];
+  const spy = (objects: readonly ClusterObject[]): readonly ClusterObject[] => {
+    for (const object of objects) {
+      if (object.kind === 'Service') seen.push(object.spec.loadBalancerClass ?? '-');
+    }
+    return objects;
+  };
+  verify(migrateText(given.replace('192.0.2.5', '203.0.113.5')), [], spy);
+  assert.deepEqual(seen, ['-', '-', 'cloud/x', '-', '-', 'cloud/x']);
+  assert.equal(verify(migrateText(given), [], idle).services, 3);
+});
+
 test('nothing to import', () => {
   const migration = migrateText('');
   const report = { migration, verification: verify(migration, [], idle) };

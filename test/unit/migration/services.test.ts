@@ -2,11 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Migration } from '../../../src/migration/convert.ts';
-import { migrateText, notesOf, serviceText, specsOf } from './read-objects.ts';
-
-function pool(name: string, spec: unknown, namespace = 'm'): string {
-  return `---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${JSON.stringify(spec)}\n---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: {ipAddressPools: [${name}]}\n`;
-}
+import { announcedPool as pool, migrateText, notesOf, serviceText } from './read-objects.ts';
 
 const POOL = pool('p', { addresses: ['192.0.2.0/24', '2001:db8::/64'] });
 const DEFAULT_CLASS = (count: number): string =>
@@ -260,6 +256,48 @@ const CASES: readonly Case[] = [
       'no-equivalent Service a/x: metadata.annotations[kube-vip.io/egress]: "true": vipvs has nothing that does this; it is not read',
     ],
   },
+  {
+    name: 'a hostname is no address; Services without ports and namespace',
+    given:
+      POOL +
+      `---\napiVersion: v1\nkind: Service\nmetadata: {name: h}\nspec: {type: LoadBalancer}\nstatus: {loadBalancer: {ingress: [{hostname: h}, {ip: 192.0.2.1}]}}\n` +
+      serviceText('default/i', { ips: ['192.0.2.1'] }),
+    ips: ['192.0.2.1 p -'],
+    patches: ['h', 'i'].map(
+      (name) =>
+        `required default/${name} ${annotations({ 'vipvs.io/addresses': '192.0.2.1', 'vipvs.io/sharing-key': 'imported-192.0.2.1' })}`,
+    ),
+  },
+  {
+    name: "OpenELB's annotation for an address: what the Service shows counts more",
+    given:
+      `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\n` +
+      serviceText('a/x', { annotations: { 'eip.openelb.kubesphere.io/v1alpha1': '192.0.2.5' } }) +
+      serviceText('a/y', {
+        ips: ['192.0.2.6'],
+        annotations: { 'eip.openelb.kubesphere.io/v1alpha1': '192.0.2.7' },
+      }) +
+      serviceText('a/z', { annotations: { 'eip.openelb.kubesphere.io/v1alpha1': 'x' } }),
+    ips: ['192.0.2.5 e a/x', '192.0.2.6 e a/y'],
+    patches: [
+      `required a/x ${annotations({ 'vipvs.io/addresses': '192.0.2.5' })}`,
+      `safety a/y ${annotations({ 'vipvs.io/addresses': '192.0.2.6' })}`,
+    ],
+  },
+  {
+    name: 'a Service that is to become one of type LoadBalancer, and asks for its address already',
+    given:
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: v, namespace: n}\ndata: {192.0.2.1: a/x}\n` +
+      serviceText('a/x', {
+        annotations: { 'vipvs.io/addresses': '192.0.2.1' },
+        spec: { type: 'ClusterIP' },
+      }),
+    ips: ['192.0.2.1 kube-keepalived-vip a/x'],
+    patches: ['required a/x {"spec":{"type":"LoadBalancer","loadBalancerClass":"vipvs.io/vipvs"}}'],
+    notes: [
+      'ambiguous ConfigMap n/v: the Pool keeps scheduler wlc and persistence of 1800 s, which kube-keepalived-vip had for all; take spec.defaults out if you do not want them',
+    ],
+  },
 ];
 
 for (const { name, given, ips, patches, notes = [] } of CASES) {
@@ -275,63 +313,6 @@ for (const { name, given, ips, patches, notes = [] } of CASES) {
 test('Services without a class are counted', () => {
   const migration = migrateText(POOL + serviceText('a/x') + serviceText('a/y'));
   assert.deepEqual(notesOf(migration), [DEFAULT_CLASS(2)]);
-});
-
-test('two Pools of one name: the second gets another', () => {
-  const eip = (name: string, address: string): string =>
-    `---\napiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: ${name}}\nspec: {address: ${address}, protocol: vip}\n`;
-  const migration = migrateText(
-    pool('p', { addresses: ['192.0.2.0/28'] }) +
-      eip('p', '198.51.100.1') +
-      pool('p-openelb', { addresses: ['192.0.2.64/28'] }),
-  );
-  assert.deepEqual(Object.keys(specsOf(migration)), ['p', 'p-openelb', 'p-openelb-2']);
-  assert.deepEqual(notesOf(migration), [
-    'ambiguous Eip p: there is another Pool p: this one is called p-openelb-2',
-  ]);
-});
-
-test('Pools that overlap: the one for named namespaces keeps the addresses, an empty one is not made', () => {
-  const migration = migrateText(
-    pool('a', { addresses: ['192.0.2.0/24'] }) +
-      pool('b', {
-        addresses: ['192.0.2.16-192.0.2.31'],
-        serviceAllocation: { namespaces: ['x'] },
-      }) +
-      pool('c', { addresses: ['192.0.2.0/28'] }),
-  );
-  assert.deepEqual(specsOf(migration), {
-    a: { addresses: ['192.0.2.0/24'], filterIPs: ['192.0.2.16/28'] },
-    b: { addresses: ['192.0.2.16-192.0.2.31'], serviceAllocation: { namespaces: ['x'] } },
-  });
-  assert.deepEqual(notesOf(migration), [
-    'ambiguous IPAddressPool m/a: 192.0.2.16/28 is in IPAddressPool m/b, too: it stays in Pool b',
-    'ambiguous IPAddressPool m/c: 192.0.2.0/28 is in IPAddressPool m/a, too: it stays in Pool a',
-    'ambiguous IPAddressPool m/c: nothing is left of it: no Pool is made',
-  ]);
-});
-
-test('kept addresses: one Pool for each interface, with a name that is free, in pieces of 256', () => {
-  const l2 =
-    '---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: i, namespace: m}\nspec: {interfaces: [eth1]}\n';
-  const buggy = `---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: kept-addresses, namespace: m}\nspec: {addresses: [192.0.2.0/24], avoidBuggyIPs: true}\n`;
-  const strays = Array.from({ length: 257 }, (_, i) =>
-    serviceText(`a/s${i}`, { ips: [`10.${Math.floor(i / 100)}.${i % 100}.1`] }),
-  );
-  const migration = migrateText(
-    buggy + l2 + strays.join('') + serviceText('a/x', { ips: ['192.0.2.0'] }),
-  );
-  const sizes = Object.entries(specsOf(migration)).map(([name, spec]) => {
-    assert.ok(typeof spec === 'object' && spec !== null && 'addresses' in spec);
-    assert.ok(Array.isArray(spec.addresses));
-    return `${name} ${spec.addresses.length} ${'bindInterface' in spec ? String(spec.bindInterface) : '-'}`;
-  });
-  assert.deepEqual(sizes, [
-    'kept-addresses 1 eth1',
-    'kept-addresses-eth1 1 eth1',
-    'kept-addresses-more 256 -',
-    'kept-addresses-more-2 1 -',
-  ]);
 });
 
 test('kinds that are of no use are counted', () => {
