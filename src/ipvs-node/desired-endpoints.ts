@@ -5,12 +5,20 @@ import { familyOf, quoted, tryParseIp, type Family, type IpAddress } from '../ne
 import { compareRealServers, type RealServer } from '../net/ipvs.ts';
 import { specialUseOf } from '../net/special.ts';
 import { WEIGHT } from '../api/annotations.ts';
-import type { Endpoint, EndpointSlice, Node, Service, ServicePort } from '../api/kubernetes.ts';
+import type {
+  Endpoint,
+  EndpointSlice,
+  LoadBalancerIngress,
+  Node,
+  Service,
+  ServicePort,
+} from '../api/kubernetes.ts';
 import type { Forwarding } from '../api/pool.ts';
 import type { Reason } from '../api/reasons.ts';
 
 export interface EndpointContext {
   readonly service: Service;
+  readonly ingress: readonly LoadBalancerIngress[];
   readonly slices: readonly EndpointSlice[];
   readonly nodes: ReadonlyMap<string, Node>;
   /** The node that this agent runs on. */
@@ -273,6 +281,5 @@ function refusalOf(
   if (familyOf(address) !== family) return `is not of the slice's addressType IPv${family}`;
   const use = specialUseOf(address);
   if (use !== undefined) return `is ${use}`;
-  const ingress = context.service.status?.loadBalancer?.ingress ?? [];
-  return ingress.some(({ ip }) => ip === address) ? 'is the VIP itself' : undefined;
+  return context.ingress.some(({ ip }) => ip === address) ? 'is the VIP itself' : undefined;
 }

@@ -173,12 +173,9 @@ export class DesiredIndex {
     for (const node of next?.nodes ?? []) this.#servicesByNode.add(node, service);
     if (next === undefined) this.#contributions.delete(service);
     else this.#contributions.set(service, next);
-    const claims = new Map<VirtualServerKey, RankedClaim>();
-    for (const claim of next?.claims ?? []) {
-      claims.set(claim.key, { claim, seniority: next?.seniority ?? '' });
-    }
-    for (const { key } of previous?.claims ?? []) {
-      if (!claims.has(key)) this.#setClaim(key, service, undefined);
+    const claims = new Map(rankedClaims(next).map((each) => [each.claim.key, each]));
+    for (const { claim } of rankedClaims(previous)) {
+      if (!claims.has(claim.key)) this.#setClaim(claim.key, service, undefined);
     }
     for (const [key, claim] of claims) this.#setClaim(key, service, claim);
   }
@@ -191,8 +188,9 @@ export class DesiredIndex {
     if (after.length === 0) this.#claims.delete(key);
     else this.#claims.set(key, after);
     // the others in the dispute have a problem more, or less
-    for (const each of [...before, ...after])
-      this.#builder.touchService(each.claim.desired.service);
+    for (const { claim: each } of [...before, ...after]) {
+      this.#builder.touchService(each.desired.service);
+    }
     this.#builder.setWinner(key, before[0]?.claim, after[0]?.claim);
   }
 
@@ -200,12 +198,12 @@ export class DesiredIndex {
     const object = this.#view.services.get(service);
     if (object === undefined) return;
     for (const { key } of contribution.claims) {
-      const winner = this.#claims.get(key)?.[0]?.claim.desired.service;
-      if (winner === undefined || winner === service) continue;
+      const winner = this.state.virtualServers.get(key)?.service;
+      if (winner === service) continue;
       yield {
         object: serviceRef(object),
         reason: 'PortConflict',
-        message: `${key} belongs to Service ${winner}, which is older`,
+        message: `${key} belongs to Service ${String(winner)}, which is older`,
       };
     }
   }
@@ -214,6 +212,12 @@ export class DesiredIndex {
 interface RankedClaim {
   readonly claim: Claim;
   readonly seniority: string;
+}
+
+function rankedClaims(contribution: Contribution | undefined): readonly RankedClaim[] {
+  if (contribution === undefined) return [];
+  const { claims, seniority } = contribution;
+  return claims.map((claim) => ({ claim, seniority }));
 }
 
 /** Most keys have one value: it stands alone, because a Set for each would cost more than the value. */

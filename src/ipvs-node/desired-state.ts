@@ -92,11 +92,9 @@ export class NodeStateBuilder {
     const isKnown = before?.virtualServers.has(key) === (claim !== undefined);
     if (isKnown && (claim === undefined || before.interface === claim.interface)) return;
     this.#changes.addresses.add(vip);
-    if (virtualServers.size === 0) this.#addresses.delete(vip);
-    else {
-      const name = claim?.interface ?? before?.interface ?? this.#node.bindInterface;
-      this.#addresses.set(vip, { address: vip, interface: name, virtualServers });
-    }
+    const name = (claim ?? before)?.interface;
+    if (virtualServers.size === 0 || name === undefined) this.#addresses.delete(vip);
+    else this.#addresses.set(vip, { address: vip, interface: name, virtualServers });
   }
 
   #count(claim: Claim, step: 1 | -1): void {

@@ -105,7 +105,7 @@ export function contributionOf(
     if (owner === undefined || !isBindable(vip, context, report)) continue;
     const traffic = resolveTraffic(service, owner.pool?.spec.defaults);
     for (const problem of traffic.problems) problems.set(problem.message, problem);
-    const source = { service, entry, vip, traffic, pool: owner.pool, report };
+    const source = { service, ingress, entry, vip, traffic, pool: owner.pool, report };
     for (const claim of claimsOf(source, context)) {
       claims.push(claim.claim);
       for (const node of claim.nodes) nodes.add(node);
@@ -183,6 +183,7 @@ function isBindable(vip: IpAddress, context: DesiredContext, report: Report): bo
 
 interface Source {
   readonly service: Service;
+  readonly ingress: readonly LoadBalancerIngress[];
   readonly entry: LoadBalancerIngress;
   readonly vip: IpAddress;
   readonly traffic: TrafficPolicy;
@@ -201,6 +202,7 @@ function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNo
   const ranges = sourceRangesOf(service, report);
   const endpoints = {
     service,
+    ingress: source.ingress,
     slices: context.view.endpointSlicesOf(namespacedName(service.metadata)),
     nodes: context.view.nodes,
     nodeName: context.node.name,

@@ -271,7 +271,7 @@ class Planner {
   #mayAdopt(vip: IpAddress): boolean {
     const { addresses, owned } = this.#observed;
     const isTagged =
-      owned.addresses.has(vip) || (addresses?.get(vip)?.some(({ ours }) => ours) ?? false);
+      owned.addresses.has(vip) || addresses?.get(vip)?.some(({ ours }) => ours) === true;
     const keys = this.#desired.addresses.get(vip)?.virtualServers ?? [];
     return isTagged && ![...keys].some((key) => owned.virtualServers.has(key));
   }

@@ -1,6 +1,11 @@
 // Which Services count on a node, and who wins what two of them want.
+import type { ClusterObject } from '../../../src/api/cluster.ts';
 import { ADDRESS, annotated, backend, checkDesired, RR, type DesiredCase } from './desired-case.ts';
 import { ip, node, pool, service, slice } from './objects.ts';
+
+function withoutStatus(object: ClusterObject): ClusterObject {
+  return object.kind === 'Service' ? { ...object, status: undefined } : object;
+}
 
 const CASES: readonly DesiredCase[] = [
   {
@@ -16,6 +21,11 @@ const CASES: readonly DesiredCase[] = [
   {
     name: 'no address yet',
     given: [pool(), service({ ingress: [] }), slice(['10.0.0.1'])],
+    want: [],
+  },
+  {
+    name: 'no status at all',
+    given: [pool(), withoutStatus(service())],
     want: [],
   },
   {

@@ -247,6 +247,15 @@ const CASES: readonly Case[] = [
     want: ['ipvsadm -E -t 192.0.2.10:80 -s rr'],
   },
   {
+    name: 'a tagged address that goes, its virtual server stays: adopted',
+    desired: desiredOf([VS, RS1]),
+    observed: {
+      ...observedOf([VS, RS1, VIP]),
+      owned: { virtualServers: new Set(), addresses: new Set() },
+    },
+    want: ['ipvsadm -E -t 192.0.2.10:80 -s rr', 'ip address del 192.0.2.10/32 dev eth0'],
+  },
+  {
     name: 'the address is in the record only: adopted',
     desired: desiredOf([VS, RS1, VIP]),
     observed: {
