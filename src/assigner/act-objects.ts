@@ -2,14 +2,22 @@
 // Invariants: every write is conditional (a create, or a resourceVersion that the decision was based on), so that two
 // leaders can't give one address twice; what the answer says is in the store before anything else is decided.
 import type { ClusterStore, Kind } from '../api/cluster.ts';
-import type { IP } from '../api/ip.ts';
-import type { Service } from '../api/kubernetes.ts';
-import { createObject, deleteObject, mergePatchObject, readObject } from '../kube/apply.ts';
+import type { IP, IpService } from '../api/ip.ts';
+import { namespacedName, type Service } from '../api/kubernetes.ts';
+import {
+  createObject,
+  deleteObject,
+  mergePatchObject,
+  readObject,
+  resourceVersionOf,
+} from '../kube/apply.ts';
 import { ApiError } from '../kube/errors.ts';
+import { objectAt, textAt } from '../kube/json.ts';
 import { SERVICES, type ObjectName } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Action } from './decision.ts';
+import { claimsOf } from './ip-object.ts';
 import type { OwnVersions } from './own-versions.ts';
 import {
   IPS,
@@ -34,6 +42,7 @@ export type Written = 'done' | 'stale';
 
 /** A write of one object; the Pools have a writer of their own. */
 export type ObjectAction = Exclude<Action, { readonly do: 'pool.status' }>;
+
 type IpAction = Exclude<ObjectAction, { readonly do: 'service.status' }>;
 
 export function keyOfAction(action: ObjectAction): string {
@@ -49,15 +58,55 @@ export class ObjectWriter {
     this.#ports = ports;
   }
 
-  /** `seen`: the version that the decision was based on. Rejects with ApiError, or with the signal's reason. */
-  async write(action: ObjectAction, seen: string | undefined): Promise<Written> {
+  /**
+   * `seen`: the version that the decision was based on. `proven`: Services whose status this decision has written, which
+   * proves that it saw them as they are. Rejects with ApiError, or with the signal's reason.
+   */
+  async write(
+    action: ObjectAction,
+    seen: string | undefined,
+    proven: ReadonlySet<string>,
+  ): Promise<Written> {
     if (action.do === 'ip.create') return this.#createIp(action.ip);
     const version = this.#ports.own.translate(keyOfAction(action), seen);
     if (action.do === 'service.status') return this.#patchService(action, version);
     // the object that it was decided on was never made
     if (version === undefined) return this.#rereadIp(action.ip.metadata.name);
+    for (const claim of this.#claimsTakenOff(action)) {
+      if (!proven.has(namespacedName(claim)) && !(await this.#isLetGo(claim))) return 'stale';
+    }
     if (action.do === 'ip.delete') return this.#deleteIp(action.ip, version);
     return this.#patchIp(action, version);
+  }
+
+  #claimsTakenOff({ ip }: IpAction): readonly IpService[] {
+    const { name } = ip.metadata;
+    const left = new Set(claimsOf(ip).map(namespacedName));
+    const held = this.#ports.store.ips.get(name);
+    // what is deleted is decided on as it was, with what it is to lose
+    const claims = held === undefined ? [] : claimsOf(held);
+    return claims.filter((claim) => !left.has(namespacedName(claim)));
+  }
+
+  /**
+   * Whether the Service really let go of its address. Services and IPs come by two watches, and a new leader's lists are
+   * not of one moment: a Service that is not in the store may be there, and show the address.
+   */
+  async #isLetGo(claim: IpService): Promise<boolean> {
+    const { client, signal, store } = this.#ports;
+    const key = namespacedName(claim);
+    const at = { namespace: claim.namespace, name: claim.name };
+    const raw = await readObject(client, SERVICES, at, signal);
+    const known = store.services.get(key)?.metadata.resourceVersion;
+    const now = resourceVersionOf(raw);
+    if (raw === undefined || now === known) return true;
+    const uid = textAt(objectAt(raw, 'metadata'), 'uid');
+    if (known === undefined && uid !== claim.uid) return true;
+    const service = readable(`Service ${key}`, () => projectService(raw));
+    // not one of ours, and the store knows nothing else of it
+    if (service === undefined && known === undefined) return true;
+    this.#reread('Service', key, service);
+    return false;
   }
 
   async #createIp({ apiVersion, kind, metadata, spec }: IP): Promise<Written> {

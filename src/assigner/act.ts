@@ -168,6 +168,7 @@ export class Actor {
       onFailed(task.decision);
       return;
     }
+    const proven = new Set<string>();
     for (const action of task.actions) {
       if (isAborted(signal)) return;
       if (!this.#ports.mayWrite()) {
@@ -177,10 +178,13 @@ export class Actor {
       try {
         this.#writes += 1;
         const seen = task.versions.get(keyOfAction(action));
-        const written = await this.#objects.write(action, seen);
+        const written = await this.#objects.write(action, seen, proven);
         this.#gate.succeeded();
         problems.succeeded(action.do);
-        if (written === 'done') continue;
+        if (written === 'done') {
+          if (action.do === 'service.status') proven.add(action.service);
+          continue;
+        }
         this.#retries.afterConflict(task.name, task.decision);
       } catch (error) {
         this.#failed(task, action, error);

@@ -1,59 +1,95 @@
 // A control plane with our CRDs and the assigner's own user and RBAC, for the assigner's tests and bench.
 import { randomUUID } from 'node:crypto';
-import { AssignerProgram } from '../../src/assigner/main.ts';
+import type { AssignerConfig } from '../../src/assigner/decision.ts';
+import { AssignerProgram, CALL_CONNECTIONS, type Election } from '../../src/assigner/main.ts';
 import { LOAD_BALANCER_CLASS } from '../../src/api/conditions.ts';
 import type { LeaseTimes } from '../../src/kube/lease.ts';
-import type { HttpApiClient } from '../../src/kube/transport.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
-import { silentLog } from '../../src/runtime/log.ts';
+import { systemClock, type Clock } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { until } from '../api/clocks.ts';
 import { serviceAccount, startControlPlane, type ControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
+import { HookedClient } from './hooked-client.ts';
 
 const DEPLOY = `${import.meta.dirname}/../../deploy`;
 export const NAMESPACE = 'vipvs-system';
 /** Quick, so that a test of a lost Lease need not wait 15 s. */
-const LEASE_TIMES: LeaseTimes = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 300 };
+export const QUICK_LEASE: LeaseTimes = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 300 };
+/** Outlives an API server that is away for a while. */
+export const LONG_LEASE: LeaseTimes = { leaseMs: 90_000, renewDeadlineMs: 80_000, retryMs: 300 };
 
-export async function startWorld(): Promise<ControlPlane> {
+/** Without CRDs. */
+export async function startBareWorld(): Promise<ControlPlane> {
   const plane = await startControlPlane({
     users: [serviceAccount('assigner', NAMESPACE, 'vipvs-assigner')],
   });
-  await plane.kubectl(['apply', '-f', `${DEPLOY}/crds`, '-f', `${DEPLOY}/base/namespace.yaml`]);
+  await plane.kubectl(['apply', '-f', `${DEPLOY}/base/namespace.yaml`]);
   await plane.kubectl(['apply', '-n', NAMESPACE, '-f', `${DEPLOY}/base/assigner-rbac.yaml`]);
+  return plane;
+}
+
+export async function installCrds(plane: ControlPlane): Promise<void> {
+  await plane.kubectl(['apply', '-f', `${DEPLOY}/crds`]);
   await plane.kubectl(['wait', '--for=condition=Established', '-f', `${DEPLOY}/crds`]);
   await until('the API server takes Pools', async () => {
     const { code } = await plane.tryKubectl(['get', 'pools,ips']);
     return code === 0;
   });
+}
+
+export async function startWorld(): Promise<ControlPlane> {
+  const plane = await startBareWorld();
+  await installCrds(plane);
   return plane;
+}
+
+export interface AssignerStart {
+  readonly config?: Partial<AssignerConfig>;
+  readonly leaseTimes?: LeaseTimes;
+  readonly election?: Election;
+  readonly clock?: Clock;
 }
 
 export interface RunningAssigner {
   readonly program: AssignerProgram;
-  readonly client: HttpApiClient;
+  readonly client: HookedClient;
+  /** JSON, one record a line. */
+  readonly log: readonly string[];
   /** Resolves with how it ended. */
   stop(): Promise<'stopped' | 'lost'>;
   readonly ended: Promise<'stopped' | 'lost'>;
 }
 
-export async function startAssigner(plane: ControlPlane): Promise<RunningAssigner> {
-  const client = await clientOf(plane, 'assigner');
+/** The program in this process, with its own token. */
+export async function startAssigner(
+  plane: ControlPlane,
+  start: AssignerStart = {},
+): Promise<RunningAssigner> {
+  const http = await clientOf(plane, 'assigner', CALL_CONNECTIONS);
+  const client = new HookedClient(http);
+  const log: string[] = [];
+  const { election, leaseTimes = QUICK_LEASE, clock = systemClock } = start;
   const program = new AssignerProgram(
     {
-      config: { loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset: true, holdSeconds: 0 },
-      namespace: NAMESPACE,
-      identity: randomUUID(),
-      leaseTimes: LEASE_TIMES,
+      config: {
+        ...{ loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset: true, holdSeconds: 0 },
+        ...start.config,
+      },
+      ...{ namespace: NAMESPACE, identity: randomUUID(), leaseTimes },
     },
-    { client, clock: systemClock, random: Math.random, log: silentLog, metrics: createMetrics() },
+    {
+      ...{ client, clock, random: Math.random, metrics: createMetrics() },
+      log: createLog({ level: 'debug', format: 'json', write: (line) => log.push(line) }),
+      ...(election === undefined ? {} : { election }),
+    },
   );
   const end = new AbortController();
-  const ended = program.run(end.signal).finally(() => client.close());
+  const ended = program.run(end.signal).finally(() => http.close());
   return {
     program,
     client,
+    log,
     ended,
     stop: () => {
       end.abort();

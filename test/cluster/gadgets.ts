@@ -43,8 +43,15 @@ spec:
             properties: {phase: {type: string}}
 `;
 
-export async function clientOf(plane: ControlPlane, user: string): Promise<HttpApiClient> {
+export async function clientOf(
+  plane: ControlPlane,
+  user: string,
+  callConnections?: number,
+): Promise<HttpApiClient> {
   const access = await loadKubeAccess({ kubeconfig: await plane.kubeconfig(user), env: {} });
   const log = new MemoryLog();
-  return new HttpApiClient({ access, clock: systemClock, log, userAgent: 'vipvs/test' });
+  return new HttpApiClient({
+    ...{ access, clock: systemClock, log, userAgent: 'vipvs/test' },
+    ...(callConnections === undefined ? {} : { callConnections }),
+  });
 }

@@ -19,7 +19,8 @@ const alone: Election = {
   acquire: () => Promise.resolve(true),
   keep: (signal) =>
     new Promise((resolve) => {
-      signal.addEventListener('abort', () => resolve('stopped'));
+      if (signal.aborted) resolve('stopped');
+      else signal.addEventListener('abort', () => resolve('stopped'), { once: true });
     }),
   release: () => Promise.resolve(),
   mayWrite: () => true,
