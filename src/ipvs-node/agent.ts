@@ -21,6 +21,7 @@ import { faultOf } from './faults.ts';
 import type { Kernel, KernelChange, Op } from './kernel.ts';
 import { KernelMirror } from './mirror.ts';
 import { planNode, planScope, type Limits, type Plan, type PlanProblem } from './plan.ts';
+import { rebuildOrder } from './plan-order.ts';
 import { ServiceReports, type Tell } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
 
@@ -188,6 +189,7 @@ export class Agent {
   async #fullRound(): Promise<void> {
     const { clock, kernel } = this.#ports;
     const startMs = clock.nowMs();
+    const before = this.#mirror.virtualServers;
     const observed = await kernel.observe();
     this.#hasSeenAll = this.#mirror.load(observed);
     if (this.#isSynced && observed.addresses !== undefined) {
@@ -206,12 +208,13 @@ export class Agent {
     };
     const nowMs = clock.nowMs();
     const plan = planNode(this.#index.state, seen, this.#drains.starts, nowMs, this.#limits);
+    const ops = rebuildOrder(plan.ops, plan.safeOps, before);
     if (seen.virtualServers === undefined) this.#drains.postpone(nowMs + DRAIN_CHECK_MS);
     else this.#drains.replace(plan.drains, plan.wakeAtMs);
     this.#canaryDueMs = nowMs + CANARY_MS;
     // one minute, give or take six seconds: many directors must not read all at once
     this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
-    const faults = await this.#perform(plan, 'full', startMs);
+    const faults = await this.#perform({ ...plan, ops }, 'full', startMs);
     const failing = new Set(faults.map(({ target }) => targetKey(target)));
     for (const { target } of [...this.#book.faults]) {
       const isAnnouncement = target.kind === 'announcement';
