@@ -50,7 +50,7 @@ const importFlags = {
   ),
   fromCluster: switchFlag({
     flags: '--from-cluster',
-    description: 'read from the API server; needs get and list only',
+    description: 'read from the API server; the verb list is enough',
   }),
   kubeconfig: optionalFlag(
     {
