@@ -63,7 +63,7 @@ export function parseSysctlLine(
 }
 
 /** `ip address add 192.0.2.10/32 dev eth0` */
-export function formatAddressLine(address: IpAddress, interfaceName: string): string {
+function formatAddressLine(address: IpAddress, interfaceName: string): string {
   return formatOp({ op: 'vip.add', address, interface: interfaceName });
 }
 
