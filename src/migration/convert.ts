@@ -56,7 +56,7 @@ const SOURCES: Readonly<Record<System, SourceSystem>> = {
 };
 
 /** The source system that an object belongs to. */
-export function systemOf(object: SourceObject): System | undefined {
+function systemOf(object: SourceObject): System | undefined {
   return SYSTEMS.find((system) => SOURCES[system].owns(object));
 }
 

@@ -42,6 +42,7 @@ export interface PatchContext {
 
 export function patchesOf(context: PatchContext, notes: Note[]): readonly ServicePatch[] {
   noteDefaultClass(context, notes);
+  const sharing = sharingOf(context);
   return context.keepers.flatMap((keeper) => {
     const patch = new PatchDraft(keeper.name);
     if (keeper.facts !== undefined) {
@@ -49,7 +50,7 @@ export function patchesOf(context: PatchContext, notes: Note[]): readonly Servic
       addWishes(known, context, patch);
       addPool(known, context, patch, notes);
       addAddresses(known, context, patch, notes);
-      addSharing(known, context, patch, notes);
+      addSharing(known, sharing, patch, notes);
       noteClass(known, notes);
     } else noteAbsent(keeper, notes);
     return patch.result();
@@ -186,21 +187,35 @@ function addAddresses(
   else patch.because('asks for the address that it has');
 }
 
+interface Sharing {
+  readonly address: IpAddress;
+  readonly services: readonly ServiceName[];
+  /** The same Services; undefined for one that is not in the input. */
+  readonly partners: readonly (ServiceFacts | undefined)[];
+}
+
+/** The addresses that several Services have. */
+function sharingOf({ holdings, keepers }: PatchContext): ReadonlyMap<IpAddress, Sharing> {
+  const facts = new Map(keepers.map((keeper) => [keyOfName(keeper.name), keeper.facts]));
+  const shared = holdings.filter(({ services }) => services.length > 1);
+  return new Map(
+    shared.map(({ address, services }) => {
+      const partners = services.map((name) => facts.get(keyOfName(name)));
+      return [address, { address, services, partners }];
+    }),
+  );
+}
+
 /** Services on one address must have one sharing key, and agree across namespaces. */
 function addSharing(
   { facts, addresses }: KnownKeeper,
-  context: PatchContext,
+  sharing: ReadonlyMap<IpAddress, Sharing>,
   patch: PatchDraft,
   notes: Note[],
 ): void {
-  const shared = addresses.flatMap((address) =>
-    context.holdings.filter((each) => each.address === address && each.services.length > 1),
-  );
-  const [holding] = shared;
+  const [holding] = addresses.flatMap((address) => sharing.get(address) ?? []);
   if (holding === undefined) return;
-  const partners = holding.services.map(
-    (name) => context.keepers.find((keeper) => keyOfName(keeper.name) === keyOfName(name))?.facts,
-  );
+  const { partners } = holding;
   const keys = new Set(partners.map((partner) => partner?.request.sharingKey));
   const isAgreed = keys.size === 1 && !keys.has(undefined);
   if (!isAgreed) {

@@ -56,7 +56,7 @@ function section(title: string, lines: readonly string[]): string {
 }
 
 /** `file:line: object: field: message` */
-export function formatNote(note: Note): string {
+function formatNote(note: Note): string {
   const where = note.where === undefined ? '' : `${note.where}: `;
   const field = note.field === undefined ? '' : `${note.field}: `;
   return `${where}${note.object}: ${field}${note.message}`;

@@ -15,7 +15,7 @@ export function rawObjects(text: string): readonly JsonObject[] {
   return values.filter(isObject);
 }
 
-export function objectsOf(text: string): readonly SourceObject[] {
+function objectsOf(text: string): readonly SourceObject[] {
   return rawObjects(text).flatMap((raw, i) => sourceObject(raw, `t:${i + 1}`) ?? []);
 }
 
