@@ -180,14 +180,19 @@ export class Assigner {
 
   /** What is given back first, so that it is free for the others; then in the order of rights. */
   #decideServices(view: AssignerView, decisions: Decision[]): void {
-    const keys = [...this.#services].sort();
-    this.#services.clear();
-    for (const key of keys) {
+    const ours: Dirty[] = [];
+    const releasing: string[] = [];
+    for (const key of this.#services) {
       this.#waits.clear(key);
-      this.#take(decideReleases(key, view), view, decisions);
+      const service = view.cluster.services.get(key);
+      const isServed = service !== undefined && isOurs(service, view.config);
+      if (isServed) ours.push({ key, service });
+      if (!isServed || view.ledger.addressesOf(key).length > 0) releasing.push(key);
     }
+    this.#services.clear();
+    for (const key of releasing.sort()) this.#take(decideReleases(key, view), view, decisions);
     // waits were cleared above: who is still to be decided here is woken by nobody
-    const queue = inOrder(keys, view);
+    const queue = inOrder(ours, view);
     let rank = 0;
     for (const [i, { key, service, ...queued }] of queue.entries()) {
       // who was woken may have more right than those of the next rank: all are put in order again
@@ -245,22 +250,22 @@ export class Assigner {
 
 const NONE_CHANGED: ReadonlySet<WaitKey> = new Set();
 
-interface Queued {
+interface Dirty {
   readonly key: string;
   readonly service: Service;
+}
+
+interface Queued extends Dirty {
   readonly rank: number;
 }
 
 const RANKS = { claim: 0, shown: 1, none: 2 } as const;
 
 /** Who has an address, then who shows one, then who waits; each by creationTimestamp, uid and key. */
-function inOrder(keys: readonly string[], view: AssignerView): readonly Queued[] {
-  const queue: Queued[] = [];
-  for (const key of keys) {
-    const service = view.cluster.services.get(key);
-    if (service === undefined || !isOurs(service, view.config)) continue;
-    queue.push({ key, service, rank: RANKS[hasAddress(service, key, view)] });
-  }
+function inOrder(services: readonly Dirty[], view: AssignerView): readonly Queued[] {
+  const queue = services.map(({ key, service }): Queued => {
+    return { key, service, rank: RANKS[hasAddress(service, key, view)] };
+  });
   return queue.sort(
     (a, b) =>
       a.rank - b.rank ||

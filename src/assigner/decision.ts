@@ -5,6 +5,7 @@ import type { IP } from '../api/ip.ts';
 import type { ServiceStatus } from '../api/kubernetes.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { ObjectRef } from '../api/problem.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { Family, IpAddress } from '../net/address.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -40,7 +41,7 @@ export type WaitKey =
 export interface EventNote {
   readonly regarding: ObjectRef;
   readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
+  readonly reason: Reason;
   readonly note: string;
 }
 

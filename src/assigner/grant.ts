@@ -54,7 +54,7 @@ function grantFromNamedPool(petition: Petition, name: string): Attempt {
  * Tier by tier: the Pools of one priority stand together, and in a tier a Pool that gives every family comes before
  * one that gives only some; otherwise the order is that of their names.
  */
-export function grantAutomatically(petition: Petition): Attempt {
+function grantAutomatically(petition: Petition): Attempt {
   const refusals: Refusal[] = [];
   for (const tier of petition.view.ledger.pools.tiers) {
     let partial: Attempt | undefined;

@@ -37,6 +37,8 @@ export class Ledger {
   readonly #outside = new MultiMap<string, IpAddress>();
   /** `pool namespace` -> addresses of the Pool that the namespace holds. */
   readonly #counts = new Map<string, number>();
+  /** Before that nobody waits. */
+  #isBuilt = false;
   #changed = new Set<WaitKey>();
 
   constructor(pools: ReadonlyMap<string, Pool>, nodes: Iterable<Node>, ips: Iterable<IP>) {
@@ -44,7 +46,7 @@ export class Ledger {
     this.#nodeOf = nodeAddresses(nodes);
     this.#pools = new PoolTable(this.#poolObjects, [...this.#nodeOf.keys()]);
     for (const ip of ips) this.put(ip);
-    this.takeChanged();
+    this.#isBuilt = true;
   }
 
   get pools(): PoolTable {
@@ -139,8 +141,8 @@ export class Ledger {
     this.#index(record);
     const full = this.#pools.occupy(record.address);
     // who waits for other reasons may have to be told of this one too
-    if (full !== undefined) this.#changed.add(`free:${full.name}:${familyOf(record.address)}`);
-    this.#changed.add(`ip:${record.address}`);
+    if (full !== undefined) this.#note(`free:${full.name}:${familyOf(record.address)}`);
+    this.#note(`ip:${record.address}`);
   }
 
   /** The same object in another version: nobody needs to hear of it. */
@@ -156,7 +158,7 @@ export class Ledger {
     if (old === undefined) return;
     this.#records.delete(old.address);
     this.#unindex(old);
-    this.#changed.add(`ip:${old.address}`);
+    this.#note(`ip:${old.address}`);
     this.#free(old.address);
   }
 
@@ -192,9 +194,13 @@ export class Ledger {
     }
   }
 
+  #note(change: WaitKey): void {
+    if (this.#isBuilt) this.#changed.add(change);
+  }
+
   #free(address: IpAddress): void {
     const pool = this.#pools.release(address);
-    if (pool !== undefined) this.#changed.add(`free:${pool.name}:${familyOf(address)}`);
+    if (pool !== undefined) this.#note(`free:${pool.name}:${familyOf(address)}`);
   }
 
   #index(record: IpRecord): void {
@@ -204,7 +210,7 @@ export class Ledger {
       this.#byService.set(service, [...this.addressesOf(service), address]);
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.add(claim.sharingKey, address);
-        this.#changed.add(`sharing:${claim.sharingKey}`);
+        this.#note(`sharing:${claim.sharingKey}`);
       }
     }
     this.#count(record, 1);
@@ -212,11 +218,11 @@ export class Ledger {
     const kept = keptFor(ip);
     if (kept.service !== undefined) {
       this.#forService.add(kept.service, address);
-      this.#changed.add(`service:${kept.service}`);
+      this.#note(`service:${kept.service}`);
     } else if (kept.namespace !== undefined) {
       this.#forNamespace.add(kept.namespace, address);
       const pool = this.#pools.poolOf(address);
-      if (pool !== undefined) this.#changed.add(`free:${pool.name}:${familyOf(address)}`);
+      if (pool !== undefined) this.#note(`free:${pool.name}:${familyOf(address)}`);
     }
   }
 
@@ -229,7 +235,7 @@ export class Ledger {
       else this.#byService.delete(service);
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.delete(claim.sharingKey, address);
-        this.#changed.add(`sharing:${claim.sharingKey}`);
+        this.#note(`sharing:${claim.sharingKey}`);
       }
     }
     this.#count(record, -1);
@@ -256,7 +262,7 @@ export class Ledger {
       if (count > 0) this.#counts.set(key, count);
       else this.#counts.delete(key);
       if (pool.pool.spec.perNamespaceLimit !== undefined) {
-        this.#changed.add(`limit:${pool.name}:${namespace}`);
+        this.#note(`limit:${pool.name}:${namespace}`);
       }
     }
   }

@@ -46,7 +46,7 @@ export function decideIp(name: string, view: AssignerView): Action | undefined {
 }
 
 /** The status that a Pool should show. */
-export function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
+function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
   const { pool, failure } = entry;
   if (failure !== undefined) return { phase: 'Failed', reason: failure.message };
   const { capacity } = entry;

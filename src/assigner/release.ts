@@ -63,7 +63,7 @@ export function decideReleases(key: string, view: AssignerView): Decision {
   const events =
     addresses.length === 0
       ? []
-      : [{ regarding, type: 'Normal' as const, reason: 'Released', note }];
+      : [{ regarding, type: 'Normal' as const, reason: 'Released' as const, note }];
   return { actions, events, waits: [] };
 }
 

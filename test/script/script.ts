@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Section {
+interface Section {
   readonly name: string;
   readonly arguments: string;
   readonly body: string;
 }
 
-export interface Script {
+interface Script {
   /** Everything before the first section. */
   readonly title: string;
   readonly sections: readonly Section[];
@@ -21,7 +21,7 @@ export type Step = (body: string, args: string) => string | undefined | Promise<
 
 const HEADING = /^-- (\S+)(?: (.*))? --$/;
 
-export function parseScript(text: string): Script {
+function parseScript(text: string): Script {
   const title: string[] = [];
   const sections: { name: string; arguments: string; lines: string[] }[] = [];
   for (const line of text.replace(/\n$/, '').split('\n')) {
@@ -38,7 +38,7 @@ export function parseScript(text: string): Script {
   };
 }
 
-export function formatScript({ title, sections }: Script): string {
+function formatScript({ title, sections }: Script): string {
   const texts = sections.map(({ name, arguments: args, body }) => {
     const heading = `-- ${name}${args === '' ? '' : ` ${args}`} --\n`;
     return body === '' ? heading : `${heading}${body}\n`;
