@@ -285,6 +285,14 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: "OpenELB's annotation for an Eip, on a Service without address",
+    given:
+      `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\n` +
+      serviceText('a/x', { annotations: { 'eip.openelb.kubesphere.io/v1alpha2': 'e' } }),
+    ips: [],
+    patches: [`required a/x ${annotations({ 'vipvs.io/pool': 'e' })}`],
+  },
+  {
     name: 'a Service that is to become one of type LoadBalancer, and asks for its address already',
     given:
       `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: v, namespace: n}\ndata: {192.0.2.1: a/x}\n` +
