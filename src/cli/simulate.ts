@@ -62,7 +62,9 @@ function jsonText(items: readonly object[]): string {
 
 function yamlText(items: readonly object[]): string {
   return items
-    .map((item) => stringify(item, { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 }))
+    .map((item) =>
+      stringify(item, { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 }),
+    )
     .join('---\n');
 }
 
