@@ -14,7 +14,17 @@ const noClockOrChance = [
 ].map((name) => ({ name, message: 'pure file: time, environment and I/O come in as arguments' }));
 
 export default defineConfig(
-  { ignores: ['node_modules', 'dist', 'coverage', 'native/build', 'test/controlplane', 'deploy'] },
+  {
+    ignores: [
+      'node_modules',
+      'dist',
+      'coverage',
+      'native/build',
+      'test/controlplane',
+      'test/lab/build',
+      'deploy',
+    ],
+  },
   tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -92,7 +92,12 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   },
   allocation: async () => {
     const { run } = await import('./allocation.bench.ts');
-    await run();
+    const results = run();
+    report(
+      'allocation',
+      results.map((each): Row => ({ ...each })),
+      results,
+    );
   },
 };
 
