@@ -65,6 +65,7 @@ export class AssignerProgram {
   #engine: Assigner | undefined;
   #actor: Actor | undefined;
   #loop: Loop<'assign'> | undefined;
+  #isLeading = false;
   #onSynced: (() => void) | undefined;
 
   constructor(options: AssignerOptions, ports: AssignerPorts) {
@@ -93,7 +94,7 @@ export class AssignerProgram {
   }
 
   get isLeading(): boolean {
-    return this.#loop !== undefined;
+    return this.#isLeading;
   }
 
   /** Writes of addresses and Services sent so far. */
@@ -142,9 +143,11 @@ export class AssignerProgram {
     const { metrics } = this.#ports;
     await Promise.race([synced, aborted(signal)]);
     if (!(await this.#lease.acquire(signal))) return 'stopped';
+    this.#isLeading = true;
     metrics.assigner.leader.set(1);
     const work = this.#begin(signal);
     const end = await this.#lease.keep(signal);
+    this.#isLeading = false;
     metrics.assigner.leader.set(0);
     stop.abort(); // from here on nothing is written
     await work.stop();

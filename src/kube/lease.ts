@@ -140,17 +140,33 @@ export class Lease {
 
   /** Gives the lease back, after all work has stopped, so that the next need not wait. Failing to is no harm. */
   async release(signal: AbortSignal): Promise<void> {
-    const holding = this.#holding;
-    this.#holding = undefined;
+    const holding = this.#takeHolding();
     if (holding === undefined) return;
     // client-go release(): an empty holder, a duration of one second
     const spec = { ...holding.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+    const give = (version: string): ReturnType<typeof updateObject> =>
+      this.#write(version, { ...spec, renewTime: this.#microTime() }, signal);
+    const { log, name } = this.#options;
     try {
-      await this.#write(holding.resourceVersion, { ...spec, renewTime: this.#microTime() }, signal);
-      this.#options.log.info({ lease: this.#options.name }, 'released the lease');
+      let { outcome } = await give(holding.resourceVersion);
+      if (outcome === 'conflict') {
+        // a renewal whose answer we did not wait for
+        const other = await this.#reread(holding, signal, this.#times.retryMs);
+        const version = this.#takeHolding()?.resourceVersion;
+        if (other === undefined && version !== undefined) ({ outcome } = await give(version));
+      }
+      if (outcome === 'updated') log.info({ lease: name }, 'released the lease');
+      else log.warn({ lease: name, outcome }, 'cannot release the lease');
     } catch (err) {
-      this.#options.log.warn({ lease: this.#options.name, err }, 'cannot release the lease');
+      log.warn({ lease: name, err }, 'cannot release the lease');
     }
+  }
+
+  /** From here on nothing is written. */
+  #takeHolding(): Holding | undefined {
+    const holding = this.#holding;
+    this.#holding = undefined;
+    return holding;
   }
 
   async #tryAcquire(signal: AbortSignal): Promise<boolean> {

@@ -58,6 +58,32 @@ suite('lease', () => {
     assert.equal(a.end, 'stopped');
   });
 
+  test('a lease is released also when a renewal was under way whose answer nobody heard', async () => {
+    const api = new MemoryApi();
+    const clock = new VirtualClock();
+    const a = new Contender('a', api, clock);
+    await clock.advance(0);
+    api.put(PATH, { ...api.objects.get(PATH) });
+    a.stop.abort();
+    await a.done;
+    await a.lease.release(new AbortController().signal);
+    assert.equal(textAt(spec(api), 'holderIdentity'), '');
+    assert.equal(a.lease.heldForMs(), 0);
+  });
+
+  test('a lease that somebody else has by now is not released', async () => {
+    const api = new MemoryApi();
+    const clock = new VirtualClock();
+    const a = new Contender('a', api, clock);
+    await clock.advance(0);
+    api.put(PATH, { ...api.objects.get(PATH), spec: { holderIdentity: 'b' } });
+    a.stop.abort();
+    await a.done;
+    await a.lease.release(new AbortController().signal);
+    assert.equal(textAt(spec(api), 'holderIdentity'), 'b');
+    assert.equal(a.lease.heldForMs(), 0);
+  });
+
   test('a released lease is taken at once', async () => {
     const api = new MemoryApi();
     const clock = new VirtualClock();

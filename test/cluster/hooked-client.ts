@@ -17,6 +17,7 @@ export class HookedClient implements ApiClient {
 
   async call(call: Call): Promise<unknown> {
     await this.before(call);
+    call.signal.throwIfAborted();
     this.calls.push(`${call.method} ${call.path}`);
     return this.#inner.call(call);
   }
