@@ -56,6 +56,11 @@ function grantFromNamedPool(petition: Petition, name: string): Attempt {
  */
 function grantAutomatically(petition: Petition): Attempt {
   const refusals: Refusal[] = [];
+  for (const entry of poolsKeeping(petition)) {
+    const attempt = grantFromPool(petition, entry, [], false);
+    if (attempt.ok) return attempt;
+    refusals.push(...attempt.refusals);
+  }
   for (const tier of petition.view.ledger.pools.tiers) {
     let partial: Attempt | undefined;
     for (const entry of tier) {
@@ -67,6 +72,23 @@ function grantAutomatically(petition: Petition): Attempt {
     if (partial !== undefined) return partial;
   }
   return { ok: false, refusals };
+}
+
+/**
+ * The Pools with an address that is kept for this very Service: its reservation says which Pool is meant, whatever
+ * the order of the others. Only for a Service without address: one that has an address is not moved by a reservation.
+ */
+function poolsKeeping(petition: Petition): ReadonlySet<PoolEntry> {
+  const { ledger } = petition.view;
+  if (petition.held.length > 0) return new Set();
+  const kept = [...ledger.keptForService(petition.key)].sort(compareIp);
+  return new Set(
+    kept.flatMap((address) => {
+      const entry = ledger.pools.poolOf(address);
+      if (entry === undefined || !petition.wanted.families.includes(familyOf(address))) return [];
+      return addressRefusal(petition, entry, address) === undefined ? [entry] : [];
+    }),
+  );
 }
 
 /** The wanted families from one Pool, beside the addresses of it that are granted already. */

@@ -45,11 +45,8 @@ export class OwnVersions {
     chain.from.add(from);
     if (from !== undefined) chain.past.add(from);
     this.#chains.set(key, chain);
-    if (this.#chains.size <= this.#max) return;
-    for (const oldest of this.#chains.keys()) {
-      this.#chains.delete(oldest);
-      return;
-    }
+    const excess = Math.max(0, this.#chains.size - this.#max);
+    for (const oldest of this.#chains.keys().take(excess)) this.#chains.delete(oldest);
   }
 
   /** The version that stands where `seen` stood, if only we wrote since; otherwise `seen` itself. */

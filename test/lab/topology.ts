@@ -40,12 +40,14 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly input?: string;
-  /** After this the command is killed (30 s). */
+  /** After this the command is killed; default RUN_LIMIT_MS. */
   readonly timeoutMs?: number;
   /** Resolve with the exit code instead of throwing when it is not 0. */
   readonly mayFail?: boolean;
 }
 
+/** Node may take half a minute to start from its sources in a guest on a loaded machine. */
+const RUN_LIMIT_MS = 120_000;
 const BUILD = `${import.meta.dirname}/build`;
 
 /** Runs a command in a node's namespace to its end. Throws what it printed if it fails, unless `mayFail`. */
@@ -55,7 +57,7 @@ export async function run(
   options: RunOptions = {},
 ): Promise<Outcome> {
   const child = start(node, command);
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? RUN_LIMIT_MS);
   let stdout = '';
   let stderr = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -92,7 +94,7 @@ export async function ip(node: string, lines: readonly string[]): Promise<void> 
 }
 
 /** Writes sysctls by their dotted name, all by one shell. */
-export async function sysctl(
+async function sysctl(
   node: string,
   values: Readonly<Record<string, number | string>>,
 ): Promise<void> {
