@@ -85,8 +85,8 @@ function poolsKeeping(petition: Petition): ReadonlySet<PoolEntry> {
   return new Set(
     kept.flatMap((address) => {
       const entry = ledger.pools.poolOf(address);
-      if (entry === undefined || !petition.wanted.families.includes(familyOf(address))) return [];
-      return addressRefusal(petition, entry, address) === undefined ? [entry] : [];
+      const isWanted = petition.wanted.families.includes(familyOf(address));
+      return entry !== undefined && isWanted ? [entry] : [];
     }),
   );
 }
