@@ -197,7 +197,7 @@ const config: IConfiguration = {
     door(
       'yaml',
       npm('yaml'),
-      '^src/(files/|cli/|kube/config\\.ts$)',
+      '^src/(files/|cli/|kube/yaml\\.ts$)',
       'text is parsed at the border, where file and line are known',
     ),
     door('ip-address', npm('ip-address'), '^src/net/', 'the rest of the code sees our values only'),

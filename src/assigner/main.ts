@@ -9,6 +9,8 @@ import {
   type ClusterView,
   type Kind,
 } from '../api/cluster.ts';
+import { ADDRESS_ASSIGNED } from '../api/conditions.ts';
+import type { Condition, Service } from '../api/kubernetes.ts';
 import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
@@ -24,7 +26,7 @@ import { PoolUse, PoolWriter } from './act-pools.ts';
 import { WriteProblems } from './act-problems.ts';
 import { Actor, CONCURRENCY_MAX } from './act.ts';
 import { Assigner } from './assigner.ts';
-import type { AssignerConfig, EventNote } from './decision.ts';
+import type { AssignerConfig, Decision, EventNote } from './decision.ts';
 import { IPS, POOLS, projectIp, projectObject, projectPool, projectService } from './project.ts';
 
 export interface AssignerOptions {
@@ -47,6 +49,8 @@ export interface AssignerPorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Called when much was done and nothing more is to do. */
+  readonly releaseMemory: () => void;
 }
 
 /** All writes at once, and never in their queue: the Lease, the Events, the Pools. */
@@ -66,6 +70,9 @@ export class AssignerProgram {
   #actor: Actor | undefined;
   #loop: Loop<'assign'> | undefined;
   #isLeading = false;
+  /** Objects listed and decisions made since memory was released. */
+  #work = 0;
+  #cancelRelease: (() => void) | undefined;
   #onSynced: (() => void) | undefined;
 
   constructor(options: AssignerOptions, ports: AssignerPorts) {
@@ -131,6 +138,7 @@ export class AssignerProgram {
       return await Promise.race([this.#lead(synced, inner, stop), ...background.map(failing)]);
     } finally {
       stop.abort();
+      this.#cancelRelease?.();
       await Promise.all(background);
     }
   }
@@ -166,8 +174,8 @@ export class AssignerProgram {
     const actor = new Actor({
       ...common,
       onWritten: (kind, key) => this.#changed(kind, key),
-      onDone: ({ events }) => {
-        for (const event of events) this.#record(event);
+      onDone: (decision) => {
+        for (const event of decision.events) this.#record(event);
       },
       onFailed: (decision) => {
         engine.failed(decision);
@@ -178,12 +186,14 @@ export class AssignerProgram {
     const loop = new Loop<'assign'>({
       clock,
       random,
+      coalesceMs: COALESCE_MS,
       round: async () => {
         await actor.room();
         if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
         const { decisions, wakeAtMs } = engine.step(clock.wallMs());
-        actor.submit(decisions);
+        actor.submit(decisions.map((each) => this.#withoutNews(each)));
+        this.#worked(decisions.length);
         pools.check((pool) => this.#use.has(pool));
         this.#countRound((clock.nowMs() - startMs) / 1000);
         if (wakeAtMs === undefined) return {};
@@ -204,6 +214,27 @@ export class AssignerProgram {
         await Promise.all([actor.idle(), pools.idle()]);
       },
     };
+  }
+
+  /** A new Service that simply gets its address shows it: an Event would be a third write for each. */
+  #withoutNews(decision: Decision): Decision {
+    const isNews = decision.actions.some(
+      (action) =>
+        action.do === 'service.status' &&
+        conditionIn(this.#store.services.get(action.service)) === undefined,
+    );
+    if (!isNews) return decision;
+    return { ...decision, events: decision.events.filter(({ reason }) => reason !== 'Assigned') };
+  }
+
+  #worked(amount: number): void {
+    this.#work += amount;
+    if (amount === 0 || this.#work < MUCH_WORK) return;
+    this.#cancelRelease?.();
+    this.#cancelRelease = this.#ports.clock.timer(RELEASE_AFTER_MS, () => {
+      this.#work = 0;
+      this.#ports.releaseMemory();
+    });
   }
 
   #countRound(seconds: number): void {
@@ -230,6 +261,7 @@ export class AssignerProgram {
       sink: {
         onSync: (objects) => {
           for (const object of objects.values()) this.#set(object);
+          this.#worked(objects.size);
           // the reflector marks itself synced after this call
           queueMicrotask(() => {
             if (this.#reflectors.every((each) => each.state().synced)) this.#onSynced?.();
@@ -287,10 +319,18 @@ export class AssignerProgram {
   }
 }
 
+/** Each round looks at what changed only, so that rounds may be close: a new Service waits for at most one. */
+const COALESCE_MS = 5;
+const MUCH_WORK = 500;
+const RELEASE_AFTER_MS = 5000;
 /** Timers of Node end at 25 days; and a wall clock that was set forward is noticed. */
 const WAKE_MAX_MS = 3_600_000;
 /** The Lease's own retry time: a server that is away must not hold up our end. */
 const RELEASE_TIMEOUT_MS = 2000;
+
+function conditionIn(service: Service | undefined): Condition | undefined {
+  return service?.status?.conditions?.find(({ type }) => type === ADDRESS_ASSIGNED);
+}
 
 function reasonOf({ resource, synced, problem }: ReflectorState): readonly string[] {
   if (problem !== undefined) return [problem.message];

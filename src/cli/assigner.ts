@@ -14,6 +14,7 @@ import {
   valueFlag,
   type FlagValues,
 } from '../runtime/flags.ts';
+import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countObjects } from './count-objects.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
@@ -111,7 +112,7 @@ async function runAssigner(
       namespace: values.leaseNamespace,
       identity: `${values.identity ?? hostname()}_${randomUUID()}`,
     },
-    { client, clock: systemClock, random: systemRandom, log, metrics },
+    { client, clock: systemClock, random: systemRandom, log, metrics, releaseMemory },
   );
   log.info({ server: access.server, source: access.source }, 'API server');
   try {

@@ -1,14 +1,14 @@
 // Where the API server is and who we are: kubeconfig files, in-cluster service account, exec plugins, token files.
 // The only run-time door to @kubernetes/client-node, and only to its KubeConfig: its informer, watch and typed APIs
 // open a connection per request and die on the first 401 (docs/decisions). Credentials are read anew on demand.
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 // Not the package's root: that would load every generated API class (1.0 s instead of 0.5 s from node_modules)
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { arrayAt, objectAt, textAt } from './json.ts';
+import { addTokenFiles } from './token-files.ts';
 
 export interface TlsMaterial {
   readonly ca?: string;
@@ -126,28 +126,6 @@ async function loadFiles(files: readonly string[], context?: string): Promise<Ku
     );
   }
   return config;
-}
-
-/**
- * client-node 2.0.1 drops a user's `tokenFile` (it looks for `token-file`, which kubectl never writes). Such a user is
- * replaced by one with the library's own token file reader.
- */
-async function addTokenFiles(config: KubeConfig, file: string): Promise<void> {
-  const text = await readFile(file, 'utf8');
-  if (!/\btokenFile["']?\s*:/.test(text)) return;
-  const { parse } = await import('yaml');
-  const document: unknown = parse(text);
-  for (const entry of arrayAt(document, 'users')) {
-    const tokenFile = textAt(objectAt(entry, 'user'), 'tokenFile');
-    const index = config.users.findIndex((user) => user.name === textAt(entry, 'name'));
-    const user = config.users[index];
-    if (tokenFile === undefined || user === undefined) continue;
-    const path = resolve(dirname(file), tokenFile);
-    config.users[index] = {
-      ...user,
-      authProvider: { name: 'tokenFile', config: { tokenFile: path } },
-    };
-  }
 }
 
 async function credentialsOf(config: KubeConfig, source: string): Promise<Credentials> {

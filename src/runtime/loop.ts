@@ -15,6 +15,8 @@ export interface LoopPorts<K> {
   /** After a round that threw; the next one starts in `delayMs`. */
   readonly onFailure: (error: unknown, delayMs: number) => void;
   readonly backoff?: BackoffLimits;
+  /** Default COALESCE_MS. */
+  readonly coalesceMs?: number;
 }
 
 export interface RoundResult {
@@ -25,6 +27,7 @@ export interface RoundResult {
 export class Loop<K> {
   readonly #ports: LoopPorts<K>;
   readonly #backoff: Backoff;
+  readonly #coalesceMs: number;
   #dirty = new Set<K>();
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -35,6 +38,7 @@ export class Loop<K> {
 
   constructor(ports: LoopPorts<K>) {
     this.#ports = ports;
+    this.#coalesceMs = ports.coalesceMs ?? COALESCE_MS;
     this.#backoff = new Backoff(ports.backoff ?? LOCAL_BACKOFF, ports.random);
   }
 
@@ -45,7 +49,7 @@ export class Loop<K> {
 
   mark(key: K): void {
     this.#dirty.add(key);
-    this.#schedule(this.#lastStartMs + COALESCE_MS);
+    this.#schedule(this.#lastStartMs + this.#coalesceMs);
   }
 
   /** Starts no further round and waits for the running one. */
@@ -73,7 +77,7 @@ export class Loop<K> {
     this.#lastStartMs = this.#ports.clock.nowMs();
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty.size > 0) this.#schedule(this.#lastStartMs + COALESCE_MS);
+      if (this.#dirty.size > 0) this.#schedule(this.#lastStartMs + this.#coalesceMs);
       else if (this.#wakeAtMs !== undefined) this.#schedule(this.#wakeAtMs);
     });
   }

@@ -161,31 +161,20 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
   }
 
   const atStart = [
-    { kind: 'clusterrole', group: '', resource: 'nodes', verb: 'list', says: 'list on nodes' },
-    {
-      kind: 'clusterrole',
-      group: 'vipvs.io',
-      resource: 'ips',
-      verb: 'watch',
-      says: 'watch on ips.vipvs.io',
-    },
-    {
-      ...{ kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'get' },
-      says: 'get on leases.coordination.k8s.io',
-    },
-    {
-      ...{ kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'update' },
-      says: 'update on leases.coordination.k8s.io',
-    },
+    { kind: 'clusterrole', group: '', resource: 'nodes', verb: 'list' },
+    { kind: 'clusterrole', group: 'vipvs.io', resource: 'ips', verb: 'watch' },
+    { kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'get' },
+    { kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'update' },
   ] as const;
-  for (const { kind, group, resource, verb, says } of atStart) {
+  for (const { kind, group, resource, verb } of atStart) {
     test(`${verb} on ${resource} that is missing at the start is named`, async () => {
       await assigner.stop();
       const { less, whole } = await without(kind, group, resource, verb);
       await patchRole(kind, less);
       assigner = await startAssigner(plane);
       try {
-        await untilSays(`RBAC: the verb ${says} is missing`);
+        const name = group === '' ? resource : `${resource}.${group}`;
+        await untilSays(`RBAC: the verb ${verb} on ${name} is missing`);
       } finally {
         await patchRole(kind, whole);
       }

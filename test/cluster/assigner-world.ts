@@ -79,7 +79,13 @@ export async function startAssigner(
       ...{ namespace: NAMESPACE, identity: randomUUID(), leaseTimes },
     },
     {
-      ...{ client, clock, random: Math.random, metrics: createMetrics() },
+      ...{
+        client,
+        clock,
+        random: Math.random,
+        metrics: createMetrics(),
+        releaseMemory: () => undefined,
+      },
       log: createLog({ level: 'debug', format: 'json', write: (line) => log.push(line) }),
       ...(election === undefined ? {} : { election }),
     },

@@ -96,6 +96,7 @@ test('a watch that shows an old holder late brings him back for nobody', async (
     {
       ...{ client, clock: systemClock, random: () => 0.5, log: silentLog },
       metrics: createMetrics(),
+      releaseMemory: () => undefined,
       election: alone,
     },
   );
