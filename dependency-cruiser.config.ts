@@ -4,9 +4,11 @@ import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser';
 
 import { PURE_FILES, SHELL_FILES } from './scripts/pure-files.ts';
 
-/** Only what the list uses: two stars for folders, one for a name. */
-const pattern = (glob: string): string =>
-  `^${glob.replaceAll('.', '\\.').replaceAll('**/*', '.*').replaceAll('**/', '.*/')}$`;
+/** Two stars for any folders, one for any part of a name. */
+const pattern = (glob: string): string => {
+  const parts = glob.replaceAll('.', '\\.').split('**/');
+  return `^${parts.map((part) => part.replaceAll('*', '[^/]*')).join('(.*/)?')}$`;
+};
 const PURE = { path: PURE_FILES.map(pattern), pathNot: SHELL_FILES.map(pattern) };
 
 /** Only the files of `doors` may import the npm package (or Node module) at run time. */
