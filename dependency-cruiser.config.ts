@@ -7,7 +7,7 @@ import { PURE_FILES, SHELL_FILES } from './scripts/pure-files.ts';
 /** Two stars for any folders, one for any part of a name. */
 const pattern = (glob: string): string => {
   const parts = glob.replaceAll('.', '\\.').split('**/');
-  return `^${parts.map((part) => part.replaceAll('*', '[^/]*')).join('(.*/)?')}$`;
+  return `^${parts.map((part) => part.replaceAll('*', '[^/]*')).join('(|.*/)')}$`;
 };
 const PURE = { path: PURE_FILES.map(pattern), pathNot: SHELL_FILES.map(pattern) };
 
