@@ -1,9 +1,11 @@
 // `vipvs plan`: what the agent of a node would do, from manifests alone. Same input, same bytes: no kernel, no clock.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ClusterStore, type ClusterView } from '../api/cluster.ts';
+import { ClusterStore, keyOf, type ClusterObject, type ClusterView } from '../api/cluster.ts';
+import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { parsePoolSpace, isDeclared } from '../api/pool-space.ts';
 import { formatProblem } from '../api/problem.ts';
+import { simulate } from '../assigner/simulate.ts';
 import { readFailure, loadManifests } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
 import { DEFAULT_LIMITS } from '../ipvs-node/agent.ts';
@@ -25,8 +27,9 @@ import {
 import { defineCommand, EXIT_DIFFERENCES, EXIT_FAILED, EXIT_OK, type CliIo } from './command.ts';
 import { bindInterfaceFlag, filesFlag } from './flag-catalogue.ts';
 
-const DETAILS = `Reads Pools, IPs, Services (with status.loadBalancer, as simulate prints them), EndpointSlices and Nodes, and prints the
-ipvsadm, ip and sysctl lines that bring the kernel of a node there. -o rules prints all that the node should hold.
+const DETAILS = `Reads Pools, IPs, Services, EndpointSlices and Nodes, and prints the ipvsadm, ip and sysctl lines that bring the kernel
+of a node there. -o rules prints all that the node should hold. A Service that shows no address yet gets the one that
+the assigner would give it; those with a status keep what it says.
 
 --observed takes what "vipvs dump" prints on that node; without it the kernel is taken to be empty. Addresses of Pools
 and IP objects in it are taken to be ours; what stands on others is left alone. The nft table is not part of the text.
@@ -63,6 +66,10 @@ export const planCommand = defineCommand({
       ['diff', 'rules'],
     ),
     bindInterface: bindInterfaceFlag,
+    requireClass: switchFlag({
+      flags: '--require-class',
+      description: 'leave Services without a loadBalancerClass and without an address alone',
+    }),
     kubeProxy: switchFlag({
       flags: '--kube-proxy',
       description: 'kube-proxy runs on the node',
@@ -74,8 +81,7 @@ export const planCommand = defineCommand({
     if (unreadable !== undefined)
       throw new UsageError(`plan: ${formatManifestProblem(unreadable)}`);
     for (const problem of manifests.problems) io.stderr(`${formatManifestProblem(problem)}\n`);
-    const view = new ClusterStore();
-    for (const object of manifests.objects) view.set(object);
+    const view = withAddresses(manifests.objects, !flags.requireClass);
     const node: NodeView = {
       name: flags.node,
       bindInterface: flags.bindInterface ?? DEFAULT_INTERFACE,
@@ -89,6 +95,20 @@ export const planCommand = defineCommand({
     return hasDifferences ? EXIT_DIFFERENCES : EXIT_OK;
   },
 });
+
+/** The objects, with the Services that show no address as the assigner would leave them. */
+function withAddresses(objects: readonly ClusterObject[], handleUnset: boolean): ClusterStore {
+  const view = new ClusterStore();
+  for (const object of objects) view.set(object);
+  const config = { loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset, holdSeconds: 0 };
+  const isWaiting = (object: ClusterObject): boolean =>
+    object.kind === 'Service' && (object.status?.loadBalancer?.ingress ?? []).length === 0;
+  for (const object of simulate(objects, config).objects) {
+    const before = view.get(object.kind, keyOf(object));
+    if (before === undefined || isWaiting(before)) view.set(object);
+  }
+  return view;
+}
 
 async function readObserved(
   io: CliIo,
