@@ -28,9 +28,14 @@ beside it says which object, which field and what is allowed.
 ## Reasons
 `;
 
+/** For kustomize, and for helm, which takes nothing from outside of a chart. */
+const CRD_FOLDERS = ['deploy/crds', 'deploy/chart/crds'];
+
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
-    ...[POOL_CRD, IP_CRD].map((crd) => [crdFile(crd), crdYaml(crd)] as const),
+    ...[POOL_CRD, IP_CRD].flatMap((crd) =>
+      CRD_FOLDERS.map((folder) => [`${folder}/${crdFile(crd)}`, crdYaml(crd)] as const),
+    ),
     ['docs/reference/crds.md', await formatted(kindPages([POOL_CRD, IP_CRD]))],
     ['docs/reference/conditions.md', await formatted(conditionsPage())],
     ['docs/reference/metrics.md', await formatted(metricsPage())],
@@ -40,7 +45,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
 }
 
 function crdFile(crd: Crd): string {
-  return `deploy/crds/${GROUP}_${crd.plural}.yaml`;
+  return `${GROUP}_${crd.plural}.yaml`;
 }
 
 function crdYaml(crd: Crd): string {

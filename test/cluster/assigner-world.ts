@@ -30,8 +30,8 @@ export async function startBareWorld(): Promise<ControlPlane> {
 }
 
 export async function installCrds(plane: ControlPlane): Promise<void> {
-  await plane.kubectl(['apply', '-f', `${DEPLOY}/crds`]);
-  await plane.kubectl(['wait', '--for=condition=Established', '-f', `${DEPLOY}/crds`]);
+  await plane.kubectl(['apply', '-k', `${DEPLOY}/crds`]);
+  await plane.kubectl(['wait', '--for=condition=Established', 'crd', '--all']);
   await until('the API server takes Pools', async () => {
     const { code } = await plane.tryKubectl(['get', 'pools,ips']);
     return code === 0;

@@ -12,7 +12,7 @@ suite('the CRDs on a real API server', () => {
 
   before(async () => {
     plane = await startControlPlane();
-    await plane.kubectl(['apply', '-f', CRDS]);
+    await plane.kubectl(['apply', '-k', CRDS]);
     await plane.kubectl([
       'wait', '--for=condition=Established', 'crd/pools.vipvs.io', 'crd/ips.vipvs.io',
     ]); // prettier-ignore

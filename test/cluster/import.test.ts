@@ -107,7 +107,7 @@ suite('import from a real API server', () => {
     });
     const apply = (stdin: string) => plane.tryKubectl(['apply', '-f', '-'], { stdin });
     await plane.kubectl(['apply', '-f', '-'], { stdin: `${FOREIGN_CRDS}---\n${READER}` });
-    await plane.kubectl(['apply', '-f', CRDS]);
+    await plane.kubectl(['apply', '-k', CRDS]);
     // a new kind answers writes a moment after its CRD was taken
     await until('the foreign kinds', async () => (await apply(OBJECTS)).code === 0);
     await plane.kubectl(['apply', '-f', '-'], {
