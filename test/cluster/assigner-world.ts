@@ -8,7 +8,12 @@ import { systemClock, type Clock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { until } from '../api/clocks.ts';
-import { serviceAccount, startControlPlane, type ControlPlane } from './control-plane.ts';
+import {
+  serviceAccount,
+  startControlPlane,
+  type ControlPlane,
+  type ControlPlaneOptions,
+} from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
 import { HookedClient } from './hooked-client.ts';
 
@@ -20,8 +25,11 @@ export const QUICK_LEASE: LeaseTimes = { leaseMs: 3000, renewDeadlineMs: 2000, r
 export const LONG_LEASE: LeaseTimes = { leaseMs: 90_000, renewDeadlineMs: 80_000, retryMs: 300 };
 
 /** Without CRDs. */
-export async function startBareWorld(): Promise<ControlPlane> {
+export async function startBareWorld(
+  options: Pick<ControlPlaneOptions, 'audit'> = {},
+): Promise<ControlPlane> {
   const plane = await startControlPlane({
+    ...options,
     users: [serviceAccount('assigner', NAMESPACE, 'vipvs-assigner')],
   });
   await plane.kubectl(['apply', '-f', `${DEPLOY}/base/namespace.yaml`]);

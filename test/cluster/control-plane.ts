@@ -23,6 +23,8 @@ export interface ControlPlaneOptions {
   readonly users?: readonly User[];
   /** Also kube-controller-manager with the EndpointSlice, garbage collection and namespace controllers. */
   readonly controllers?: boolean;
+  /** Also what ServiceAccounts ask, in ControlPlane.auditLog. */
+  readonly audit?: boolean;
 }
 
 export interface KubectlOptions {
@@ -45,6 +47,8 @@ export interface ControlPlane {
   readonly apiserver: ServerProcess;
   readonly etcd: ServerProcess;
   readonly controllers: ServerProcess;
+  /** One audit.k8s.io/v1 Event a line, written before the answer is sent. */
+  readonly auditLog: string;
   /** The folder with kubectl, kube-proxy and the servers. */
   readonly binaries: string;
   /** Path of a kubeconfig; `host` other than 127.0.0.1 for a guest (10.0.2.2). */
@@ -80,11 +84,13 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const binaries = await controlPlaneBinaries();
   const directory = await mkdtemp(join(tmpdir(), 'vipvs-cluster-'));
   const ports = await freePorts(3);
-  const plane = new Plane(binaries, directory, ports, [
-    ADMIN,
-    CONTROLLERS,
-    ...(options.users ?? []),
-  ]);
+  const plane = new Plane(
+    binaries,
+    directory,
+    ports,
+    [ADMIN, CONTROLLERS, ...(options.users ?? [])],
+    options.audit === true,
+  );
   try {
     await plane.begin(options.controllers === true);
   } catch (error) {
@@ -108,6 +114,7 @@ class Plane implements ControlPlane {
   readonly port: number;
   readonly server: string;
   readonly caFile: string;
+  readonly auditLog: string;
   readonly apiserver: ServerProcess;
   readonly etcd: ServerProcess;
   readonly controllers: ServerProcess;
@@ -120,6 +127,7 @@ class Plane implements ControlPlane {
     directory: string,
     ports: readonly number[],
     users: readonly User[],
+    withAudit: boolean,
   ) {
     const [etcdPort = 0, peerPort = 0, port = 0] = ports;
     this.binaries = binaries;
@@ -127,6 +135,7 @@ class Plane implements ControlPlane {
     this.port = port;
     this.server = `https://127.0.0.1:${port}`;
     this.caFile = join(directory, 'certs/apiserver.crt');
+    this.auditLog = join(directory, 'audit.log');
     this.#users = users;
     this.#etcdUrl = `http://127.0.0.1:${etcdPort}`;
     this.etcd = new ServerProcess({
@@ -139,7 +148,10 @@ class Plane implements ControlPlane {
     this.apiserver = new ServerProcess({
       name: 'kube-apiserver',
       program: join(binaries, 'kube-apiserver'),
-      args: () => apiserverArgs(directory, this.#etcdUrl, port),
+      args: () => [
+        ...apiserverArgs(directory, this.#etcdUrl, port),
+        ...(withAudit ? auditArgs(directory, this.auditLog) : []),
+      ],
       logFile: join(directory, 'apiserver.log'),
       ready: () => this.#ready(),
     });
@@ -157,6 +169,7 @@ class Plane implements ControlPlane {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const pem = privateKey.export({ type: 'pkcs1', format: 'pem' });
     await writeFile(join(this.directory, 'sa.key'), pem);
+    await writeFile(join(this.directory, 'audit-policy.yaml'), AUDIT_POLICY);
     for (const { name } of this.#users) await this.#newToken(name);
     await this.#writeTokens();
     await this.etcd.start();
@@ -293,6 +306,18 @@ function apiserverArgs(directory: string, etcd: string, port: number): readonly 
     ...['--disable-admission-plugins', 'ServiceAccount', '--endpoint-reconciler-type', 'none'],
     '--allow-privileged=true',
   ];
+}
+
+const AUDIT_POLICY = JSON.stringify({
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', userGroups: ['system:serviceaccounts'] }, { level: 'None' }],
+});
+
+function auditArgs(directory: string, log: string): readonly string[] {
+  const policy = join(directory, 'audit-policy.yaml');
+  return ['--audit-policy-file', policy, '--audit-log-path', log];
 }
 
 function controllersArgs(directory: string): readonly string[] {
