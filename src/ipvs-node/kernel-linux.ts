@@ -131,10 +131,11 @@ export class LinuxKernel implements Kernel {
 
   run(ops: readonly Op[]): Promise<readonly OpResult[]> {
     return this.#exclusive(async () => {
-      const results: OpResult[] = [];
+      let results: readonly OpResult[] = [];
       while (results.length < ops.length) {
         const group = groupAt(ops, results.length);
-        results.push(...(await this.#runGroup(group)));
+        const ofGroup = await this.#runGroup(group);
+        results = results.length === 0 ? ofGroup : results.concat(ofGroup);
       }
       return results;
     });
@@ -252,7 +253,7 @@ export class LinuxKernel implements Kernel {
 
   async #runIpvs(ops: readonly IpvsKernelOp[]): Promise<readonly OpResult[]> {
     const results = await this.#ipvs.run(ops, this.#pauseMs);
-    return results.map(opResult);
+    return results.every((result) => result.ok) ? results : results.map(opResult);
   }
 
   async #sendBurst(name: string, addresses: readonly IpAddress[]): Promise<readonly OpResult[]> {

@@ -17,6 +17,7 @@ export type Group =
 /** The longest run of operations from `start` on that one executor takes. */
 export function groupAt(ops: readonly Op[], start: number): Group {
   const take = <T extends Op>(isMember: (op: Op) => op is T): readonly T[] => {
+    if (start === 0 && areAll(ops, isMember)) return ops;
     const taken: T[] = [];
     for (let i = start; i < ops.length; i++) {
       const op = ops[i];
@@ -48,8 +49,26 @@ export function groupAt(ops: readonly Op[], start: number): Group {
   }
 }
 
+/** One large batch is the rule, and it need not be copied. */
+function areAll<T extends Op>(
+  ops: readonly Op[],
+  isMember: (op: Op) => op is T,
+): ops is readonly T[] {
+  return ops.every(isMember);
+}
+
 function isIpvsOp(op: Op): op is IpvsKernelOp {
-  return op.op.startsWith('vs.') || op.op.startsWith('rs.');
+  switch (op.op) {
+    case 'vs.add':
+    case 'vs.set':
+    case 'vs.del':
+    case 'rs.add':
+    case 'rs.set':
+    case 'rs.del':
+      return true;
+    default:
+      return false;
+  }
 }
 
 function isAddressOp(op: Op): op is AddressOp {

@@ -38,6 +38,8 @@ export const DEFAULT_RUN_DIRECTORY = '/run/vipvs';
 /** The journal is rewritten when it has grown to this many times the lines that it needs. */
 const COMPACT_AT = 4;
 const COMPACT_LEAST_LINES = 1_000;
+/** Lines that are written at once. */
+const PIECE_LINES = 512;
 
 /** The lines could not be written: the operation must not be done. */
 export class UnrecordedError extends Error {
@@ -120,9 +122,11 @@ export class Ownership {
 
   /** Before the kernel is changed. Throws UnrecordedError, and then records none of the entries. */
   claim(entries: readonly Entry[]): void {
-    const fresh = entries.filter((entry) => !this.has(entry));
+    const fresh = entries.every((entry) => !this.has(entry))
+      ? entries
+      : entries.filter((entry) => !this.has(entry));
     if (fresh.length === 0) return;
-    this.#append(fresh.map((entry) => entryLine('+', entry)));
+    this.#append('+', fresh);
     for (const entry of fresh) applyEntry(this.#record, '+', entry);
   }
 
@@ -132,7 +136,7 @@ export class Ownership {
     if (held.length === 0) return;
     for (const entry of held) applyEntry(this.#record, '-', entry);
     try {
-      this.#append(held.map((entry) => entryLine('-', entry)));
+      this.#append('-', held);
     } catch (error) {
       if (!(error instanceof UnrecordedError)) throw error;
     }
@@ -141,7 +145,7 @@ export class Ownership {
   /** Keeps the value from before the first change of a sysctl. Throws UnrecordedError. */
   rememberSysctl(key: string, value: number): void {
     if (this.#record.sysctls.has(key)) return;
-    this.#append([sysctlLine(key, value)]);
+    this.#appendLines([value], (each) => sysctlLine(key, each));
     this.#record.sysctls.set(key, value);
   }
 
@@ -202,15 +206,26 @@ export class Ownership {
     this.#isBroken = true; // a half line may stand at its end: write all of it before adding to it
   }
 
-  #append(lines: readonly string[]): void {
+  #append(sign: '+' | '-', entries: readonly Entry[]): void {
+    this.#appendLines(entries, (entry) => entryLine(sign, entry));
+  }
+
+  /** All of the lines or none. In pieces: the text of 20,000 entries need not be in memory at once. */
+  #appendLines<T>(items: readonly T[], lineOf: (item: T) => string): void {
     try {
       if (this.#isRemoved()) this.#isBroken = true;
       if (this.#isBroken) this.#rewrite();
       const descriptor = this.#openForAppend();
-      const text = Buffer.from(lines.join(''));
-      for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
-      this.#bytes += text.length;
-      this.#lines += lines.length;
+      let bytes = 0;
+      for (let from = 0; from < items.length; from += PIECE_LINES) {
+        let lines = '';
+        for (const item of items.slice(from, from + PIECE_LINES)) lines += lineOf(item);
+        const text = Buffer.from(lines);
+        for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
+        bytes += text.length;
+      }
+      this.#bytes += bytes;
+      this.#lines += items.length;
     } catch (error) {
       this.#undoHalfLine();
       throw error instanceof UnrecordedError ? error : new UnrecordedError(this.#file, error);

@@ -1,6 +1,6 @@
 // The order of a plan: by address, port and protocol, so that the same difference gives the same operations. Sorting
 // 20,000 keys by arithmetic on strings would cost more than all the rest of the planner, so IPv4 goes by one number.
-import { familyOf, ipToBigInt } from '../net/address.ts';
+import { familyOf, ipv4ToNumber } from '../net/address.ts';
 import {
   compareVirtualServers,
   PROTOCOLS,
@@ -13,25 +13,45 @@ import type { Observed } from './state.ts';
 
 /** Address (32 bits), port (16), protocol (2): exact in a double. */
 function rankV4(server: VirtualServerAddress): number {
-  const address = Number(ipToBigInt(server.vip));
+  const address = ipv4ToNumber(server.vip);
   return (address * 65_536 + server.port) * 4 + PROTOCOLS.indexOf(server.protocol);
 }
 
-/** In canonical order, as compareVirtualServers has it. */
+interface RankedV4<T> {
+  readonly rank: number;
+  readonly item: T;
+}
+
+/** In canonical order, as compareVirtualServers has it. What has no server is left out. */
 export function sortByServer<T>(
   items: Iterable<T>,
-  serverOf: (item: T) => VirtualServerAddress,
+  serverOf: (item: T) => VirtualServerAddress | undefined,
 ): readonly T[] {
-  const v4: { readonly rank: number; readonly item: T }[] = [];
-  const v6: T[] = [];
+  const v4: T[] = [];
+  const v6: { readonly server: VirtualServerAddress; readonly item: T }[] = [];
+  const ranks: number[] = [];
+  let isSorted = true;
+  let last = -1;
   for (const item of items) {
     const server = serverOf(item);
-    if (familyOf(server.vip) === 6) v6.push(item);
-    else v4.push({ rank: rankV4(server), item });
+    if (server === undefined) continue;
+    if (familyOf(server.vip) === 6) {
+      v6.push({ server, item });
+      continue;
+    }
+    const rank = rankV4(server);
+    isSorted &&= rank > last;
+    last = rank;
+    ranks.push(rank);
+    v4.push(item);
   }
-  v4.sort((a, b) => a.rank - b.rank);
-  v6.sort((a, b) => compareVirtualServers(serverOf(a), serverOf(b)));
-  return [...v4.map(({ item }) => item), ...v6];
+  v6.sort((a, b) => compareVirtualServers(a.server, b.server));
+  return (isSorted ? v4 : sortByRank(v4, ranks)).concat(v6.map(({ item }) => item));
+}
+
+function sortByRank<T>(items: readonly T[], ranks: readonly number[]): T[] {
+  const ranked = items.map((item, i): RankedV4<T> => ({ rank: ranks[i] ?? 0, item }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ item }) => item);
 }
 
 /**

@@ -77,18 +77,32 @@ function wholeScope(desired: NodeState, observed: Observed): Scope {
   for (const [set, elements] of desired.firewall.sets) firewall.set(set, elements);
   if (typeof observed.firewall === 'object') {
     for (const [set, elements] of observed.firewall.sets) {
-      firewall.set(set, new Set([...(firewall.get(set) ?? []), ...elements]));
+      firewall.set(set, keysOfBoth(desired.firewall.sets.get(set) ?? NO_KEYS, elements));
     }
   }
+  const { virtualServers } = observed.owned;
   return {
-    virtualServers: new Set([
-      ...desired.virtualServers.keys(),
-      ...observed.owned.virtualServers.keys(),
-    ]),
-    addresses: new Set([...desired.addresses.keys(), ...(observed.addresses?.keys() ?? [])]),
+    virtualServers: keysOfBoth(desired.virtualServers, virtualServers),
+    addresses: keysOfBoth(desired.addresses, observed.addresses ?? NO_KEYS),
     firewall,
     sysctls: true,
   };
+}
+
+const NO_KEYS = new Set<never>();
+
+interface Keyed<K> {
+  readonly size: number;
+  has(key: K): boolean;
+  keys(): Iterable<K>;
+}
+
+/** Keys of either; copied only where `b` has one that `a` lacks: at a start and in the usual round it has none. */
+function keysOfBoth<K>(a: Keyed<K>, b: Keyed<K>): Iterable<K> {
+  for (const key of b.keys()) {
+    if (!a.has(key)) return new Set([...a.keys(), ...b.keys()]);
+  }
+  return a.keys();
 }
 
 export function planScope(
@@ -103,26 +117,30 @@ export function planScope(
   planner.planVirtualServers(scope.virtualServers);
   planner.planAddresses(scope.addresses);
   const firewall = planFirewall(scope.firewall, desired.firewall, observed.firewall);
-  const before = [
-    ...(scope.sysctls ? planSysctls(desired, observed) : []),
-    ...firewall.add,
-    ...planner.build,
-  ];
+  const sysctls = scope.sysctls ? planSysctls(desired, observed) : [];
   return {
-    ops: [
-      ...before,
-      ...planner.bind,
-      ...planner.lower,
-      ...planner.remove,
-      ...planner.unbind,
-      ...planner.destroy,
-      ...firewall.remove,
-    ],
-    safeOps: before.length,
+    ops: joined([
+      sysctls,
+      firewall.add,
+      planner.build,
+      planner.bind,
+      planner.lower,
+      planner.remove,
+      planner.unbind,
+      planner.destroy,
+      firewall.remove,
+    ]),
+    safeOps: sysctls.length + firewall.add.length + planner.build.length,
     problems: planner.problems,
     drains: planner.drains,
     wakeAtMs: planner.wakeAtMs,
   };
+}
+
+/** One after the other; one that stands alone is not copied. */
+function joined(phases: readonly (readonly Op[])[]): readonly Op[] {
+  const [first = [], ...others] = phases.filter((ops) => ops.length > 0);
+  return others.length === 0 ? first : first.concat(...others);
 }
 
 function planSysctls(desired: NodeState, observed: Observed): readonly Op[] {
@@ -170,22 +188,25 @@ class Planner {
   planVirtualServers(keys: Iterable<VirtualServerKey>): void {
     const found = this.#observed.virtualServers;
     if (found === undefined) return;
-    const pairs: Pair[] = [];
-    for (const key of keys) {
+    const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
+      (this.#desired.virtualServers.get(key) ?? found.get(key))?.server;
+    for (const key of sortByServer(keys, serverOf)) {
       const wanted = this.#desired.virtualServers.get(key);
       const present = found.get(key);
-      const server = (wanted ?? present)?.server;
-      if (server !== undefined) pairs.push({ key, server, wanted, present });
+      this.#planVirtualServer(key, wanted, present);
     }
-    for (const pair of sortByServer(pairs, ({ server }) => server)) this.#planVirtualServer(pair);
   }
 
-  #planVirtualServer({ key, server, wanted, present }: Pair): void {
+  #planVirtualServer(
+    key: VirtualServerKey,
+    wanted: DesiredVirtualServer | undefined,
+    present: ObservedVirtualServer | undefined,
+  ): void {
     const isOwned = this.#observed.owned.virtualServers.has(key);
     if (wanted === undefined) {
       if (present !== undefined && isOwned) this.#removeVirtualServer(key, present);
     } else if (present === undefined) this.#addVirtualServer(wanted);
-    else if (isOwned || this.#mayAdopt(server.vip)) {
+    else if (isOwned || this.#mayAdopt(wanted.server.vip)) {
       // adopting is said to the kernel's keeper by a set, even where nothing differs
       if (!isOwned || !sameVirtualServer(present.server, wanted.server)) {
         this.build.push({ op: 'vs.set', server: wanted.server });
@@ -317,13 +338,6 @@ class Planner {
     const services = [...keys].map((key) => this.#desired.virtualServers.get(key)?.service);
     return [...new Set(services.filter((service) => service !== undefined))].sort();
   }
-}
-
-interface Pair {
-  readonly key: VirtualServerKey;
-  readonly server: VirtualServer;
-  readonly wanted: DesiredVirtualServer | undefined;
-  readonly present: ObservedVirtualServer | undefined;
 }
 
 function addressOf({ vip, port, protocol }: VirtualServer): VirtualServerAddress {

@@ -36,23 +36,32 @@ export async function runRecorded<T extends Op>(
   effectOf: EffectOf<T>,
   work: Work<T>,
 ): Promise<readonly OpResult[]> {
-  const effects = ops.map(effectOf);
-  const isFresh = effects.map((effect) => effect?.makes === true && !ownership.has(effect.entry));
+  const fresh: Entry[] = [];
+  let removes = false;
+  for (const op of ops) {
+    const effect = effectOf(op);
+    if (effect === undefined) continue;
+    if (!effect.makes) removes = true;
+    else if (!ownership.has(effect.entry)) fresh.push(effect.entry);
+  }
   try {
-    ownership.claim(effects.flatMap((effect, i) => (effect && isFresh[i] ? [effect.entry] : [])));
+    ownership.claim(fresh);
   } catch (error) {
     if (!(error instanceof UnrecordedError)) throw error;
-    return withoutFresh(ownership, ops, isFresh, effectOf, work, error);
+    return withoutFresh(ownership, ops, new Set(fresh.map(entryId)), effectOf, work, error);
   }
   const results = await work(ops);
-  ownership.release(releasedEntries(effects, isFresh, results));
+  if (removes || !results.every(({ ok }) => ok)) {
+    const freshIds = new Set(fresh.map(entryId));
+    ownership.release(releasedEntries(ops.map(effectOf), freshIds, results));
+  }
   return results;
 }
 
 /** In order, so that of several operations on one thing the last decides. */
 function releasedEntries(
   effects: readonly (Effect | undefined)[],
-  isFresh: readonly boolean[],
+  fresh: ReadonlySet<string>,
   results: readonly OpResult[],
 ): readonly Entry[] {
   const released = new Map<string, Entry>();
@@ -63,7 +72,7 @@ function releasedEntries(
     if (effect.makes) {
       if (result.ok) released.delete(id);
       // refused: EEXIST among them, which says that it is somebody else's
-      else if (isFresh[i] === true && result.errno !== 'unknown') released.set(id, effect.entry);
+      else if (fresh.has(id) && result.errno !== 'unknown') released.set(id, effect.entry);
     } else if (result.ok || GONE.has(result.errno)) released.set(id, effect.entry);
   }
   return [...released.values()];
@@ -73,16 +82,20 @@ function releasedEntries(
 async function withoutFresh<T extends Op>(
   ownership: Ownership,
   ops: readonly T[],
-  isFresh: readonly boolean[],
+  fresh: ReadonlySet<string>,
   effectOf: EffectOf<T>,
   work: Work<T>,
   error: UnrecordedError,
 ): Promise<readonly OpResult[]> {
   const refusal: OpResult = { ok: false, errno: error.errno, message: error.message };
-  const rest = ops.filter((_, i) => isFresh[i] === false);
+  const isRefused = ops.map((op) => {
+    const effect = effectOf(op);
+    return effect?.makes === true && fresh.has(entryId(effect.entry));
+  });
+  const rest = ops.filter((_, i) => isRefused[i] === false);
   const done = await runRecorded(ownership, rest, effectOf, work);
   let next = 0;
-  return isFresh.map((fresh) => (fresh ? refusal : (done[next++] ?? refusal)));
+  return isRefused.map((refused) => (refused ? refusal : (done[next++] ?? refusal)));
 }
 
 function entryId(entry: Entry): string {

@@ -36,7 +36,9 @@ export function parseIp(text: string): IpAddress {
 
 function parseIpv4(text: string): IpAddress {
   try {
-    return new Address4(text).correctForm() as IpAddress;
+    const canonical = new Address4(text).correctForm();
+    // the same text once in memory: endpoints come by the 50,000
+    return (canonical === text ? text : canonical) as IpAddress;
   } catch {
     throw new AddressError(`${quoted(text)} is not an IP address`);
   }
@@ -102,7 +104,8 @@ export function ipToBigInt(ip: IpAddress): bigint {
   return value;
 }
 
-function ipv4ToNumber(ip: IpAddress): number {
+/** The value of an IPv4 address: 0 … 2^32-1. */
+export function ipv4ToNumber(ip: IpAddress): number {
   let value = 0;
   let octet = 0;
   for (let i = 0; i < ip.length; i++) {
