@@ -8,10 +8,13 @@ LAB := test/lab/build
 # make test TIER=unit, make test FILES="test/unit/net/range.test.ts"
 TIER ?=
 FILES ?=
+# make bench-cluster SIZES="100 1000", make image IMAGE=registry/vipvs:0.1.0
+SIZES ?=
+IMAGE ?= vipvs:0.1.0
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf 'make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup
 setup: ## install what is missing: npm packages with the pinned Node, Debian packages, native library, lab kernel
@@ -65,6 +68,17 @@ demo: ## the product in a lab, step by step, in under a minute
 .PHONY: bench
 bench: setup ## tables and JSON of speed and memory, see docs/limits.md
 	@node test/bench/run.ts
+
+.PHONY: bench-cluster
+bench-cluster: ## the assigner on a real API server with 100, 1,000 and 10,000 Services (ten minutes); SIZES="100"
+	@scripts/setup.sh npm
+	@node test/bench/cluster.ts $(SIZES)
+
+.PHONY: image
+image: ## the container image, with docker, podman or buildah; IMAGE=vipvs:0.1.0
+	@engine=$$(command -v docker || command -v podman || command -v buildah) || \
+	  { echo 'make image: needs docker, podman or buildah' >&2; exit 1; }; \
+	$$engine build -f deploy/Dockerfile -t $(IMAGE) --build-arg REVISION=$$(git rev-parse --short=12 HEAD) .
 
 .PHONY: gen
 gen: ## write the generated files: CRDs, reference pages
