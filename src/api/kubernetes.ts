@@ -173,5 +173,6 @@ export const namespaceSchema = z.object({
 export type Namespace = DeepReadonly<z.infer<typeof namespaceSchema>>;
 
 export function namespacedName(meta: ObjectMeta): string {
-  return `${meta.namespace ?? 'default'}/${meta.name}`;
+  // join makes one flat string; a template would keep its parts beside it, in every index
+  return [meta.namespace ?? 'default', meta.name].join('/');
 }

@@ -207,7 +207,8 @@ export class Ledger {
     const { address, claims, ip } = record;
     for (const claim of claims) {
       const service = namespacedName(claim);
-      this.#byService.set(service, [...this.addressesOf(service), address]);
+      // concat makes an array of just the length; spreading leaves room for 16 more, in every Service
+      this.#byService.set(service, this.addressesOf(service).concat(address));
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.add(claim.sharingKey, address);
         this.#note(`sharing:${claim.sharingKey}`);

@@ -302,7 +302,7 @@ interface Identity {
 function toFileStat(stats: Identity): FileStat {
   const { size, ino, mtimeMs, ctimeMs } = stats;
   // a rename changes ctime, a write ctime and mtime, a link swapped the inode
-  return { signature: `${ino}.${size}.${ctimeMs}`, size, mtimeMs };
+  return { signature: [ino, size, ctimeMs].join('.'), size, mtimeMs };
 }
 
 /** A listing of a directory with its sub-directories, each of them once even where links go in a circle. */

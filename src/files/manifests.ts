@@ -170,7 +170,7 @@ class ManifestCollection {
 
 /** `Service default/web`: unique among all kinds. */
 export function objectKey(object: ClusterObject): string {
-  return `${object.kind} ${keyOf(object)}`;
+  return [object.kind, keyOf(object)].join(' '); // flat in memory, unlike a template's string
 }
 
 export function duplicateProblem(second: LoadedObject, first: LoadedObject): ManifestProblem {

@@ -215,6 +215,7 @@ export class Agent {
     // one minute, give or take six seconds: many directors must not read all at once
     this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
     const faults = await this.#perform({ ...plan, ops }, 'full', startMs);
+    this.#mirror.share(this.desired.virtualServers, this.desired.virtualServers.keys());
     const failing = new Set(faults.map(({ target }) => targetKey(target)));
     for (const { target } of [...this.#book.faults]) {
       const isAnnouncement = target.kind === 'announcement';
@@ -254,6 +255,7 @@ export class Agent {
     const plan = planScope(scope, this.#index.state, this.#mirror, starts, nowMs, this.#limits);
     this.#drains.update(scope.virtualServers, plan.drains, plan.wakeAtMs);
     const faults = await this.#perform(plan, 'incremental', startMs);
+    this.#mirror.share(this.desired.virtualServers, scope.virtualServers);
     const failing = new Set(faults.map(({ target }) => targetKey(target)));
     const clear = (target: Target): void => {
       if (!failing.has(targetKey(target))) this.#book.clear(target);

@@ -182,8 +182,9 @@ export class DesiredIndex {
 
   #setClaim(key: VirtualServerKey, service: string, claim: RankedClaim | undefined): void {
     const before = this.#claims.get(key) ?? [];
-    const after = before.filter((each) => each.claim.desired.service !== service);
-    if (claim !== undefined) after.push(claim);
+    const others = before.filter((each) => each.claim.desired.service !== service);
+    // concat makes an array of just the length; push() leaves room for 16 more, in every virtual server
+    const after = claim === undefined ? others : others.concat(claim);
     after.sort((a, b) => (a.seniority < b.seniority ? -1 : 1));
     if (after.length === 0) this.#claims.delete(key);
     else this.#claims.set(key, after);

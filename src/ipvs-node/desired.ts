@@ -94,31 +94,33 @@ export function contributionOf(
     const warning = kind === 'warning' ? { isWarning: true as const } : {};
     problems.set(message, { object: serviceRef(service), reason, message, ...warning });
   };
-  const claims: Claim[] = [];
+  let claims: readonly Claim[] = NOTHING;
   const nodes = new Set<string>();
-  const addresses: IpAddress[] = [];
+  let addresses: readonly IpAddress[] = NOTHING;
   for (const entry of ingress) {
     const vip = tryParseIp(entry.ip ?? '');
     if (vip === undefined) continue;
-    addresses.push(vip);
+    addresses = addresses.concat(vip); // unlike push(), an array of just the length, in every Service
     const owner = ownerOf(service, vip, context, report);
     if (owner === undefined || !isBindable(vip, context, report)) continue;
     const traffic = resolveTraffic(service, owner.pool?.spec.defaults);
     for (const problem of traffic.problems) problems.set(problem.message, problem);
     const source = { service, ingress, entry, vip, traffic, pool: owner.pool, report };
-    for (const claim of claimsOf(source, context)) {
-      claims.push(claim.claim);
-      for (const node of claim.nodes) nodes.add(node);
-    }
+    const found = claimsOf(source, context);
+    claims = claims.concat(found.map(({ claim }) => claim));
+    for (const each of found) for (const node of each.nodes) nodes.add(node);
   }
   return {
     claims,
-    problems: [...problems.values()],
+    problems: problems.size === 0 ? NOTHING : [...problems.values()],
     ingress: addresses,
-    nodes: [...nodes],
+    nodes: nodes.size === 0 ? NOTHING : [...nodes],
     seniority: seniorityOf(service),
   };
 }
+
+/** One for all Services that have none. */
+const NOTHING: readonly never[] = [];
 
 /** creationTimestamp is RFC 3339 in UTC, which sorts as text; a Service without one is the youngest. */
 function seniorityOf({ metadata }: Service): string {

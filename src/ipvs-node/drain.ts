@@ -26,7 +26,8 @@ export function drainStep(
   if (drainSeconds === 0) return { step: 'delete' };
   // even an idle one: a connection may come between the reading and the deletion, and would be reset
   if (real.weight > 0) return { step: 'lower', wakeAtMs: nowMs + DRAIN_CHECK_MS };
-  if (real.activeConnections + real.inactiveConnections === 0) return { step: 'delete' };
+  const { activeConnections = 0, inactiveConnections = 0 } = real;
+  if (activeConnections + inactiveConnections === 0) return { step: 'delete' };
   const start = sinceMs ?? nowMs;
   const deadlineMs = start + drainSeconds * 1000;
   if (nowMs >= deadlineMs) return { step: 'delete' };

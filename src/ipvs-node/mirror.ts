@@ -5,14 +5,17 @@ import type { IpAddress } from '../net/address.ts';
 import {
   realServerKey,
   virtualServerKey,
+  type RealServer,
   type RealServerKey,
   type VirtualServerAddress,
   type VirtualServerKey,
 } from '../net/ipvs.ts';
 import type { Op } from './kernel.ts';
+import { sameRealServer, sameVirtualServer } from './plan.ts';
 import type {
   FirewallSet,
   FirewallState,
+  NodeState,
   Observed,
   ObservedAddress,
   ObservedRealServer,
@@ -24,6 +27,7 @@ export class KernelMirror implements Observed {
   #addresses: Map<IpAddress, readonly ObservedAddress[]> | undefined;
   #firewall: Map<FirewallSet, Set<string>> | 'absent' | undefined;
   #sysctls = new Map<string, number>();
+  #edited: Map<RealServerKey, ObservedRealServer> | undefined;
   #owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
 
   get virtualServers(): Observed['virtualServers'] {
@@ -72,6 +76,22 @@ export class KernelMirror implements Observed {
     }
   }
 
+  /**
+   * Where the kernel has what is wanted, the wanted values stand for both: 50,000 real servers are in memory once.
+   * Connection counts go with that; what drains is not wanted, so it keeps them.
+   */
+  share(wanted: NodeState['virtualServers'], keys: Iterable<VirtualServerKey>): void {
+    for (const key of keys) {
+      const entry = this.#virtualServers?.get(key);
+      const desired = wanted.get(key);
+      if (entry === undefined || desired === undefined || entry === desired) continue;
+      if (!sameVirtualServer(entry.server, desired.server)) continue;
+      if (sameRealServers(entry.realServers, desired.realServers)) {
+        this.#virtualServers?.set(key, desired);
+      }
+    }
+  }
+
   /** The address is gone, somebody else took it away. */
   forgetAddress(address: IpAddress, interfaceName: string): void {
     this.#setAddress(address, interfaceName, undefined);
@@ -95,11 +115,17 @@ export class KernelMirror implements Observed {
         break;
       }
       case 'rs.add':
+        this.#editRealServers(op.server, (realServers) => {
+          realServers.set(realServerKey(op.real), op.real);
+        });
+        break;
       case 'rs.set':
         this.#editRealServers(op.server, (realServers) => {
           const key = realServerKey(op.real);
-          const { activeConnections = 0, inactiveConnections = 0 } = realServers.get(key) ?? {};
-          realServers.set(key, { ...op.real, activeConnections, inactiveConnections });
+          const { activeConnections, inactiveConnections } = realServers.get(key) ?? {};
+          const isCounted = activeConnections !== undefined && inactiveConnections !== undefined;
+          const counts = isCounted ? { activeConnections, inactiveConnections } : {};
+          realServers.set(key, { ...op.real, ...counts });
         });
         break;
       case 'rs.del':
@@ -131,7 +157,10 @@ export class KernelMirror implements Observed {
     }
   }
 
-  /** Entries are replaced, never edited: a dump's own maps stay as they are. */
+  /**
+   * Entries are replaced: a dump's own maps stay as they are. The copy made last is ours alone, so that 5,000 real
+   * servers that come one after the other are one copy.
+   */
   #editRealServers(
     server: VirtualServerAddress,
     edit: (realServers: Map<RealServerKey, ObservedRealServer>) => void,
@@ -139,8 +168,13 @@ export class KernelMirror implements Observed {
     const key = virtualServerKey(server);
     const entry = this.#virtualServers?.get(key);
     if (entry === undefined) return;
+    if (this.#edited !== undefined && entry.realServers === this.#edited) {
+      edit(this.#edited);
+      return;
+    }
     const realServers = new Map(entry.realServers);
     edit(realServers);
+    this.#edited = realServers;
     this.#virtualServers?.set(key, { server: entry.server, realServers });
   }
 
@@ -148,7 +182,8 @@ export class KernelMirror implements Observed {
     const others = (this.#addresses?.get(address) ?? []).filter(
       (each) => each.interface !== interfaceName,
     );
-    const entries = entry === undefined ? others : [...others, entry];
+    // concat makes an array of just the length; spreading leaves room for 16 more, in every address
+    const entries = entry === undefined ? others : others.concat(entry);
     if (entries.length === 0) this.#addresses?.delete(address);
     else this.#addresses?.set(address, entries);
   }
@@ -160,6 +195,19 @@ export class KernelMirror implements Observed {
     if (op === 'fw.add') elements.add(element);
     else elements.delete(element);
   }
+}
+
+function sameRealServers(
+  a: ReadonlyMap<RealServerKey, RealServer>,
+  b: ReadonlyMap<RealServerKey, RealServer>,
+): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [key, real] of a) {
+    const other = b.get(key);
+    if (other === undefined || !sameRealServer(real, other)) return false;
+  }
+  return true;
 }
 
 function copyFirewall(

@@ -348,7 +348,7 @@ function configOf({ address, port, method, weight, tunnel }: RealServer): RealSe
   return { address, port, method, weight, ...(tunnel === undefined ? {} : { tunnel }) };
 }
 
-function sameVirtualServer(a: VirtualServer, b: VirtualServer): boolean {
+export function sameVirtualServer(a: VirtualServer, b: VirtualServer): boolean {
   return (
     a.scheduler === b.scheduler &&
     a.persistenceSeconds === b.persistenceSeconds &&

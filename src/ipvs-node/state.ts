@@ -62,9 +62,10 @@ export type SysctlKey = (typeof SYSCTLS)[number];
 /** More is not better here: their value is set as it is. */
 export const EXACT_SYSCTLS: ReadonlySet<SysctlKey> = new Set(['net/ipv4/vs/conn_reuse_mode']);
 
+/** Counts are read where they matter, for what drains; absent means none, or not read. */
 export interface ObservedRealServer extends RealServer {
-  readonly activeConnections: number;
-  readonly inactiveConnections: number;
+  readonly activeConnections?: number;
+  readonly inactiveConnections?: number;
 }
 
 export interface ObservedVirtualServer {

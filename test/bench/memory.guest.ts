@@ -1,5 +1,5 @@
 // Runs in the lab: `vipvs standalone` with 10,000 Services of 5 endpoints each, its memory when everything is in the
-// kernel. Prints one JSON line.   memory.guest.ts PATH-OF-VIPVS.JS
+// kernel. Prints one JSON line.   memory.guest.ts PATH-OF-BIN/VIPVS
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,9 +27,9 @@ for (let i = 0; i < SERVICES; i++) {
   writeFileSync(`${DIR}/s${i}.yaml`, documents.join('\n---\n'));
 }
 const startMs = performance.now();
-const command = [process.argv[2] ?? '', 'standalone', '-f', DIR, '--bind-iface', 'vips'];
+const command = ['standalone', '-f', DIR, '--bind-iface', 'vips'];
 const places = ['--state-dir', '/tmp/state', '--run-dir', '/tmp/run', '--node-name', 'bench'];
-const child = spawn(process.execPath, [...command, ...places, '--log-level', 'warn'], {
+const child = spawn(process.argv[2] ?? '', [...command, ...places, '--log-level', 'warn'], {
   stdio: ['ignore', 'inherit', 'inherit'],
 });
 const pid = child.pid ?? 0;

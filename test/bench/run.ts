@@ -88,7 +88,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   change: () => single('change', []),
   memory: async () => {
     execFileSync(process.execPath, [`${ROOT}/scripts/bundle.ts`], { stdio: 'inherit' });
-    await single('memory', [`${ROOT}/dist/vipvs.js`]);
+    await single('memory', [`${ROOT}/bin/vipvs`]); // the lab sets VIPVS_LAB: it runs dist
   },
   allocation: async () => {
     const { run } = await import('./allocation.bench.ts');

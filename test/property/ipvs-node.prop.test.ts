@@ -197,7 +197,7 @@ test('(1) a plan leads to what is wanted, (2) and then there is nothing to do', 
       const reached = after.virtualServers?.get(key);
       assert.deepEqual(reached?.server, server);
       const reals = [...reached.realServers].map(([realKey, real]) => {
-        const { activeConnections, inactiveConnections, ...config } = real;
+        const { activeConnections = 0, inactiveConnections = 0, ...config } = real;
         assert.ok(activeConnections >= 0 && inactiveConnections >= 0);
         return [realKey, config] as const;
       });

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KernelMirror } from '../../../src/ipvs-node/mirror.ts';
 import { parseIp } from '../../../src/net/address.ts';
-import type { RealServer, VirtualServer } from '../../../src/net/ipvs.ts';
+import {
+  realServerKey,
+  virtualServerKey,
+  type RealServer,
+  type VirtualServer,
+} from '../../../src/net/ipvs.ts';
+import type { DesiredVirtualServer } from '../../../src/ipvs-node/state.ts';
 import { observedOf } from './kernel-text.ts';
 
 const VIP = parseIp('192.0.2.10');
@@ -66,10 +72,7 @@ test('operations', () => {
   mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
   const [entry] = mirror.virtualServers.values();
   assert.equal(entry?.server.scheduler, 'wrr');
-  assert.deepEqual(
-    [...entry.realServers.values()],
-    [{ ...real, activeConnections: 0, inactiveConnections: 0 }],
-  );
+  assert.deepEqual([...entry.realServers.values()], [real]);
   mirror.apply({ op: 'rs.del', server, real });
   assert.equal([...mirror.virtualServers.values()][0]?.realServers.size, 0);
   mirror.apply({ op: 'vip.add', ...at });
@@ -89,6 +92,54 @@ test('operations', () => {
   mirror.apply({ op: 'vs.del', server });
   assert.equal(mirror.owned.virtualServers.size, 0);
   assert.equal(dump.virtualServers?.size, 0, 'the dump itself is as it was');
+});
+
+test('what is wanted and there is in memory once; what differs stays apart', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([]));
+  const key = virtualServerKey(server);
+  const second: RealServer = { ...real, port: 8081 };
+  const wanted: DesiredVirtualServer = {
+    server: { ...server },
+    realServers: new Map([[realServerKey(real), { ...real }]]),
+    drainSeconds: 0,
+    service: 'default/web',
+  };
+  const desired = new Map([[key, wanted]]);
+  const entry = (): unknown => mirror.virtualServers?.get(key);
+  mirror.share(desired, [key]);
+  assert.equal(entry(), undefined, 'nothing there yet');
+  mirror.apply({ op: 'vs.add', server });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'rs.add', server, real: second });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'one more is there, it drains');
+  mirror.apply({ op: 'rs.del', server, real: second });
+  mirror.apply({ op: 'rs.set', server, real: { ...real, weight: 7 } });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another weight');
+  mirror.apply({ op: 'rs.del', server, real });
+  mirror.apply({ op: 'rs.add', server, real: second });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another real server');
+  mirror.apply({ op: 'rs.del', server, real: second });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another scheduler');
+  mirror.apply({ op: 'vs.set', server });
+  mirror.share(new Map(), [key]);
+  assert.notEqual(entry(), wanted, 'not wanted');
+  mirror.share(desired, [key]);
+  assert.equal(entry(), wanted);
+  mirror.share(desired, [key]);
+  mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
+  mirror.share(desired, [key]);
+  mirror.apply({ op: 'vs.set', server });
+  mirror.share(desired, [key]);
+  assert.equal(entry(), wanted, 'the same real servers again');
+  mirror.apply({ op: 'rs.add', server, real: second });
+  assert.equal(wanted.realServers.size, 1, 'what is wanted is never edited');
 });
 
 test('elements of a set that the dump did not name', () => {
