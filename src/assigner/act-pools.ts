@@ -123,14 +123,14 @@ export class PoolWriter {
     try {
       if (mayWrite()) {
         await write();
-        problems.succeeded(kind);
+        problems.succeeded(kind, `Pool/${pool}`);
         this.#retry.reset();
         return 'done';
       }
     } catch (error) {
       if (isAborted(signal)) return 'away';
       if (!isApiError(error)) throw error;
-      problems.failed(kind, error, { object: `Pool/${pool}` });
+      problems.failed(kind, `Pool/${pool}`, error);
       if (!isTransient(error)) end = 'refused';
     }
     this.#notBeforeMs = clock.nowMs() + this.#retry.nextMs();

@@ -1,5 +1,5 @@
 // What writes are failing at the moment: for readiness, and for the log, which hears of the same failure ever more rarely.
-import { explainWriting, isTransient, type ApiError } from '../kube/errors.ts';
+import { explainWriting, isRbacError, isTransient, type ApiError } from '../kube/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { RepeatedFailures, type Log, type LogFields } from '../runtime/log.ts';
 import type { Action } from './decision.ts';
@@ -19,7 +19,8 @@ const FORGET_MS = 90_000;
 export class WriteProblems {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #problems = new Map<WriteKind, WriteProblem>();
+  /** By the kind of write, or by the object where only that one is refused. */
+  readonly #problems = new Map<string, WriteProblem>();
   readonly #repeated = new RepeatedFailures();
 
   constructor(clock: Clock, log: Log) {
@@ -30,35 +31,34 @@ export class WriteProblems {
   /** One line each. */
   current(): readonly string[] {
     const nowMs = this.#clock.nowMs();
-    for (const [kind, { lastMs }] of this.#problems) {
-      if (nowMs - lastMs > FORGET_MS) this.#end(kind);
+    for (const [key, { lastMs }] of this.#problems) {
+      if (nowMs - lastMs > FORGET_MS) this.#end(key);
     }
     return [...new Set([...this.#problems.values()].map(({ text }) => text))];
   }
 
-  failed(kind: WriteKind, error: ApiError, fields: LogFields): void {
+  failed(kind: WriteKind, object: string, error: ApiError, fields: LogFields = {}): void {
     const text = explainWriting(error);
-    this.#problems.set(kind, {
-      text,
-      concernsAll: isTransient(error) || error.code === 'unauthorized',
-      lastMs: this.#clock.nowMs(),
-    });
-    const repeat = this.#repeated.fail(kind);
+    const concernsAll = isTransient(error) || error.code === 'unauthorized';
+    const key = concernsAll || isRbacError(error) ? kind : `${kind} ${object}`;
+    this.#problems.set(key, { text, concernsAll, lastMs: this.#clock.nowMs() });
+    const repeat = this.#repeated.fail(key);
     if (repeat === undefined) return;
-    const all = { write: kind, reason: text, code: error.code, ...fields, ...repeat };
+    const all = { write: kind, object, reason: text, code: error.code, ...fields, ...repeat };
     // an error is what does not heal by itself
     if (error.code === 'forbidden') this.#log.error(all, 'write refused');
     else this.#log.warn({ ...all, err: error }, 'write failed');
   }
 
-  succeeded(kind: WriteKind): void {
+  succeeded(kind: WriteKind, object: string): void {
     if (this.#problems.size === 0) return;
     this.#end(kind);
+    this.#end(`${kind} ${object}`);
     for (const [other, { concernsAll }] of this.#problems) if (concernsAll) this.#end(other);
   }
 
-  #end(kind: WriteKind): void {
-    this.#problems.delete(kind);
-    if (this.#repeated.succeed(kind)) this.#log.info({ write: kind }, 'writes go through again');
+  #end(key: string): void {
+    this.#problems.delete(key);
+    if (this.#repeated.succeed(key)) this.#log.info({ write: key }, 'writes go through again');
   }
 }

@@ -180,7 +180,7 @@ export class Actor {
         const seen = task.versions.get(keyOfAction(action));
         const written = await this.#objects.write(action, seen, proven);
         this.#gate.succeeded();
-        problems.succeeded(action.do);
+        problems.succeeded(action.do, task.name);
         if (written === 'done') {
           if (action.do === 'service.status') proven.add(action.service);
           continue;
@@ -212,6 +212,6 @@ export class Actor {
     if (!isApiError(error)) throw error;
     this.#gate.failed(error);
     const delayMs = this.#retries.afterFailure(task.name, task.decision, error.retryAfterMs ?? 0);
-    problems.failed(action.do, error, { object: task.name, delayMs: Math.round(delayMs) });
+    problems.failed(action.do, task.name, error, { delayMs: Math.round(delayMs) });
   }
 }

@@ -321,7 +321,7 @@ export class AssignerProgram {
 
 /** Each round looks at what changed only, so that rounds may be close: a new Service waits for at most one. */
 const COALESCE_MS = 5;
-const MUCH_WORK = 500;
+const MUCH_WORK = 100;
 const RELEASE_AFTER_MS = 5000;
 /** Timers of Node end at 25 days; and a wall clock that was set forward is noticed. */
 const WAKE_MAX_MS = 3_600_000;

@@ -1,4 +1,3 @@
-// What the assigner reads of the API server's objects, and the patches that it writes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -10,81 +9,62 @@ import {
   projectService,
   serviceStatusPatch,
 } from '../../../src/assigner/project.ts';
+import { ip, pool, service } from './objects.ts';
 
-const API = { apiVersion: 'vipvs.io/v1alpha1' };
-const serviceRaw = (spec: object, status?: object): object => {
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 's', namespace: 'd' },
-    spec,
-    status,
-  };
-};
-const ipRaw = (spec: object, rest: object = {}): object => ({
-  ...{ ...API, kind: 'IP', metadata: { name: '192.0.2.1' } },
-  spec: { address: '192.0.2.1', poolName: 'p', ...spec },
-  ...rest,
+const marked = (type: string): object => ({
+  conditions: [{ type, status: 'True', reason: 'x', message: '' }],
 });
-const CLAIM = { namespace: 'd', name: 's', ports: [{ port: 80, protocol: 'TCP' }] };
-
-test('of the Services those are kept that ask for a load balancer or carry a condition of ours', () => {
-  assert.equal(projectService(serviceRaw({ type: 'LoadBalancer' }))?.metadata.name, 's');
-  assert.equal(projectService(serviceRaw({ type: 'ClusterIP' })), undefined);
-  const condition = { status: 'True', reason: 'R', message: 'm' };
-  const marked = { conditions: [{ type: 'vipvs.io/AddressAssigned', ...condition }] };
-  assert.equal(projectService(serviceRaw({}, marked))?.metadata.name, 's');
-  const others = { conditions: [{ type: 'other', ...condition }] };
-  assert.equal(projectService(serviceRaw({}, others)), undefined);
+const raw = (type: string, status: object = {}): object => ({
+  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'default' } },
+  ...{ spec: { type }, status },
 });
 
-test('the holders of an IP are shown in its status, whatever the API server kept of it', () => {
-  assert.deepEqual(projectIp(ipRaw({ claims: [CLAIM] })).status, {
-    phase: 'Active',
-    services: [CLAIM],
-  });
-  const conflict = { status: { phase: 'Conflict', reason: 'r' } };
-  assert.deepEqual(projectIp(ipRaw({ claims: [CLAIM] }, conflict)).status, {
-    ...{ phase: 'Conflict', reason: 'r' },
-    services: [CLAIM],
-  });
-  assert.equal(projectIp(ipRaw({ claims: [] })).status, undefined);
-  assert.equal(projectIp(ipRaw({})).status, undefined);
+test('of the Services those are kept that ask for a load balancer or carry something of ours', () => {
+  const cases = [
+    { given: raw('LoadBalancer'), want: true },
+    { given: raw('ClusterIP'), want: false },
+    { given: raw('ClusterIP', marked('vipvs.io/AddressAssigned')), want: true },
+    { given: raw('ClusterIP', marked('vipvs.io/Programmed')), want: true },
+    { given: raw('ClusterIP', marked('example.com/Other')), want: false },
+  ];
+  for (const { given, want } of cases) {
+    assert.equal(projectService(given) !== undefined, want, JSON.stringify(given));
+  }
 });
 
-test('what cannot be read is said', () => {
-  const bad = { ...API, kind: 'Pool', metadata: { name: 'p' }, spec: { addresses: 7 } };
-  assert.throws(() => projectPool(bad), /spec\.addresses/);
-  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } };
-  assert.throws(() => projectPool(node), /not a Pool of a version/);
-  assert.throws(() => projectObject('Pool', { apiVersion: 'v2', kind: 'Pool' }), /not a Pool/);
+test('an object that is none of its kind, or malformed, is said to be', () => {
+  assert.throws(() => projectObject('Pool', raw('LoadBalancer')), /not a Pool of a version/);
+  assert.throws(() => projectPool({ kind: 'Whatever', apiVersion: 'v9' }), /not a Pool/);
+  assert.throws(
+    () => projectService({ ...raw('LoadBalancer'), spec: { ports: 7 } }),
+    /spec\.ports/,
+  );
+  assert.equal(projectPool(pool('public', ['192.0.2.0/28'])).metadata.name, 'public');
 });
 
-test('a patch of an IP sets its holders and clears the memory of the last one', () => {
-  const ip = projectIp(ipRaw({ claims: [CLAIM] }));
-  assert.deepEqual(ipPatch(ip), {
+test('holders stand in the spec, and are shown in the status', () => {
+  const claims = [{ namespace: 'default', name: 'web', ports: [{ port: 80, protocol: 'TCP' }] }];
+  const held = projectIp(ip('192.0.2.1', 'public', { claims }));
+  assert.equal(held.status?.phase, 'Active');
+  assert.equal(held.status.services?.[0]?.name, 'web');
+  const reserved = projectIp(ip('192.0.2.1', 'public', { retain: true, claims: [] }));
+  assert.equal(reserved.status, undefined);
+  assert.equal(projectIp(ip('192.0.2.1', 'public')).status, undefined);
+});
+
+test('a patch takes away what is not there any more', () => {
+  assert.deepEqual(ipPatch(ip('192.0.2.1', 'public')), {
     metadata: { annotations: { 'vipvs.io/last-service': null } },
-    spec: { claims: [CLAIM], poolName: 'p' },
+    spec: { claims: [], poolName: 'public' },
   });
-  const annotations = { 'vipvs.io/last-service': 'd/s' };
-  const left = projectIp(ipRaw({}, { metadata: { name: '192.0.2.1', annotations } }));
-  assert.deepEqual(ipPatch(left), {
-    metadata: { annotations },
-    spec: { claims: [], poolName: 'p' },
-  });
-});
-
-test('a patch of a status names what goes', () => {
-  const held = { status: { phase: 'Held', reason: 'r', heldUntil: '2026-01-01T00:00:00Z' } };
-  assert.deepEqual(ipStatusPatch(projectIp(ipRaw({}, held))), held);
-  assert.deepEqual(ipStatusPatch(projectIp(ipRaw({}))), {
+  assert.deepEqual(ipStatusPatch(ip('192.0.2.1', 'public')), {
     status: { phase: undefined, reason: null, heldUntil: null },
   });
   assert.deepEqual(serviceStatusPatch({}), {
     status: { loadBalancer: { ingress: null }, conditions: null },
   });
-  const ingress = [{ ip: '192.0.2.1' }];
-  assert.deepEqual(serviceStatusPatch({ loadBalancer: { ingress }, conditions: [] }), {
-    status: { loadBalancer: { ingress }, conditions: [] },
+  const status = service('web', { shows: ['192.0.2.1'] }).status ?? {};
+  assert.deepEqual(serviceStatusPatch(status), {
+    status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] }, conditions: null },
   });
 });
