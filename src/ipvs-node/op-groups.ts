@@ -66,7 +66,12 @@ function isIpvsOp(op: Op): op is IpvsKernelOp {
     case 'rs.set':
     case 'rs.del':
       return true;
-    default:
+    case 'vip.add':
+    case 'vip.del':
+    case 'vip.announce':
+    case 'fw.add':
+    case 'fw.del':
+    case 'sysctl.set':
       return false;
   }
 }

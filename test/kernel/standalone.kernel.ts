@@ -131,6 +131,15 @@ test('requests through the VIP reach both backends', async () => {
   assert.deepEqual(await countAnswers('client', 'tcp', VIP, 80, 10), { be1: 5, be2: 5 });
 });
 
+test('plan finds nothing to do in what dump prints', async () => {
+  const { stdout } = await run(DIRECTOR, [VIPVS, 'dump', '--run-dir', '/tmp/run-vipvs']);
+  await writeFile('/tmp/dumped', stdout);
+  const plan = [VIPVS, 'plan', '--node', 'director', '-f', DIR, '--observed', '/tmp/dumped'];
+  const { code, stdout: todo } = await run(DIRECTOR, plan, { mayFail: true });
+  assert.equal(todo, '', stdout);
+  assert.equal(code, 0);
+});
+
 test('an edit is in the kernel at once, and a stream goes on through it', async () => {
   const stream = await openStream(6);
   await apply('web.yaml', service('web') + slice('web', '10.0.0.22'));

@@ -47,7 +47,10 @@ const value6 = fc
   .oneof(
     fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }),
     fc
-      .array(fc.constantFrom<bigint>(0n, 0n, 0n, 1n, 0xabcdn, 0xffffn), { minLength: 8, maxLength: 8 })
+      .array(fc.constantFrom<bigint>(0n, 0n, 0n, 1n, 0xabcdn, 0xffffn), {
+        minLength: 8,
+        maxLength: 8,
+      })
       .map((groups) => groups.reduce((value, group) => (value << 16n) | group, 0n)),
   )
   .filter((value) => value >> 32n !== 0xffffn);
