@@ -55,7 +55,7 @@ export interface AssignerPorts {
 
 /** All writes at once, and never in their queue: the Lease, the Events, the Pools. */
 export const CALL_CONNECTIONS = CONCURRENCY_MAX + 4;
-export const LEASE_NAME = 'vipvs-assigner';
+const LEASE_NAME = 'vipvs-assigner';
 
 export class AssignerProgram {
   readonly #options: AssignerOptions;

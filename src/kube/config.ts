@@ -172,6 +172,8 @@ function textOf(pem: unknown): string | undefined {
   return typeof pem === 'string' ? pem : undefined;
 }
 
+/** A parser's message goes on with a picture of the place. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0] ?? text;
 }

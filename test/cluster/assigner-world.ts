@@ -20,7 +20,7 @@ import { HookedClient } from './hooked-client.ts';
 const DEPLOY = `${import.meta.dirname}/../../deploy`;
 export const NAMESPACE = 'vipvs-system';
 /** Quick, so that a test of a lost Lease need not wait 15 s. */
-export const QUICK_LEASE: LeaseTimes = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 300 };
+const QUICK_LEASE: LeaseTimes = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 300 };
 /** Outlives an API server that is away for a while. */
 export const LONG_LEASE: LeaseTimes = { leaseMs: 90_000, renewDeadlineMs: 80_000, retryMs: 300 };
 
