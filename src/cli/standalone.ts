@@ -16,24 +16,14 @@ import {
   UsageError,
   type FlagValues,
 } from '../runtime/flags.ts';
-import { startHealthServer } from '../runtime/http.ts';
-import { guardProcess } from '../runtime/lifecycle.ts';
-import { createLog, type Log } from '../runtime/log.ts';
-import { preferLittleMemory, releaseMemory } from '../runtime/memory.ts';
-import { createMetrics } from '../runtime/metrics.ts';
+import type { Log } from '../runtime/log.ts';
+import { releaseMemory } from '../runtime/memory.ts';
 import { startTicksOf } from '../runtime/process-identity.ts';
 import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
-import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
-import {
-  listenFlag,
-  logFormatFlag,
-  logLevelFlag,
-  nodeNameFlag,
-  runDirFlag,
-  stateDirFlag,
-} from './flag-catalogue.ts';
+import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
+import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
+import { nodeNameFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
 import { Standalone } from './standalone-run.ts';
-import { readVersions } from './version.ts';
 
 const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
 up at once; what is wrong in a file is said with file and line, and the file's last good objects stay. While DIR is
@@ -72,9 +62,7 @@ const flags = {
   }),
   stateDir: stateDirFlag,
   runDir: runDirFlag,
-  listen: listenFlag,
-  logLevel: logLevelFlag,
-  logFormat: logFormatFlag,
+  ...daemonFlags,
 };
 
 export const standaloneCommand = defineCommand({
@@ -83,19 +71,8 @@ export const standaloneCommand = defineCommand({
   flags,
   run: async (io, values) => {
     await checkDirectory(resolve(io.cwd, values.directory));
-    preferLittleMemory();
-    const format = values.logFormat === 'auto' ? (io.isTty ? 'text' : 'json') : values.logFormat;
-    const log = createLog({ level: values.logLevel, format, write: io.stderr });
-    const unguard = guardProcess(process, log, (code) => process.exit(code));
-    try {
-      return await runStandalone(io, values, log.child({ component: 'standalone' }));
-    } catch (error) {
-      if (!(error instanceof OperationalError)) throw error;
-      io.stderr(`vipvs: ${error.message}\n`);
-      return EXIT_FAILED;
-    } finally {
-      unguard();
-    }
+    const named = { ...values, nodeName: values.nodeName ?? hostname().toLowerCase() };
+    return runDaemon(io, 'standalone', named, (daemon) => runStandalone(io, named, daemon));
   },
 });
 
@@ -111,31 +88,18 @@ async function checkDirectory(directory: string): Promise<void> {
 
 async function runStandalone(
   io: CliIo,
-  values: FlagValues<typeof flags>,
-  log: Log,
+  values: FlagValues<typeof flags> & { readonly nodeName: string },
+  { version, log, metrics, serve }: Daemon,
 ): Promise<ExitCode> {
-  const { version } = await readVersions();
-  const nodeName = values.nodeName ?? hostname().toLowerCase();
-  log.info({ version, node: nodeName, ...values }, 'starting');
-  const metrics = createMetrics();
-  metrics.info.set({ version }, 1);
   let kernelFailure: string | undefined = 'the kernel is not opened yet';
   let standalone: Standalone | undefined;
   // the lock first: a second instance must hear that, not that its port is taken
   let kernel = await tryKernel(values.runDir, log, (text) => (kernelFailure = text));
-  const health =
-    values.listen === 'off'
-      ? undefined
-      : await startHealthServer(values.listen, {
-          notReady: () => standalone?.notReady() ?? [kernelFailure ?? 'starting'],
-          metrics: async () => {
-            standalone?.collectMetrics();
-            const body = await metrics.registry.metrics();
-            return { contentType: metrics.registry.contentType, body };
-          },
-        });
-  metrics.process.start();
   try {
+    await serve({
+      notReady: () => standalone?.notReady() ?? [kernelFailure ?? 'starting'],
+      collect: () => standalone?.collectMetrics(),
+    });
     kernel ??= await awaitKernel(values.runDir, log, io.signal, (text) => (kernelFailure = text));
     if (kernel === undefined) return EXIT_OK;
     standalone = new Standalone(
@@ -143,7 +107,7 @@ async function runStandalone(
         directory: resolve(io.cwd, values.directory),
         stateDirectory: resolve(io.cwd, values.stateDir),
         node: {
-          name: nodeName,
+          name: values.nodeName,
           bindInterface: values.bindInterface,
           hasKubeProxy: false,
           kernelVersion: kernelVersion(),
@@ -160,7 +124,7 @@ async function runStandalone(
         process: {
           pid: process.pid,
           startTicks: await startTicksOf(process.pid),
-          node: nodeName,
+          node: values.nodeName,
           version,
           startedAt: new Date().toISOString(),
         },
@@ -173,10 +137,8 @@ async function runStandalone(
     log.info({}, 'stopping; the kernel goes on forwarding');
     return EXIT_OK;
   } finally {
-    metrics.process.stop();
     await standalone?.stop();
     await kernel?.close();
-    await health?.close();
   }
 }
 
