@@ -29,7 +29,8 @@ export class Ledger {
   readonly #records = new Map<IpAddress, IpRecord>();
   /** Names of IP objects that are not usable -> why. */
   readonly #malformed = new Map<string, string>();
-  readonly #byService = new Map<string, readonly IpAddress[]>();
+  /** The usual single one stands alone. */
+  readonly #byService = new Map<string, IpAddress | readonly IpAddress[]>();
   readonly #bySharingKey = new MultiMap<string, IpAddress>();
   readonly #forService = new MultiMap<string, IpAddress>();
   readonly #forNamespace = new MultiMap<string, IpAddress>();
@@ -59,7 +60,8 @@ export class Ledger {
 
   /** Addresses that the Service (`namespace/name`) has a claim on. */
   addressesOf(service: string): readonly IpAddress[] {
-    return this.#byService.get(service) ?? NO_ADDRESSES;
+    const found = this.#byService.get(service) ?? NO_ADDRESSES;
+    return typeof found === 'string' ? [found] : found;
   }
 
   /** The same with their holders. */
@@ -207,8 +209,7 @@ export class Ledger {
     const { address, claims, ip } = record;
     for (const claim of claims) {
       const service = namespacedName(claim);
-      // concat makes an array of just the length; spreading leaves room for 16 more, in every Service
-      this.#byService.set(service, this.addressesOf(service).concat(address));
+      this.#setAddresses(service, this.addressesOf(service).concat(address));
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.add(claim.sharingKey, address);
         this.#note(`sharing:${claim.sharingKey}`);
@@ -232,8 +233,7 @@ export class Ledger {
     for (const claim of claims) {
       const service = namespacedName(claim);
       const rest = this.addressesOf(service).filter((other) => other !== address);
-      if (rest.length > 0) this.#byService.set(service, rest);
-      else this.#byService.delete(service);
+      this.#setAddresses(service, rest);
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.delete(claim.sharingKey, address);
         this.#note(`sharing:${claim.sharingKey}`);
@@ -243,6 +243,12 @@ export class Ledger {
     const kept = keptFor(ip);
     if (kept.service !== undefined) this.#forService.delete(kept.service, address);
     if (kept.namespace !== undefined) this.#forNamespace.delete(kept.namespace, address);
+  }
+
+  #setAddresses(service: string, addresses: readonly IpAddress[]): void {
+    const [first] = addresses;
+    if (first === undefined) this.#byService.delete(service);
+    else this.#byService.set(service, addresses.length === 1 ? first : addresses);
   }
 
   /** A namespace counts once per address, however many of its Services share it. */

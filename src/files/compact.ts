@@ -10,6 +10,8 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 export class Compactor {
   readonly #texts = new Map<string, string>();
   readonly #conditions = new Map<string, Endpoint['conditions']>();
+  readonly #servicePorts = new Map<string, Service['spec']['ports']>();
+  readonly #slicePorts = new Map<string, EndpointSlice['ports']>();
 
   /**
    * A copy by way of JSON: the strings of a parsed text are slices that would keep all of it alive, and an object
@@ -29,7 +31,7 @@ export class Compactor {
   }
 
   #shareService(service: Service): Service {
-    const { type, loadBalancerClass } = service.spec;
+    const { type, loadBalancerClass, ports } = service.spec;
     return {
       ...service,
       spec: {
@@ -38,21 +40,23 @@ export class Compactor {
         ...(loadBalancerClass === undefined
           ? {}
           : { loadBalancerClass: this.#sharedText(loadBalancerClass) }),
+        ...(ports === undefined ? {} : { ports: shared(this.#servicePorts, ports) }),
       },
     };
   }
 
   #shareSlice(slice: EndpointSlice): EndpointSlice {
     const endpoints = slice.endpoints.map(({ addresses, conditions, nodeName }): Endpoint => {
-      const shared = conditions === undefined ? undefined : this.#sharedConditions(conditions);
+      const common = conditions === undefined ? undefined : shared(this.#conditions, conditions);
       const name = nodeName === undefined ? undefined : this.#sharedText(nodeName);
-      if (shared === undefined)
+      if (common === undefined)
         return name === undefined ? { addresses } : { addresses, nodeName: name };
-      if (name === undefined) return { addresses, conditions: shared };
-      return { addresses, conditions: shared, nodeName: name };
+      if (name === undefined) return { addresses, conditions: common };
+      return { addresses, conditions: common, nodeName: name };
     });
     // literals: one string each for all slices
-    return { ...slice, apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', endpoints };
+    const ports = shared(this.#slicePorts, slice.ports);
+    return { ...slice, apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', endpoints, ports };
   }
 
   #sharedText(text: string): string {
@@ -60,13 +64,15 @@ export class Compactor {
     if (known === undefined) this.#texts.set(text, text);
     return known ?? text;
   }
+}
 
-  #sharedConditions(conditions: Endpoint['conditions']): Endpoint['conditions'] {
-    const key = JSON.stringify(conditions);
-    const known = this.#conditions.get(key);
-    if (known === undefined) this.#conditions.set(key, conditions);
-    return known ?? conditions;
-  }
+/** The value that was there first of those that read the same. */
+function shared<T>(known: Map<string, T>, value: T): T {
+  const key = JSON.stringify(value);
+  const first = known.get(key);
+  if (first !== undefined) return first;
+  known.set(key, value);
+  return value;
 }
 
 function withoutLastApplied(metadata: ObjectMeta): ObjectMeta {

@@ -37,7 +37,7 @@ export class DesiredIndex {
   readonly #builder: NodeStateBuilder;
   readonly #contributions = new Map<string, Contribution>();
   /** Claims of each virtual server, the winner first. */
-  readonly #claims = new Map<VirtualServerKey, readonly RankedClaim[]>();
+  readonly #claims = new Map<VirtualServerKey, readonly Claim[]>();
   readonly #servicesByIngress = new MultiMap<IpAddress>();
   readonly #servicesByNode = new MultiMap<string>();
   #pools: ResolvedPools;
@@ -173,26 +173,30 @@ export class DesiredIndex {
     for (const node of next?.nodes ?? []) this.#servicesByNode.add(node, service);
     if (next === undefined) this.#contributions.delete(service);
     else this.#contributions.set(service, next);
-    const claims = new Map(rankedClaims(next).map((each) => [each.claim.key, each]));
-    for (const { claim } of rankedClaims(previous)) {
-      if (!claims.has(claim.key)) this.#setClaim(claim.key, service, undefined);
+    const claims = new Map((next?.claims ?? []).map((claim) => [claim.key, claim]));
+    for (const { key } of previous?.claims ?? []) {
+      if (!claims.has(key)) this.#setClaim(key, service, undefined);
     }
     for (const [key, claim] of claims) this.#setClaim(key, service, claim);
   }
 
-  #setClaim(key: VirtualServerKey, service: string, claim: RankedClaim | undefined): void {
+  #setClaim(key: VirtualServerKey, service: string, claim: Claim | undefined): void {
     const before = this.#claims.get(key) ?? [];
-    const others = before.filter((each) => each.claim.desired.service !== service);
+    const others = before.filter((each) => each.desired.service !== service);
     // concat makes an array of just the length; push() leaves room for 16 more, in every virtual server
     const after = claim === undefined ? others : others.concat(claim);
-    after.sort((a, b) => (a.seniority < b.seniority ? -1 : 1));
+    after.sort((a, b) => (this.#seniorityOf(a) < this.#seniorityOf(b) ? -1 : 1));
     if (after.length === 0) this.#claims.delete(key);
     else this.#claims.set(key, after);
     // the others in the dispute have a problem more, or less
-    for (const { claim: each } of [...before, ...after]) {
+    for (const each of [...before, ...after]) {
       this.#builder.touchService(each.desired.service);
     }
-    this.#builder.setWinner(key, before[0]?.claim, after[0]?.claim);
+    this.#builder.setWinner(key, before[0], after[0]);
+  }
+
+  #seniorityOf(claim: Claim): string {
+    return this.#contributions.get(claim.desired.service)?.seniority ?? '';
   }
 
   *#disputesOf(service: string, contribution: Contribution): Generator<Problem> {
@@ -208,17 +212,6 @@ export class DesiredIndex {
       };
     }
   }
-}
-
-interface RankedClaim {
-  readonly claim: Claim;
-  readonly seniority: string;
-}
-
-function rankedClaims(contribution: Contribution | undefined): readonly RankedClaim[] {
-  if (contribution === undefined) return [];
-  const { claims, seniority } = contribution;
-  return claims.map((claim) => ({ claim, seniority }));
 }
 
 /** Most keys have one value: it stands alone, because a Set for each would cost more than the value. */

@@ -275,6 +275,12 @@ function sourceRangesOf(service: Service, report: Report): SourceRanges {
   return mergeRanges(ranges);
 }
 
+/** Written out: a template would make a string of its own for every element. */
+const SETS = {
+  4: { vips: 'vips4', ports: 'ports4', local: 'local4', ranged: 'ranged4', sources: 'sources4' },
+  6: { vips: 'vips6', ports: 'ports6', local: 'local6', ranged: 'ranged6', sources: 'sources6' },
+} as const;
+
 function elementsOf(
   server: VirtualServer,
   backends: Backends,
@@ -283,16 +289,16 @@ function elementsOf(
 ): readonly FirewallElement[] {
   const port = portElement(server);
   const elements: FirewallElement[] = [
-    { set: `vips${family}`, element: vipElement(server.vip) },
-    { set: `ports${family}`, element: port },
-    ...backends.local.map((address) => ({ set: `local${family}` as const, element: address })),
+    { set: SETS[family].vips, element: vipElement(server.vip) },
+    { set: SETS[family].ports, element: port },
+    ...backends.local.map((address) => ({ set: SETS[family].local, element: address })),
   ];
   const own = ranges?.filter((range) => range.family === family);
   const isOpen = own?.some((range) => rangeSize(range) === 1n << BigInt(bitsOf(family))) ?? true;
   if (own === undefined || isOpen) return elements;
-  elements.push({ set: `ranged${family}`, element: port });
+  elements.push({ set: SETS[family].ranged, element: port });
   for (const range of own) {
-    elements.push({ set: `sources${family}`, element: `${port} . ${formatRange(range)}` });
+    elements.push({ set: SETS[family].sources, element: `${port} . ${formatRange(range)}` });
   }
   return elements;
 }
