@@ -196,7 +196,7 @@ export class DesiredIndex {
   }
 
   #seniorityOf(claim: Claim): string {
-    return this.#contributions.get(claim.desired.service)?.seniority ?? '';
+    return String(this.#contributions.get(claim.desired.service)?.seniority);
   }
 
   *#disputesOf(service: string, contribution: Contribution): Generator<Problem> {

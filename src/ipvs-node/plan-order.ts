@@ -50,7 +50,7 @@ export function sortByServer<T>(
 }
 
 function sortByRank<T>(items: readonly T[], ranks: readonly number[]): T[] {
-  const ranked = items.map((item, i): RankedV4<T> => ({ rank: ranks[i] ?? 0, item }));
+  const ranked = items.map((item, i): RankedV4<T> => ({ rank: Number(ranks[i]), item }));
   return ranked.sort((a, b) => a.rank - b.rank).map(({ item }) => item);
 }
 

@@ -36,9 +36,7 @@ export function parseIp(text: string): IpAddress {
 
 function parseIpv4(text: string): IpAddress {
   try {
-    const canonical = new Address4(text).correctForm();
-    // the same text once in memory: endpoints come by the 50,000
-    return (canonical === text ? text : canonical) as IpAddress;
+    return new Address4(text).correctForm() as IpAddress;
   } catch {
     throw new AddressError(`${quoted(text)} is not an IP address`);
   }

@@ -149,3 +149,11 @@ test('elements of a set that the dump did not name', () => {
   const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
   assert.equal(sets?.get('local6')?.size, 1);
 });
+
+test('a set of a real server that the last dump lacked adds it', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([VS]));
+  mirror.apply({ op: 'rs.set', server, real: { ...real, weight: 0 } });
+  const entry = mirror.virtualServers?.get(virtualServerKey(server));
+  assert.deepEqual(entry?.realServers.get(realServerKey(real)), { ...real, weight: 0 });
+});
