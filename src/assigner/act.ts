@@ -77,6 +77,11 @@ export class Actor {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values());
   }
 
+  /** More is decided than can be written at once: there is time to decide more of it together. */
+  get isBusy(): boolean {
+    return this.#queued > 2 * CONCURRENCY_MAX;
+  }
+
   /** Resolves when the queue is short enough to decide more. */
   async room(): Promise<void> {
     while (this.#queued > QUEUE_MAX) {

@@ -189,6 +189,7 @@ export class AssignerProgram {
       coalesceMs: COALESCE_MS,
       round: async () => {
         await actor.room();
+        if (actor.isBusy) await clock.sleep(BUSY_MS, signal);
         if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
         const { decisions, wakeAtMs } = engine.step(clock.wallMs());
@@ -321,6 +322,7 @@ export class AssignerProgram {
 
 /** Each round looks at what changed only, so that rounds may be close: a new Service waits for at most one. */
 const COALESCE_MS = 5;
+const BUSY_MS = 50;
 const MUCH_WORK = 100;
 const RELEASE_AFTER_MS = 5000;
 /** Timers of Node end at 25 days; and a wall clock that was set forward is noticed. */
