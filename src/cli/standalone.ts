@@ -5,7 +5,6 @@ import { hostname, release } from 'node:os';
 import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
-import { trimAllocator } from '../ipvs-node/ipvs-ffi.ts';
 import { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -130,10 +129,7 @@ async function runStandalone(
           startedAt: new Date().toISOString(),
         },
         kernel,
-        releaseMemory: () => {
-          releaseMemory();
-          trimAllocator();
-        },
+        releaseMemory,
       },
     );
     await standalone.start();
