@@ -3,7 +3,7 @@ import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { stringify } from 'yaml';
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../src/api/conditions.ts';
-import { crdManifest, IP_CRD, POOL_CRD, type Crd } from '../src/api/crd.ts';
+import { crdManifest, DIRECTOR_CRD, IP_CRD, POOL_CRD, type Crd } from '../src/api/crd.ts';
 import { API_VERSION, GROUP } from '../src/api/pool.ts';
 import { REASONS } from '../src/api/reasons.ts';
 import type { CrdSchema } from '../src/api/structural-schema.ts';
@@ -30,13 +30,14 @@ beside it says which object, which field and what is allowed.
 
 /** For kustomize, and for helm, which takes nothing from outside of a chart. */
 const CRD_FOLDERS = ['deploy/crds', 'deploy/chart/crds'];
+const CRDS = [POOL_CRD, IP_CRD, DIRECTOR_CRD];
 
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
-    ...[POOL_CRD, IP_CRD].flatMap((crd) =>
+    ...CRDS.flatMap((crd) =>
       CRD_FOLDERS.map((folder) => [`${folder}/${crdFile(crd)}`, crdYaml(crd)] as const),
     ),
-    ['docs/reference/crds.md', await formatted(kindPages([POOL_CRD, IP_CRD]))],
+    ['docs/reference/crds.md', await formatted(kindPages(CRDS))],
     ['docs/reference/conditions.md', await formatted(conditionsPage())],
     ['docs/reference/metrics.md', await formatted(metricsPage())],
     ['docs/reference/errors.md', await formatted(errorsPage())],
@@ -63,9 +64,9 @@ async function formatted(lines: readonly string[]): Promise<string> {
 function kindPages(crds: readonly Crd[]): readonly string[] {
   return [
     MARKDOWN_HEAD,
-    '# Pool and IP',
+    '# Pool, IP and Director',
     '',
-    `Both kinds are cluster-scoped and in \`${API_VERSION}\`. The same YAML works in a cluster and in the directory of \`vipvs standalone\`.`,
+    `All kinds are cluster-scoped and in \`${API_VERSION}\`. The same Pools and IPs work in a cluster and in the directory of \`vipvs standalone\`.`,
     '',
     ...crds.flatMap(kindPage),
   ];

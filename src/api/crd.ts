@@ -1,12 +1,13 @@
-// The CustomResourceDefinitions of Pool and IP as data, made from the zod schemas. `npm run gen` writes them as YAML.
+// The CustomResourceDefinitions of Pool, IP and Director as data, made from the zod schemas. `npm run gen` writes them as YAML.
 import { celRules, type CelRule } from './cel.ts';
+import { directorStatusSchema } from './director.ts';
 import { ipSpecSchema, ipStatusSchema } from './ip.ts';
 import { GROUP, poolSpecSchema, poolStatusSchema } from './pool.ts';
 import { structuralSchema, type CrdSchema } from './structural-schema.ts';
 
 interface Column {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date';
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
   readonly jsonPath: string;
   /** Above 0: only with `-o wide`. */
   readonly priority?: number;
@@ -71,6 +72,27 @@ export const IP_CRD: Crd = {
   ),
 };
 
+export const DIRECTOR_CRD: Crd = {
+  kind: 'Director',
+  plural: 'directors',
+  shortNames: ['vdir'],
+  columns: [
+    { name: 'Announcing', type: 'boolean', jsonPath: '.status.announcing' },
+    { name: 'VirtualServers', type: 'integer', jsonPath: '.status.virtualServers' },
+    { name: 'Failed', type: 'integer', jsonPath: '.status.failedServices' },
+    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: 'Kernel', type: 'string', jsonPath: '.status.versions.kernel', priority: 1 },
+    { name: 'Version', type: 'string', jsonPath: '.status.versions.vipvs', priority: 1 },
+    AGE,
+  ],
+  schema: objectSchema(
+    'What one director, a node that holds VIPs, has in its kernel. Its name is the name of the node.',
+    undefined,
+    structuralSchema(directorStatusSchema),
+    [],
+  ),
+};
+
 /** The object that `kubectl apply` takes. */
 export function crdManifest(crd: Crd): Readonly<Record<string, unknown>> {
   return {
@@ -104,19 +126,19 @@ export function crdManifest(crd: Crd): Readonly<Record<string, unknown>> {
 
 function objectSchema(
   description: string,
-  spec: CrdSchema,
+  spec: CrdSchema | undefined,
   status: CrdSchema,
   rules: readonly CelRule[],
 ): CrdSchema {
   return {
     description,
     type: 'object',
-    required: ['spec'],
+    ...(spec === undefined ? {} : { required: ['spec'] }),
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { type: 'object' },
-      spec,
+      ...(spec === undefined ? {} : { spec }),
       status,
     },
     ...(rules.length > 0 ? celRules(...rules) : {}),

@@ -59,6 +59,11 @@ export const REASONS = {
   // IP
   InvalidIp: 'A field of the IP object is wrong, or its name is not its address.',
   AddressConflict: 'The address answers on the network, or two objects claim it.',
+  // Director
+  Starting: 'The first full round against the kernel is not done yet.',
+  Running: 'The agent runs, and its kernel holds what the Services want as far as it can.',
+  Stopped: 'The agent was stopped; the kernel goes on forwarding as it was.',
+  ServicesFailed: 'Some Services are not wholly in the kernel; status.failed lists them.',
   // any kind
   InvalidObject: 'The object cannot be read; the message says which field, and what is allowed.',
 } as const;

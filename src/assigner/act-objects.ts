@@ -14,13 +14,13 @@ import {
 import { ApiError } from '../kube/errors.ts';
 import { objectAt, textAt } from '../kube/json.ts';
 import { SERVICES, type ObjectName } from '../kube/resource.ts';
+import { IPS } from '../kube/own-kinds.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Action } from './decision.ts';
 import { claimsOf } from './ip-object.ts';
 import type { OwnVersions } from './own-versions.ts';
 import {
-  IPS,
   ipPatch,
   ipStatusPatch,
   projectIp,

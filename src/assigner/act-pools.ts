@@ -9,7 +9,7 @@ import type { ApiClient } from '../kube/transport.ts';
 import { Backoff, type BackoffLimits } from '../runtime/backoff.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { WriteKind, WriteProblems } from './act-problems.ts';
-import { POOLS } from './project.ts';
+import { POOLS } from '../kube/own-kinds.ts';
 
 /** Domain-qualified, as API servers want it. */
 export const POOL_FINALIZER = 'vipvs.io/addresses-in-use';

@@ -15,6 +15,7 @@ import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import { Reflector, type ReflectorState } from '../kube/reflector.ts';
+import { IPS, POOLS, projectObject } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
 import { NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
@@ -27,7 +28,7 @@ import { WriteProblems } from './act-problems.ts';
 import { Actor, CONCURRENCY_MAX } from './act.ts';
 import { Assigner } from './assigner.ts';
 import type { AssignerConfig, Decision, EventNote } from './decision.ts';
-import { IPS, POOLS, projectIp, projectObject, projectPool, projectService } from './project.ts';
+import { projectIp, projectPool, projectService } from './project.ts';
 
 export interface AssignerOptions {
   readonly config: AssignerConfig;

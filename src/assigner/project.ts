@@ -5,41 +5,9 @@
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
 import type { Service, ServiceStatus } from '../api/kubernetes.ts';
-import { formatIssue } from '../api/parse-issues.ts';
-import { parseObject } from '../api/parse.ts';
-import { API_VERSION, GROUP, type Pool } from '../api/pool.ts';
-import type { ClusterObject, Kind } from '../api/cluster.ts';
-import type { Resource } from '../kube/resource.ts';
+import type { Pool } from '../api/pool.ts';
+import { projectObject } from '../kube/own-kinds.ts';
 import { LAST_SERVICE } from './ip-object.ts';
-
-const VERSION = API_VERSION.slice(GROUP.length + 1);
-export const POOLS: Resource = kindOf('pools', 'Pool');
-export const IPS: Resource = kindOf('ips', 'IP');
-
-function kindOf(plural: string, kind: string): Resource {
-  return { group: GROUP, version: VERSION, plural, kind, namespaced: false };
-}
-
-/** The object, if it can be read. Throws with what is wrong with it. */
-export function projectObject<K extends Kind>(
-  kind: K,
-  raw: unknown,
-): Extract<ClusterObject, { kind: K }> {
-  // the API server has refused or pruned what its CRD does not know: what is left is from a newer CRD
-  const parsed = parseObject(raw, { unknownFields: 'drop' });
-  if (parsed.kind === 'issues') throw new Error(parsed.issues.map(formatIssue).join('; '));
-  if (parsed.kind === 'ignored' || !isKind(kind, parsed.object)) {
-    throw new Error(`not a ${kind} of a version that this program knows`);
-  }
-  return parsed.object;
-}
-
-function isKind<K extends Kind>(
-  kind: K,
-  object: ClusterObject,
-): object is Extract<ClusterObject, { kind: K }> {
-  return object.kind === kind;
-}
 
 /** Of the Services those that ask for a load balancer or still carry something of ours. */
 export function projectService(raw: unknown): Service | undefined {

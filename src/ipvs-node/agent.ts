@@ -4,22 +4,22 @@
 // leaves the kernel as it is.
 import type { ClusterObject, ClusterView } from '../api/cluster.ts';
 import type { IpAddress } from '../net/address.ts';
-import type { VirtualServerKey } from '../net/ipvs.ts';
 import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { COALESCE_MS, Loop, type RoundResult } from '../runtime/loop.ts';
+import { CanaryKeys } from './canary-keys.ts';
 import { DesiredIndex } from './desired-index.ts';
 import type { NodeView } from './desired.ts';
 import { DirtyScope } from './dirty-scope.ts';
-import { DRAIN_CHECK_MS } from './drain.ts';
+import { DRAIN_CHECK_MS, type DrainStarts } from './drain.ts';
 import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
 import { faultOf } from './faults.ts';
 import type { Kernel, KernelChange, Op } from './kernel.ts';
-import { KernelMirror } from './mirror.ts';
+import { hostAddressesOf, KernelMirror } from './mirror.ts';
 import { planNode, planScope, type Limits, type Plan, type PlanProblem } from './plan.ts';
 import { rebuildOrder } from './plan-order.ts';
 import { ServiceReports, type Tell } from './service-reports.ts';
@@ -58,6 +58,7 @@ export const AUDIT_MS = 60_000;
 const CANARY_KEYS = 2;
 /** The drain time of a port whose Service does not have it any more: api/traffic's default. */
 export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
+const NO_DRAINS: DrainStarts = new Map();
 const NEVER = Number.POSITIVE_INFINITY;
 const AT_ONCE = Number.NEGATIVE_INFINITY;
 
@@ -68,15 +69,17 @@ export class Agent {
   readonly #mirror = new KernelMirror();
   readonly #book: FaultBook;
   readonly #drains = new DrainBook();
+  readonly #canaryKeys = new CanaryKeys();
   readonly #reports: ServiceReports;
   readonly #loop: Loop<'work'>;
   readonly #resyncDelay: Backoff;
   #dirty = new DirtyScope();
   #dirtyServices = new Set<string>();
   #toAnnounce = new Set<IpAddress>();
+  #mustWithdraw = false;
+  #onMoved: (() => void)[] = [];
   #fullDueMs = AT_ONCE;
   #canaryDueMs = NEVER;
-  #canaryKeys: Iterator<VirtualServerKey> | undefined;
   #isSynced = false;
   #hasSynced = false;
   #isReady = false;
@@ -140,6 +143,20 @@ export class Agent {
     if (isSynced) this.#loop.mark('work');
   }
 
+  /**
+   * Whether the VIPs are bound here. Answers when the kernel was told: whoever takes them over must not find them here.
+   * What is withdrawn waits for nothing else.
+   */
+  setAnnounces(announces: boolean): Promise<void> {
+    const changed = this.#index.setAnnounces(announces);
+    this.#dirty.add(changed);
+    this.#reports.touch(changed.services);
+    this.#mustWithdraw = !announces;
+    if (!this.#hasSynced) return Promise.resolve();
+    this.#loop.mark('work');
+    return new Promise((resolve) => this.#onMoved.push(resolve));
+  }
+
   /** Reads the kernel anew and repairs what differs. */
   audit(): void {
     this.#fullDueMs = AT_ONCE;
@@ -171,11 +188,15 @@ export class Agent {
 
   async #round(): Promise<RoundResult> {
     if (!this.#hasSynced) return {};
+    const moved = this.#onMoved;
+    if (this.#mustWithdraw) await this.#withdraw();
     if (this.#ports.clock.nowMs() >= this.#fullDueMs) await this.#fullRound();
     else {
       await this.#incrementalRound();
       if (this.#ports.clock.nowMs() >= this.#canaryDueMs) await this.#canary();
     }
+    this.#onMoved = this.#onMoved.filter((each) => !moved.includes(each));
+    for (const resolve of moved) resolve();
     const wakeAtMs = Math.min(
       this.#fullDueMs,
       this.#drains.dueMs,
@@ -184,6 +205,17 @@ export class Agent {
     );
     // whatever was not dealt with must not become a busy loop
     return { wakeAtMs: Math.max(wakeAtMs, this.#ports.clock.nowMs() + COALESCE_MS) };
+  }
+
+  /** Before all else, and with nothing beside it that could fail. */
+  async #withdraw(): Promise<void> {
+    const startMs = this.#ports.clock.nowMs();
+    this.#mustWithdraw = false;
+    const scope = new DirtyScope();
+    for (const address of this.#dirty.addresses) scope.addresses.add(address);
+    const { state } = this.#index;
+    const plan = planScope(scope, state, this.#mirror, NO_DRAINS, startMs, this.#limits);
+    await this.#perform(plan, 'incremental', startMs);
   }
 
   async #fullRound(): Promise<void> {
@@ -338,7 +370,8 @@ export class Agent {
     const ops = [...this.#toAnnounce].flatMap((address): readonly Op[] => {
       const wanted = this.desired.addresses.get(address);
       const isBound = this.#mirror.addresses?.get(address)?.some(({ ours }) => ours) === true;
-      if (wanted !== undefined && isBound) return [{ op: 'vip.announce', ...pick(wanted) }];
+      if (wanted !== undefined && isBound)
+        return [{ op: 'vip.announce', address, interface: wanted.interface }];
       // one that is bound later is announced then
       this.#book.clear({ kind: 'announcement', address });
       return [];
@@ -356,41 +389,18 @@ export class Agent {
   async #canary(): Promise<void> {
     this.#canaryDueMs = this.#ports.clock.nowMs() + CANARY_MS;
     for (let i = 0; i < CANARY_KEYS; i++) {
-      const key = this.#nextCanaryKey();
+      const key = this.#canaryKeys.next(
+        this.#index.state.virtualServers,
+        this.#mirror.virtualServers,
+      );
       if (key === undefined || (await this.#ports.kernel.canary(key))) continue;
       this.#ports.log.warn({ vs: key }, 'virtual server vanished');
       this.#fullDueMs = AT_ONCE;
       return;
     }
   }
-
-  #nextCanaryKey(): VirtualServerKey | undefined {
-    const { virtualServers } = this.#index.state;
-    for (let tries = 0; tries < 2; tries++) {
-      this.#canaryKeys ??= virtualServers.keys();
-      for (let next = this.#canaryKeys.next(); next.done !== true; next = this.#canaryKeys.next()) {
-        // one that could not be made yet is no sign of a flush
-        if (this.#mirror.virtualServers?.has(next.value) === true) return next.value;
-      }
-      this.#canaryKeys = undefined;
-    }
-    return undefined;
-  }
 }
 
 function faultOfPlan({ target, services, reason, message }: PlanProblem): Fault {
   return { target, services, problem: { reason, message } };
-}
-
-function pick(wanted: { readonly address: IpAddress; readonly interface: string }) {
-  return { address: wanted.address, interface: wanted.interface };
-}
-
-/** Addresses that only others have put on this host. */
-function hostAddressesOf(addresses: NonNullable<Observed['addresses']>): ReadonlySet<IpAddress> {
-  const found = new Set<IpAddress>();
-  for (const [address, entries] of addresses) {
-    if (!entries.some(({ ours }) => ours)) found.add(address);
-  }
-  return found;
 }

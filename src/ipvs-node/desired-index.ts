@@ -144,6 +144,12 @@ export class DesiredIndex {
     return new Set(this.#servicesOf(changed));
   }
 
+  /** Whether the VIPs are bound on this node; answers what changed. */
+  setAnnounces(announces: boolean): Changed {
+    this.#builder.setAnnounces(announces);
+    return this.#builder.takeChanged();
+  }
+
   *#servicesOf(addresses: Iterable<IpAddress>): Generator<string> {
     for (const address of addresses) yield* this.#servicesByIngress.get(address);
   }

@@ -41,19 +41,34 @@ export class NodeStateBuilder {
   );
   readonly #masquerading = { 4: 0, 6: 0 };
   #sysctls: ReadonlyMap<SysctlKey, number> = new Map();
+  #announces: boolean;
   #changes = new Changes();
 
   constructor(node: NodeView) {
     this.#node = node;
+    this.#announces = node.announces ?? true;
   }
 
   get state(): NodeState {
     return {
       virtualServers: this.#virtualServers,
-      addresses: this.#addresses,
+      addresses: this.#announces ? this.#addresses : NO_ADDRESSES,
       firewall: { sets: this.#sets },
       sysctls: this.#sysctls,
     };
+  }
+
+  /** Addresses are wanted only while this node announces; the rest is the same on every director. */
+  setAnnounces(announces: boolean): void {
+    if (announces === this.#announces) return;
+    this.#announces = announces;
+    for (const [address, { virtualServers }] of this.#addresses) {
+      this.#changes.addresses.add(address);
+      for (const key of virtualServers) {
+        const service = this.#virtualServers.get(key)?.service;
+        if (service !== undefined) this.#changes.services.add(service);
+      }
+    }
   }
 
   takeChanged(): Changed {
@@ -152,6 +167,7 @@ export class NodeStateBuilder {
   }
 }
 
+const NO_ADDRESSES: ReadonlyMap<IpAddress, DesiredAddress> = new Map();
 const MODERN_KERNEL = { major: 5, minor: 9 };
 
 function sameMap<K, V>(a: ReadonlyMap<K, V>, b: ReadonlyMap<K, V>): boolean {

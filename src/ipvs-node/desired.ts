@@ -43,6 +43,8 @@ export interface NodeView {
   readonly bindInterface: string;
   /** kube-proxy runs here: cluster-ip forwarding cannot work. */
   readonly hasKubeProxy: boolean;
+  /** Whether the VIPs are bound here at first (default true); another director may have them. */
+  readonly announces?: boolean;
   /** Undefined: a kernel of 5.9 or newer. */
   readonly kernelVersion?: { readonly major: number; readonly minor: number };
 }

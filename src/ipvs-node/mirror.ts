@@ -216,3 +216,14 @@ function copyFirewall(
   if (firewall === 'absent') return firewall;
   return new Map([...firewall.sets].map(([set, elements]) => [set, new Set(elements)]));
 }
+
+/** Addresses that only others have put on this host. */
+export function hostAddressesOf(
+  addresses: NonNullable<Observed['addresses']>,
+): ReadonlySet<IpAddress> {
+  const found = new Set<IpAddress>();
+  for (const [address, entries] of addresses) {
+    if (!entries.some(({ ours }) => ours)) found.add(address);
+  }
+  return found;
+}

@@ -99,12 +99,20 @@ export class Lease {
     return this.heldForMs() > this.#times.leaseMs - this.#times.renewDeadlineMs;
   }
 
+  /**
+   * One look at the Lease, and one try to take it where it is ours (an earlier process of this identity had it), or free
+   * and `mayTake`. Answers whether we lead; `holder` then tells who does. Rejects with ApiError.
+   */
+  attempt(signal: AbortSignal, mayTake: () => boolean): Promise<boolean> {
+    return this.#tryAcquire(signal, mayTake);
+  }
+
   /** Resolves true when we lead, false when the signal was aborted first. */
   async acquire(signal: AbortSignal): Promise<boolean> {
     const { clock, random, log } = this.#options;
     while (!isAborted(signal)) {
       try {
-        if (await this.#tryAcquire(signal)) {
+        if (await this.#tryAcquire(signal, () => true)) {
           log.info({ lease: this.#options.name, identity: this.#options.identity }, 'leading');
           return true;
         }
@@ -169,19 +177,25 @@ export class Lease {
     return holding;
   }
 
-  async #tryAcquire(signal: AbortSignal): Promise<boolean> {
+  async #tryAcquire(signal: AbortSignal, mayTake: () => boolean): Promise<boolean> {
     const { client, clock, identity, namespace, name } = this.#options;
     const sentAtMs = clock.nowMs();
     const timeoutMs = this.#times.renewDeadlineMs;
     const current = await readObject(client, LEASES, { namespace, name }, signal, {
       timeoutMs,
     });
-    if (current === undefined) return this.#create(sentAtMs, signal);
     this.#problem = undefined;
+    if (current === undefined) {
+      this.#holder = '';
+      return mayTake() && (await this.#create(sentAtMs, signal));
+    }
     const spec = objectAt(current, 'spec');
     const holder = textAt(spec, 'holderIdentity') ?? '';
     this.#holder = holder;
-    if (holder !== '' && holder !== identity && !this.#expired(spec)) return false;
+    if (holder !== identity) {
+      if (holder !== '' && !this.#expired(spec)) return false;
+      if (!mayTake()) return false;
+    }
     const resourceVersion = textAt(objectAt(current, 'metadata'), 'resourceVersion');
     if (resourceVersion === undefined) return false;
     const changes = holder === identity ? 0 : 1;

@@ -1,0 +1,20 @@
+// Which virtual servers are looked at to find out whether somebody flushed the table: all of ours in turn.
+import type { VirtualServerKey } from '../net/ipvs.ts';
+
+type Keys = Pick<ReadonlyMap<VirtualServerKey, unknown>, 'keys' | 'has'>;
+
+export class CanaryKeys {
+  #iterator: Iterator<VirtualServerKey> | undefined;
+
+  /** The next one that is wanted and was seen; one that could not be made yet is no sign of a flush. */
+  next(wanted: Keys, seen: Keys | undefined): VirtualServerKey | undefined {
+    for (let tries = 0; tries < 2; tries++) {
+      this.#iterator ??= wanted.keys();
+      for (let next = this.#iterator.next(); next.done !== true; next = this.#iterator.next()) {
+        if (seen?.has(next.value) === true) return next.value;
+      }
+      this.#iterator = undefined;
+    }
+    return undefined;
+  }
+}
