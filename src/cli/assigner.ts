@@ -4,21 +4,16 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { AssignerProgram, CALL_CONNECTIONS } from '../assigner/main.ts';
-import { KubeConfigError, loadKubeAccess, type KubeAccess } from '../kube/config.ts';
+import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import {
-  optionalFlag,
-  switchFlag,
-  UsageError,
-  valueFlag,
-  type FlagValues,
-} from '../runtime/flags.ts';
+import { optionalFlag, switchFlag, valueFlag, type FlagValues } from '../runtime/flags.ts';
 import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countObjects } from './count-objects.ts';
+import { openAccess } from './open-access.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
-import { contextFlag, kubeconfigFlag } from './flag-catalogue.ts';
+import { contextFlag, kubeconfigFlag, leaseNamespaceFlag } from './flag-catalogue.ts';
 
 const DETAILS = `Gives every Service of type LoadBalancer with loadBalancerClass ${LOAD_BALANCER_CLASS} (with --default-class those
 without a class, too) an address of a Pool. Start it twice or more: one holds the Lease vipvs-assigner and works, the
@@ -31,16 +26,7 @@ const HOLD_SECONDS_MAX = 365 * 24 * 3600;
 const flags = {
   kubeconfig: kubeconfigFlag,
   context: contextFlag,
-  leaseNamespace: valueFlag(
-    {
-      flags: '--lease-namespace <name>',
-      description: 'namespace of the Lease',
-      env: 'POD_NAMESPACE',
-      defaultText: 'vipvs-system',
-    },
-    'a namespace: lower case letters, digits and -',
-    (text) => (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : undefined),
-  ),
+  leaseNamespace: leaseNamespaceFlag,
   identity: optionalFlag(
     {
       flags: '--identity <name>',
@@ -73,21 +59,10 @@ export const assignerCommand = defineCommand({
   details: DETAILS,
   flags,
   run: async (io, values) => {
-    const access = await openAccess(io, values);
+    const access = await openAccess('assigner', io, values);
     return runDaemon(io, 'assigner', values, (daemon) => runAssigner(io, values, access, daemon));
   },
 });
-
-/** A kubeconfig that is not there or says nothing useful is wrong use: one line, exit 2. */
-async function openAccess(io: CliIo, values: FlagValues<typeof flags>): Promise<KubeAccess> {
-  const { kubeconfig, context } = values;
-  try {
-    return await loadKubeAccess({ kubeconfig, context, env: io.env });
-  } catch (error) {
-    if (!(error instanceof KubeConfigError)) throw error;
-    throw new UsageError(`assigner: ${error.message}`);
-  }
-}
 
 async function runAssigner(
   io: CliIo,

@@ -23,6 +23,10 @@ export function countObjects(
     services[condition?.status === 'True' ? 'assigned' : 'pending'] += 1;
   }
   for (const [state, count] of Object.entries(services)) assigner.services.set({ state }, count);
+  countWatches(source, watches);
+}
+
+export function countWatches(source: Metrics['source'], watches: readonly ReflectorState[]): void {
   source.synced.set(watches.every(({ synced }) => synced) ? 1 : 0);
   source.watchRestartsTotal.reset();
   for (const { resource, objects, restarts } of watches) {

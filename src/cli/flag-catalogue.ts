@@ -88,6 +88,17 @@ export const contextFlag = optionalFlag(
   parseNonEmpty,
 );
 
+export const leaseNamespaceFlag = valueFlag(
+  {
+    flags: '--lease-namespace <name>',
+    description: 'namespace of the Lease',
+    env: 'POD_NAMESPACE',
+    defaultText: 'vipvs-system',
+  },
+  'a namespace: lower case letters, digits and -',
+  (text) => (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : undefined),
+);
+
 export const listenFlag = valueFlag(
   {
     flags: '--listen <address>',

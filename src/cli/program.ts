@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./assigner.ts')).assignerCommand,
   },
   {
+    name: 'node',
+    summary: 'keep the kernel of a director as the Services of a Kubernetes cluster want it',
+    load: async () => (await import('./node.ts')).nodeCommand,
+  },
+  {
     name: 'status',
     summary: 'show the Pools, addresses and Services of the standalone process',
     load: async () => (await import('./status.ts')).statusCommand,

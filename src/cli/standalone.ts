@@ -1,11 +1,10 @@
 // `vipvs standalone`: opens what the process needs, runs it until a signal, and leaves the kernel forwarding.
 // What it does in between is in standalone-run.ts.
 import { stat } from 'node:fs/promises';
-import { hostname, release } from 'node:os';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
-import { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import {
@@ -19,10 +18,10 @@ import {
 import type { Log } from '../runtime/log.ts';
 import { releaseMemory } from '../runtime/memory.ts';
 import { startTicksOf } from '../runtime/process-identity.ts';
-import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import { nodeNameFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
+import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
 import { Standalone } from './standalone-run.ts';
 
 const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
@@ -139,55 +138,6 @@ async function runStandalone(
   } finally {
     await standalone?.stop();
     await kernel?.close();
-  }
-}
-
-/** Tries between two lines about the same failure. */
-const SAY_EVERY = 8;
-
-function kernelVersion(): { readonly major: number; readonly minor: number } {
-  const [major = 0, minor = 0] = release()
-    .split('.')
-    .map((part) => Number.parseInt(part, 10));
-  return { major, minor };
-}
-
-/** undefined where IPVS is missing, which may heal. Throws OperationalError for what does not. */
-async function tryKernel(
-  runDirectory: string,
-  log: Log,
-  onMissing: (text: string) => void,
-  failures = 0,
-): Promise<LinuxKernel | undefined> {
-  try {
-    return await LinuxKernel.open({
-      runDirectory,
-      onNotice: (notice) => log.warn({ notice }, 'a feature is off'),
-    });
-  } catch (error) {
-    if (!(error instanceof OperationalError) || error.retry === 'never') throw error;
-    onMissing(error.message);
-    // the first time, and then every half minute or so
-    const fields = { code: error.code, reason: error.message };
-    if (failures % SAY_EVERY === 0) log.error(fields, 'kernel can not be used yet');
-    else log.debug(fields, 'kernel can not be used yet');
-    return undefined;
-  }
-}
-
-/** undefined where the signal came first. */
-async function awaitKernel(
-  runDirectory: string,
-  log: Log,
-  signal: AbortSignal,
-  onMissing: (text: string) => void,
-): Promise<LinuxKernel | undefined> {
-  const backoff = new Backoff(LOCAL_BACKOFF, systemRandom);
-  for (;;) {
-    await systemClock.sleep(backoff.nextMs(), signal);
-    if (signal.aborted) return undefined;
-    const kernel = await tryKernel(runDirectory, log, onMissing, backoff.failures);
-    if (kernel !== undefined) return kernel;
   }
 }
 

@@ -17,10 +17,10 @@ import { DRAIN_CHECK_MS, type DrainStarts } from './drain.ts';
 import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
-import { faultOf } from './faults.ts';
+import { faultOf, faultOfPlan } from './faults.ts';
 import type { Kernel, KernelChange, Op } from './kernel.ts';
 import { hostAddressesOf, KernelMirror } from './mirror.ts';
-import { planNode, planScope, type Limits, type Plan, type PlanProblem } from './plan.ts';
+import { planNode, planScope, type Limits, type Plan } from './plan.ts';
 import { rebuildOrder } from './plan-order.ts';
 import { ServiceReports, type Tell } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
@@ -34,6 +34,8 @@ export interface AgentPorts {
   readonly report: Tell;
   /** After every round that asked the kernel for anything. */
   readonly onRound?: (round: RoundSummary) => void;
+  /** Once. */
+  readonly onReady?: () => void;
 }
 
 export interface RoundSummary {
@@ -143,10 +145,7 @@ export class Agent {
     if (isSynced) this.#loop.mark('work');
   }
 
-  /**
-   * Whether the VIPs are bound here. Answers when the kernel was told: whoever takes them over must not find them here.
-   * What is withdrawn waits for nothing else.
-   */
+  /** Whether the VIPs are bound here. Answers when the kernel was told; what is withdrawn waits for nothing else. */
   setAnnounces(announces: boolean): Promise<void> {
     const changed = this.#index.setAnnounces(announces);
     this.#dirty.add(changed);
@@ -257,7 +256,9 @@ export class Agent {
       this.#resyncSoon();
       return;
     }
+    const isFirst = !this.#isReady;
     this.#isReady = true;
+    if (isFirst) this.#ports.onReady?.();
     this.#reports.send();
   }
 
@@ -399,8 +400,4 @@ export class Agent {
       return;
     }
   }
-}
-
-function faultOfPlan({ target, services, reason, message }: PlanProblem): Fault {
-  return { target, services, problem: { reason, message } };
 }

@@ -5,6 +5,7 @@ import { virtualServerKey } from '../net/ipvs.ts';
 import type { Failure } from './execute.ts';
 import type { Fault } from './fault-book.ts';
 import type { Op } from './kernel.ts';
+import type { PlanProblem } from './plan.ts';
 import type { NodeState } from './state.ts';
 
 /** A failure with the Services that suffer from it. An answer that was lost is no problem of theirs yet. */
@@ -107,4 +108,8 @@ function subjectOf(op: Op): string {
     case 'sysctl.set':
       return `sysctl ${op.key} to ${op.value}`;
   }
+}
+
+export function faultOfPlan({ target, services, reason, message }: PlanProblem): Fault {
+  return { target, services, problem: { reason, message } };
 }

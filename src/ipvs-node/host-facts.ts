@@ -152,7 +152,7 @@ function sysctlFacts(wantedInterface: string | undefined): ReadonlyMap<string, n
 }
 
 /** kube-proxy's metrics address (--metrics-bind-address) answers with one word. */
-function readKubeProxyMode(): Promise<string | undefined> {
+export function readKubeProxyMode(): Promise<string | undefined> {
   return new Promise((resolve) => {
     const request = get(
       'http://127.0.0.1:10249/proxyMode',

@@ -1,4 +1,4 @@
-// A control plane with our CRDs and the assigner's own user and RBAC, for the assigner's tests and bench.
+// A control plane with our CRDs and the programs' own users and RBAC, for their tests, benches and the demo.
 import { randomUUID } from 'node:crypto';
 import type { AssignerConfig } from '../../src/assigner/decision.ts';
 import { AssignerProgram, CALL_CONNECTIONS, type Election } from '../../src/assigner/main.ts';
@@ -30,10 +30,14 @@ export async function startBareWorld(
 ): Promise<ControlPlane> {
   const plane = await startControlPlane({
     ...options,
-    users: [serviceAccount('assigner', NAMESPACE, 'vipvs-assigner')],
+    users: [
+      serviceAccount('assigner', NAMESPACE, 'vipvs-assigner'),
+      serviceAccount('node', NAMESPACE, 'vipvs-node'),
+    ],
   });
   await plane.kubectl(['apply', '-f', `${DEPLOY}/base/namespace.yaml`]);
-  await plane.kubectl(['apply', '-n', NAMESPACE, '-f', `${DEPLOY}/base/assigner-rbac.yaml`]);
+  const rbac = ['assigner', 'node'].flatMap((name) => ['-f', `${DEPLOY}/base/${name}-rbac.yaml`]);
+  await plane.kubectl(['apply', '-n', NAMESPACE, ...rbac]);
   return plane;
 }
 
@@ -41,7 +45,7 @@ export async function installCrds(plane: ControlPlane): Promise<void> {
   await plane.kubectl(['apply', '-k', `${DEPLOY}/crds`]);
   await plane.kubectl(['wait', '--for=condition=Established', 'crd', '--all']);
   await until('the API server takes Pools', async () => {
-    const { code } = await plane.tryKubectl(['get', 'pools,ips']);
+    const { code } = await plane.tryKubectl(['get', 'pools,ips,directors']);
     return code === 0;
   });
 }

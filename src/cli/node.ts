@@ -1,0 +1,149 @@
+// `vipvs node`: opens the kernel and the API server, runs the agent of a director until a signal, and leaves the kernel
+// forwarding. What it does in between is in ipvs-node/main.ts.
+import { hostname, networkInterfaces, release } from 'node:os';
+import type { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
+import { readKubeProxyMode } from '../ipvs-node/host-facts.ts';
+import { NodeProgram } from '../ipvs-node/main.ts';
+import type { KubeAccess } from '../kube/config.ts';
+import { HttpApiClient } from '../kube/transport.ts';
+import { systemClock, systemRandom } from '../runtime/clock.ts';
+import type { FlagValues } from '../runtime/flags.ts';
+import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
+import { countWatches } from './count-objects.ts';
+import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
+import {
+  bindInterfaceFlag,
+  contextFlag,
+  kubeconfigFlag,
+  leaseNamespaceFlag,
+  nodeNameFlag,
+  runDirFlag,
+} from './flag-catalogue.ts';
+import { openAccess } from './open-access.ts';
+import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
+import { countKernel, countRound } from './standalone-metrics.ts';
+
+const DETAILS = `Runs on every director, by custom the nodes with the label vipvs.io/director, as a DaemonSet. All of them have the virtual
+servers in their kernels; the one that holds the Lease vipvs-announcer has the VIPs on its interface.
+
+\`kubectl get directors\` shows what each of them holds and what failed.
+
+SIGTERM ends the process and leaves the kernel forwarding; the next start takes over what it finds.
+\`vipvs cleanup\` takes everything out of the kernel.`;
+
+/** Watches keep their own connections; what else is called are the Director, the Lease and Events. */
+const CALL_CONNECTIONS = 4;
+
+const flags = {
+  kubeconfig: kubeconfigFlag,
+  context: contextFlag,
+  nodeName: { ...nodeNameFlag, env: 'NODE_NAME' },
+  bindInterface: {
+    ...bindInterfaceFlag,
+    description:
+      'interface that gets the VIPs (default: the one with an address of the node); Pool.spec.bindInterface overrules it',
+  },
+  leaseNamespace: leaseNamespaceFlag,
+  runDir: runDirFlag,
+  ...daemonFlags,
+};
+
+export const nodeCommand = defineCommand({
+  summary: 'keep the kernel of a director as the Services of a Kubernetes cluster want it',
+  details: DETAILS,
+  flags,
+  run: async (io, values) => {
+    const access = await openAccess('node', io, values);
+    return runDaemon(io, 'node', values, (daemon) => runNode(io, values, access, daemon));
+  },
+});
+
+async function runNode(
+  io: CliIo,
+  values: FlagValues<typeof flags>,
+  access: KubeAccess,
+  daemon: Daemon,
+): Promise<ExitCode> {
+  const { log, metrics } = daemon;
+  let problem = 'the kernel is not opened yet';
+  let program: NodeProgram | undefined;
+  const onMissing = (text: string): void => void (problem = text);
+  // the lock first: a second instance must hear that, not that its port is taken
+  let kernel = await tryKernel(values.runDir, log, onMissing);
+  try {
+    await daemon.serve({
+      notReady: () => program?.notReady() ?? [problem],
+      collect: () => {
+        if (program === undefined) return;
+        countWatches(metrics.source, program.sources());
+        const { state } = program;
+        if (state !== undefined) countKernel(metrics, state.desired, state.observed);
+      },
+    });
+    kernel ??= await awaitKernel(values.runDir, log, io.signal, onMissing);
+    if (kernel === undefined) return EXIT_OK;
+    const client = new HttpApiClient({
+      access,
+      clock: systemClock,
+      log,
+      userAgent: `vipvs-node/${daemon.version}`,
+      callConnections: CALL_CONNECTIONS,
+    });
+    log.info({ server: access.server, source: access.source }, 'API server');
+    try {
+      program = await makeProgram(values, client, kernel, daemon);
+      await program.run(io.signal);
+    } finally {
+      await client.close();
+    }
+    log.info({}, 'stopped; the kernel goes on forwarding');
+    return EXIT_OK;
+  } finally {
+    await kernel?.close();
+  }
+}
+
+async function makeProgram(
+  values: FlagValues<typeof flags>,
+  client: HttpApiClient,
+  kernel: LinuxKernel,
+  { log, metrics, version }: Daemon,
+): Promise<NodeProgram> {
+  const proxyMode = await readKubeProxyMode();
+  if (proxyMode === 'ipvs') {
+    log.warn(
+      { proxyMode },
+      'kube-proxy deletes virtual servers that it does not know: add the Pools to its ipvs.excludeCIDRs',
+    );
+  }
+  return new NodeProgram(
+    {
+      node: {
+        name: values.nodeName ?? hostname().toLowerCase(),
+        hasKubeProxy: proxyMode !== undefined,
+        kernelVersion: kernelVersion(),
+      },
+      bindInterface: values.bindInterface,
+      namespace: values.leaseNamespace,
+      versions: { vipvs: version, kernel: release(), node: process.versions.node },
+    },
+    {
+      client,
+      kernel,
+      interfaceOf,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      onRound: (round) => countRound(metrics, round, systemClock.wallMs()),
+    },
+  );
+}
+
+function interfaceOf(addresses: readonly string[]): string | undefined {
+  for (const [name, entries = []] of Object.entries(networkInterfaces())) {
+    if (entries.some(({ address, internal }) => !internal && addresses.includes(address))) {
+      return name;
+    }
+  }
+  return undefined;
+}

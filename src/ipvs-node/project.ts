@@ -1,0 +1,91 @@
+// What the agent keeps of the API server's objects: of a cluster's Services those that have a VIP, and of every object
+// the fields that desired.ts reads. With 10,000 Services each field that nobody reads is a megabyte.
+import type { Director } from '../api/director.ts';
+import { directorSchema } from '../api/director.ts';
+import type { IP } from '../api/ip.ts';
+import type { EndpointSlice, Node, ObjectMeta, Service } from '../api/kubernetes.ts';
+import { SERVICE_NAME_LABEL } from '../api/kubernetes.ts';
+import type { Pool } from '../api/pool.ts';
+import { Compactor } from '../files/compact.ts';
+import { objectAt, textAt } from '../kube/json.ts';
+import { projectObject } from '../kube/own-kinds.ts';
+
+const PREFIX = 'vipvs.io/';
+
+/** Slices that belong to a Service; those of headless ones have no VIP in front of them. */
+export const SLICE_SELECTOR = `${SERVICE_NAME_LABEL},!service.kubernetes.io/headless`;
+
+export class Projections {
+  readonly #compactor = new Compactor();
+
+  /** undefined: no load balancer, or no address yet. */
+  service(raw: unknown): Service | undefined {
+    // most Services of a cluster end here, unparsed
+    if (textAt(objectAt(raw, 'spec'), 'type') !== 'LoadBalancer') return undefined;
+    const { apiVersion, kind, metadata, spec, status } = projectObject('Service', raw);
+    const ingress = status?.loadBalancer?.ingress ?? [];
+    if (ingress.length === 0) return undefined;
+    return this.#compact({
+      ...{ apiVersion, kind, metadata: slimMeta(metadata), spec },
+      status: { loadBalancer: { ingress } },
+    });
+  }
+
+  slice(raw: unknown): EndpointSlice | undefined {
+    const slice = projectObject('EndpointSlice', raw);
+    const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
+    if (service === undefined) return undefined;
+    const metadata = { ...slimMeta(slice.metadata), labels: { [SERVICE_NAME_LABEL]: service } };
+    return this.#compact({ ...slice, metadata });
+  }
+
+  ip(raw: unknown): IP {
+    const { apiVersion, kind, metadata, spec } = projectObject('IP', raw);
+    const { address, poolName, retain, claims } = spec;
+    // who holds it; the ports are the assigner's business
+    const names = claims?.map(({ namespace, name }) => ({ namespace, name, ports: [] }));
+    const kept = { address, poolName, retain, ...(names === undefined ? {} : { claims: names }) };
+    return this.#compact({ apiVersion, kind, metadata: slimMeta(metadata), spec: kept });
+  }
+
+  pool(raw: unknown): Pool {
+    const { apiVersion, kind, metadata, spec } = projectObject('Pool', raw);
+    return this.#compact({ apiVersion, kind, metadata: slimMeta(metadata), spec });
+  }
+
+  node(raw: unknown): Node {
+    const { apiVersion, kind, metadata, status } = projectObject('Node', raw);
+    const addresses = status?.addresses ?? [];
+    return this.#compact({ apiVersion, kind, metadata: slimMeta(metadata), status: { addresses } });
+  }
+
+  #compact<T extends Service | EndpointSlice | IP | Pool | Node>(object: T): T {
+    // the copy is of the kind that went in
+    return this.#compactor.compact(object) as T;
+  }
+}
+
+/** Throws with what is wrong with it. */
+export function projectDirector(raw: unknown): Director {
+  const { metadata, ...director } = directorSchema.parse(raw);
+  return { ...director, metadata: { name: metadata.name, ...onlySet({ uid: metadata.uid }) } };
+}
+
+function slimMeta(meta: ObjectMeta): ObjectMeta {
+  const { name, namespace, uid, creationTimestamp, annotations } = meta;
+  const ours = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith(PREFIX));
+  return {
+    name,
+    ...onlySet({ namespace, uid, creationTimestamp }),
+    ...(ours.length === 0 ? {} : { annotations: Object.fromEntries(ours) }),
+  };
+}
+
+function onlySet<K extends string>(
+  fields: Readonly<Record<K, string | undefined>>,
+): Partial<Record<K, string>> {
+  // fromEntries forgets the names of the keys
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Partial<Record<K, string>>;
+}
