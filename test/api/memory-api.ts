@@ -80,6 +80,10 @@ export class MemoryApi implements ApiClient {
     const current = this.objects.get(path);
     if (current === undefined) {
       if (method === 'GET' && isCollection(path)) return this.#list(path);
+      if (call.contentType === 'apply' && path === call.path) {
+        this.put(path, body);
+        return this.objects.get(path);
+      }
       throw refused(call, 404, 'NotFound');
     }
     if (method === 'GET') return current;
@@ -152,7 +156,9 @@ function merged(target: JsonObject, patch: JsonObject): JsonObject {
 }
 
 function isCollection(path: string): boolean {
-  return /\/(services|leases|events|ips|pools|nodes|namespaces)$/.test(path);
+  return /\/(services|endpointslices|nodes|namespaces|leases|events|ips|pools|directors)$/.test(
+    path,
+  );
 }
 
 function refused(call: Pick<Call, 'method' | 'path'>, code: number, reason: string): ApiError {

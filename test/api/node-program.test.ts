@@ -1,0 +1,261 @@
+// `vipvs node` as a whole, on an API server's rules in memory and a fake kernel: what is read, what is written, who
+// announces, and what happens when the API server is away.
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { NodeProgram } from '../../src/ipvs-node/main.ts';
+import { ApiError } from '../../src/kube/errors.ts';
+import type { JsonObject } from '../../src/kube/json.ts';
+import type { ClusterObject } from '../../src/api/cluster.ts';
+import { directorSchema, type Director } from '../../src/api/director.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { silentLog } from '../../src/runtime/log.ts';
+import { FakeKernel } from '../contract/fake-kernel.ts';
+import { node, pool, service, slice } from '../unit/ipvs-node/objects.ts';
+import { until } from './clocks.ts';
+import { MemoryApi } from './memory-api.ts';
+
+const PATHS = {
+  Pool: '/apis/vipvs.io/v1alpha1/pools',
+  IP: '/apis/vipvs.io/v1alpha1/ips',
+  Service: '/api/v1/services',
+  Node: '/api/v1/nodes',
+  Namespace: '/api/v1/namespaces',
+  EndpointSlice: '/apis/discovery.k8s.io/v1/endpointslices',
+};
+const DIRECTORS = '/apis/vipvs.io/v1alpha1/directors';
+const LEASE = '/apis/coordination.k8s.io/v1/namespaces/vipvs-system/leases/vipvs-announcer';
+const RULES = `-A -t 192.0.2.10:80 -s rr
+-a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 1
+`;
+const VIP = 'ip address add 192.0.2.10/32 dev eth0\n';
+
+class Lab {
+  readonly api = new MemoryApi();
+  readonly #context: TestContext;
+  away = false;
+
+  constructor(context: TestContext) {
+    this.#context = context;
+    this.api.fault = () => {
+      if (this.away) throw new ApiError('away', { code: 'network', status: 0 });
+    };
+    this.put(node('n1', '10.0.0.11'), node('n2', '10.0.0.12'), pool());
+  }
+
+  put(...objects: readonly ClusterObject[]): void {
+    for (const object of objects) {
+      // JSON as it would come over the wire
+      const json = JSON.parse(JSON.stringify(object)) as JsonObject;
+      this.api.put(`${PATHS[object.kind]}/${object.metadata.name}`, json);
+    }
+  }
+
+  director(name: string): NonNullable<Director['status']> {
+    const object = this.api.objects.get(`${DIRECTORS}/${name}`);
+    return object === undefined ? {} : (directorSchema.parse(object).status ?? {});
+  }
+
+  start(name: string, kernel = new FakeKernel(), bindInterface = 'eth0') {
+    const program = new NodeProgram(
+      {
+        node: { name, hasKubeProxy: false },
+        bindInterface: bindInterface === '' ? undefined : bindInterface,
+        namespace: 'vipvs-system',
+        versions: { vipvs: '1', kernel: '6' },
+        leaseTimes: { leaseMs: 1000, renewDeadlineMs: 500, retryMs: 50 },
+      },
+      {
+        client: this.api,
+        kernel,
+        interfaceOf: (addresses) => (addresses.includes('10.0.0.11') ? 'eth1' : undefined),
+        clock: systemClock,
+        random: Math.random,
+        log: silentLog,
+      },
+    );
+    const end = new AbortController();
+    const ended = program.run(end.signal);
+    const stop = (): Promise<void> => {
+      end.abort();
+      return ended;
+    };
+    this.#context.after(stop);
+    return { program, kernel, stop };
+  }
+}
+
+const untilKernel = (kernel: FakeKernel, want: string): Promise<void> =>
+  until(`the kernel holds ${want}`, () => kernel.dump() === want);
+
+test('objects become rules, and the Director says so', async (context) => {
+  const lab = new Lab(context);
+  const { kernel, program } = lab.start('n1');
+  await until('the director is ready', () => lab.director('n1').announcing === true);
+  lab.put(slice(['10.0.0.1']), service());
+  await untilKernel(kernel, RULES + VIP);
+  await until('it says what it holds', () => lab.director('n1').virtualServers === 1);
+  const { addresses, realServers, failedServices, conditions } = lab.director('n1');
+  assert.deepEqual([addresses, realServers, failedServices], [1, 1, 0]);
+  assert.deepEqual(
+    conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
+    ['Ready True Running', 'Programmed True Programmed'],
+  );
+  assert.deepEqual(program.notReady(), []);
+});
+
+test('a Service without an address costs nothing, and its slices wait for it', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service({ ingress: [] }));
+  lab.put(service({ name: 'internal', spec: { type: 'ClusterIP' } }));
+  lab.put(slice(['10.0.0.9'], { of: 'internal' }));
+  const { kernel, program } = lab.start('n1');
+  await until('the director is ready', () => lab.director('n1').announcing === true);
+  assert.equal(program.store.services.size, 0);
+  assert.equal(program.store.endpointSlicesOf('default/web').length, 0);
+  lab.put(service());
+  await untilKernel(kernel, RULES + VIP);
+  lab.put(service({ spec: { type: 'ClusterIP' } }));
+  await untilKernel(kernel, '');
+  assert.equal(program.store.endpointSlicesOf('default/web').length, 0);
+});
+
+test('many changes are few writes of the Director, and a steady state is none', async (context) => {
+  const lab = new Lab(context);
+  const { kernel } = lab.start('n1');
+  await until('the director is ready', () => lab.director('n1').announcing === true);
+  const writes = (): number =>
+    lab.api.calls.filter((call) => call.startsWith(`PATCH ${DIRECTORS}`)).length;
+  const before = writes();
+  for (let i = 1; i <= 50; i++) {
+    lab.put(service({ name: `s${i}`, ingress: [`192.0.2.${i}`] }));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until('all are there', () => kernel.virtualServers.size === 50);
+  await until('it says so', () => lab.director('n1').virtualServers === 50);
+  assert.ok(writes() - before <= 2, `${writes() - before} writes for 50 Services`);
+  const steady = writes();
+  lab.put(node('n2', '10.0.0.12')); // a heartbeat
+  lab.put(pool());
+  await new Promise((resolve) => setTimeout(resolve, 1200)); // longer than writes are held back
+  assert.equal(writes(), steady);
+});
+
+test('two directors have the rules, the lower name has the VIPs; it is followed, and comes back', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const two = lab.start('n2');
+  await untilKernel(two.kernel, RULES + VIP);
+  const one = lab.start('n1');
+  await untilKernel(one.kernel, RULES + VIP);
+  await untilKernel(two.kernel, RULES);
+  await until('both say it', () => {
+    return lab.director('n1').announcing === true && lab.director('n2').announcing === false;
+  });
+  await one.stop();
+  assert.equal(one.kernel.dump(), RULES + VIP, 'its end leaves the kernel as it is');
+  assert.equal(lab.director('n1').conditions?.[0]?.reason, 'Stopped');
+  await untilKernel(two.kernel, RULES + VIP);
+});
+
+test('an agent that comes back within the time of the Lease asks nothing of the kernel', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const first = lab.start('n1');
+  await untilKernel(first.kernel, RULES + VIP);
+  await until('it says so', () => lab.director('n1').addresses === 1);
+  await first.stop();
+  const ops = first.kernel.log.length;
+  const second = lab.start('n1', first.kernel);
+  await until('it is ready', () => second.program.notReady().length === 0);
+  assert.equal(second.program.isAnnouncing, true);
+  assert.equal(first.kernel.log.length, ops);
+});
+
+test('API server away for longer than the Lease: all stays, and nothing happens when it is back', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const { kernel, program } = lab.start('n1');
+  await untilKernel(kernel, RULES + VIP);
+  await until('it says so', () => lab.director('n1').addresses === 1);
+  const ops = kernel.log.length;
+  lab.away = true;
+  await until('it is not ready', () => program.notReady().length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 700)); // the Lease can't be renewed for so long
+  assert.equal(program.isAnnouncing, true);
+  lab.away = false;
+  await until('it is ready', () => program.notReady().length === 0);
+  assert.equal(kernel.log.length, ops);
+  lab.put(slice(['10.0.0.2']));
+  await until('it goes on', () => kernel.dump().includes('10.0.0.2:8080'));
+});
+
+test('another one took the Lease while we could not see it: the VIPs go at once', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const { kernel } = lab.start('n1');
+  await untilKernel(kernel, RULES + VIP);
+  const lease = lab.api.objects.get(LEASE);
+  assert.ok(lease !== undefined);
+  lab.api.put(LEASE, {
+    ...lease,
+    spec: { holderIdentity: 'n0', leaseDurationSeconds: 3600, renewTime: 'x', acquireTime: 'x' },
+  });
+  await untilKernel(kernel, RULES);
+});
+
+test('a Service that can not be served stands in the Director and in an Event', async (context) => {
+  const lab = new Lab(context);
+  const { kernel } = lab.start('n1');
+  await until('the director is ready', () => lab.director('n1').announcing === true);
+  kernel.fault = (op) => (op.op === 'vs.add' ? 'EINVAL' : undefined);
+  lab.put(slice(['10.0.0.1']), service());
+  await until('it is named', () => lab.director('n1').failedServices === 1);
+  const [failed] = lab.director('n1').failed ?? [];
+  assert.equal(failed?.service, 'default/web');
+  assert.equal(lab.director('n1').conditions?.[1]?.reason, 'ServicesFailed');
+  await until('there is an Event', () =>
+    [...lab.api.objects.keys()].some((path) => path.includes('/events/')),
+  );
+  kernel.fault = undefined;
+  await until('it is forgotten', () => lab.director('n1').failedServices === 0);
+});
+
+test('a Director that somebody deleted is written again', async (context) => {
+  const lab = new Lab(context);
+  lab.start('n1');
+  await until('the director is ready', () => lab.director('n1').announcing === true);
+  lab.api.remove(`${DIRECTORS}/n1`);
+  await until('it is there again', () => lab.director('n1').announcing === true);
+});
+
+test('without --bind-iface the VIPs go to the interface with the address of the node', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const { kernel } = lab.start('n1', new FakeKernel(), '');
+  await untilKernel(kernel, RULES + VIP.replace('eth0', 'eth1'));
+  const other = lab.start('n2', new FakeKernel(), '');
+  await until('it says what is missing', () =>
+    other.program.notReady().some((each) => each.includes('--bind-iface')),
+  );
+  assert.equal(other.kernel.dump(), '');
+});
+
+test('nothing is written to the kernel before every cache was filled', async (context) => {
+  const lab = new Lab(context);
+  const kernel = new FakeKernel();
+  const first = lab.start('n1', kernel);
+  lab.put(slice(['10.0.0.1']), service());
+  await untilKernel(kernel, RULES + VIP);
+  await first.stop();
+  lab.api.fault = (_when, call) => {
+    if (call.path.endsWith('/ips')) throw new ApiError('no', { code: 'forbidden', status: 403 });
+  };
+  const ops = kernel.log.length;
+  const second = lab.start('n1', kernel);
+  await until('it says what is missing', () =>
+    second.program.notReady().some((each) => each.includes('ips')),
+  );
+  assert.equal(kernel.log.length, ops);
+  assert.equal(kernel.observeCount > 0, true);
+  assert.equal(second.program.state, undefined);
+});
