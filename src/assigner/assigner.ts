@@ -14,6 +14,7 @@ import { claimsOf, holdEndMs, LAST_SERVICE } from './ip-object.ts';
 import { Ledger, type IpRecord } from './ledger.ts';
 import { decideIp, decidePool } from './objects.ts';
 import { decideService } from './plan.ts';
+import type { Programming } from './programming.ts';
 import { decideReleases, isOurs } from './release.ts';
 import { formatTimestamp } from './timestamp.ts';
 import { WaitList } from './wait-list.ts';
@@ -37,6 +38,7 @@ export function planAll(
 export class Assigner {
   readonly #cluster: ClusterView;
   readonly #config: AssignerConfig;
+  readonly #programming: Programming | undefined;
   readonly #waits = new WaitList();
   readonly #services = new Set<string>();
   readonly #ips = new Set<string>();
@@ -48,8 +50,9 @@ export class Assigner {
   /** Undefined before the first step, which is a full one. */
   #ledger: Ledger | undefined;
 
-  constructor(cluster: ClusterView, config: AssignerConfig) {
+  constructor(cluster: ClusterView, config: AssignerConfig, programming?: Programming) {
     this.#cluster = cluster;
+    this.#programming = programming;
     this.#config = config;
   }
 
@@ -97,7 +100,8 @@ export class Assigner {
   step(nowMs: number | undefined): Step {
     const ledger = this.#takeChanges();
     const timestamp = nowMs === undefined ? undefined : formatTimestamp(nowMs);
-    const view = { config: this.#config, cluster: this.#cluster, ledger, nowMs, timestamp };
+    const common = { config: this.#config, cluster: this.#cluster, programming: this.#programming };
+    const view = { ...common, ledger, nowMs, timestamp };
     const decisions: Decision[] = [];
     for (const [name, endMs] of this.#holds) {
       if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);

@@ -8,6 +8,7 @@ import type { ObjectRef } from '../api/problem.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Family, IpAddress } from '../net/address.ts';
 import type { Ledger } from './ledger.ts';
+import type { Programming } from './programming.ts';
 
 export interface AssignerConfig {
   /** Services of this loadBalancerClass are ours. */
@@ -23,6 +24,8 @@ export interface AssignerView {
   readonly cluster: ClusterView;
   /** Who holds what, including what was decided but is not written yet. */
   readonly ledger: Ledger;
+  /** What the directors say; undefined: the condition Programmed is somebody else's (standalone, simulate). */
+  readonly programming?: Programming | undefined;
   /** Undefined: there is no clock (simulate); no hold ends and conditions carry no times. */
   readonly nowMs: number | undefined;
   /** nowMs as the conditions show it. */

@@ -10,12 +10,13 @@ import {
   type Kind,
 } from '../api/cluster.ts';
 import { ADDRESS_ASSIGNED } from '../api/conditions.ts';
+import type { Director } from '../api/director.ts';
 import type { Condition, Service } from '../api/kubernetes.ts';
 import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import { Reflector, type ReflectorState } from '../kube/reflector.ts';
-import { IPS, POOLS, projectObject } from '../kube/own-kinds.ts';
+import { DIRECTORS, IPS, POOLS, projectDirector, projectObject } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
 import { NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
@@ -28,6 +29,7 @@ import { WriteProblems } from './act-problems.ts';
 import { Actor, CONCURRENCY_MAX } from './act.ts';
 import { Assigner } from './assigner.ts';
 import type { AssignerConfig, Decision, EventNote } from './decision.ts';
+import { Programming } from './programming.ts';
 import { projectIp, projectPool, projectService } from './project.ts';
 
 export interface AssignerOptions {
@@ -62,7 +64,8 @@ export class AssignerProgram {
   readonly #options: AssignerOptions;
   readonly #ports: AssignerPorts;
   readonly #store = new ClusterStore();
-  readonly #reflectors: readonly Reflector<ClusterObject>[];
+  readonly #programming = new Programming();
+  readonly #reflectors: readonly Pick<Reflector<unknown>, 'run' | 'state'>[];
   readonly #events: EventRecorder;
   readonly #lease: Election;
   readonly #use = new PoolUse();
@@ -86,6 +89,7 @@ export class AssignerProgram {
       this.#reflect(POOLS, projectPool),
       this.#reflect(IPS, projectIp),
       this.#reflect(SERVICES, projectService),
+      this.#reflectDirectors(),
     ];
     const { identity, namespace, leaseTimes } = options;
     const common = { client, clock, random, log };
@@ -167,7 +171,7 @@ export class AssignerProgram {
 
   #begin(signal: AbortSignal): { readonly stop: () => Promise<void> } {
     const { client, clock, random } = this.#ports;
-    const engine = new Assigner(this.#store, this.#options.config);
+    const engine = new Assigner(this.#store, this.#options.config, this.#programming);
     const mayWrite = (): boolean => this.#lease.mayWrite();
     const problems = this.#problems;
     const common = { client, store: this.#store, mayWrite, problems, clock, random, signal };
@@ -264,14 +268,38 @@ export class AssignerProgram {
         onSync: (objects) => {
           for (const object of objects.values()) this.#set(object);
           this.#worked(objects.size);
-          // the reflector marks itself synced after this call
-          queueMicrotask(() => {
-            if (this.#reflectors.every((each) => each.state().synced)) this.#onSynced?.();
-          });
+          this.#onListed();
         },
         onUpsert: (_key, object) => this.#set(object),
         onDelete: (key, uid) => this.#delete(kind, key, uid),
       },
+    });
+  }
+
+  #reflectDirectors(): Reflector<Director> {
+    const { client, clock, random, log } = this.#ports;
+    const changed = (name: string, director: Director | undefined): void => {
+      for (const service of this.#programming.set(name, director)) {
+        if (this.#store.services.has(service)) this.#changed('Service', service);
+      }
+    };
+    return new Reflector<Director>({
+      ...{ client, clock, random, log, resource: DIRECTORS, project: projectDirector },
+      sink: {
+        onSync: (directors) => {
+          for (const [name, director] of directors) changed(name, director);
+          this.#onListed();
+        },
+        onUpsert: changed,
+        onDelete: (name) => changed(name, undefined),
+      },
+    });
+  }
+
+  #onListed(): void {
+    // the reflector marks itself synced after its sink was told
+    queueMicrotask(() => {
+      if (this.#reflectors.every((each) => each.state().synced)) this.#onSynced?.();
     });
   }
 

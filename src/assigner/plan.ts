@@ -196,7 +196,10 @@ function writeDown(petition: Petition, settlement: Settlement): Decision {
     reason: first?.reason ?? 'Assigned',
     message: messageOf(petition, settlement.picks, notes),
   };
-  const status = assignedStatus(service, ports, outcome, view.timestamp);
+  const programmed =
+    view.programming === undefined ? undefined : { failure: view.programming.failureOf(key) };
+  const told = programmed === undefined ? outcome : { ...outcome, programmed };
+  const status = assignedStatus(service, ports, told, view.timestamp);
   const kept = new Set(settlement.picks.map((pick) => pick.address));
   const given = view.ledger.addressesOf(key).filter((address) => !kept.has(address));
   const old = conditionOf(service);

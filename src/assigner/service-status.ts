@@ -6,12 +6,15 @@ import type { Condition, LoadBalancerIngress, Service, ServiceStatus } from '../
 import type { Reason } from '../api/reasons.ts';
 import type { IpAddress } from '../net/address.ts';
 import { samePort, type Ports } from './petition.ts';
+import type { Failure } from './programming.ts';
 
 /** Addresses and what the user is told. */
 export interface Outcome {
   readonly addresses: readonly ServedAddress[];
   readonly reason: Reason;
   readonly message: string;
+  /** Whether the directors serve it; undefined: the condition Programmed is left as it is. */
+  readonly programmed?: { readonly failure: Failure | undefined };
 }
 
 export interface ServedAddress {
@@ -38,15 +41,27 @@ export function assignedStatus(
     oldCondition?.status === status &&
     oldCondition.reason === outcome.reason &&
     oldCondition.message === outcome.message;
-  if (isSameCondition && sameIngress(old.loadBalancer?.ingress ?? [], ingress)) return undefined;
+  const oldProgrammed = old.conditions?.find(({ type }) => type === PROGRAMMED);
+  const programmed = programmedCondition(oldProgrammed, outcome, timestamp);
+  if (
+    isSameCondition &&
+    programmed === oldProgrammed &&
+    sameIngress(old.loadBalancer?.ingress ?? [], ingress)
+  ) {
+    return undefined;
+  }
   const condition = isSameCondition
     ? oldCondition
-    : makeCondition(oldCondition, status, outcome, timestamp);
-  const others = (old.conditions ?? []).filter((other) => other.type !== ADDRESS_ASSIGNED);
+    : makeCondition(ADDRESS_ASSIGNED, oldCondition, { ...outcome, status }, timestamp);
+  const others = (old.conditions ?? []).filter(
+    ({ type }) => type !== ADDRESS_ASSIGNED && type !== PROGRAMMED,
+  );
   return {
     ...old,
     loadBalancer: ingress.length > 0 ? { ingress } : {},
-    conditions: [...others, condition].sort(byType),
+    conditions: [...others, condition, ...(programmed === undefined ? [] : [programmed])].sort(
+      byType,
+    ),
   };
 }
 
@@ -61,19 +76,38 @@ export function conditionOf(service: Service): Condition | undefined {
 
 /** lastTransitionTime moves only with the status (Kubernetes API conventions); without a clock there is none. */
 function makeCondition(
+  type: string,
   old: Condition | undefined,
-  status: 'True' | 'False',
-  outcome: Outcome,
+  { status, reason, message }: Pick<Condition, 'status' | 'reason' | 'message'>,
   timestamp: string | undefined,
 ): Condition {
   const time = old?.status === status ? (old.lastTransitionTime ?? timestamp) : timestamp;
   return {
-    type: ADDRESS_ASSIGNED,
+    type,
     status,
     ...(time === undefined ? {} : { lastTransitionTime: time }),
-    reason: outcome.reason,
-    message: outcome.message,
+    reason,
+    message,
   };
+}
+
+/** False where a director fails; True only where it was False before: nobody waits for a word about a healthy Service. */
+function programmedCondition(
+  old: Condition | undefined,
+  { addresses, programmed }: Outcome,
+  timestamp: string | undefined,
+): Condition | undefined {
+  if (programmed === undefined) return old;
+  if (addresses.length === 0) return undefined;
+  const { failure } = programmed;
+  if (failure === undefined && old === undefined) return undefined;
+  const now =
+    failure === undefined
+      ? { status: 'True' as const, reason: 'Programmed', message: 'every port is in the kernel' }
+      : { status: 'False' as const, ...failure };
+  const isSame =
+    old?.status === now.status && old.reason === now.reason && old.message === now.message;
+  return isSame ? old : makeCondition(PROGRAMMED, old, now, timestamp);
 }
 
 /** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */

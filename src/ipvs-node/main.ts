@@ -7,7 +7,7 @@ import type { FailedService } from '../api/director.ts';
 import type { ClusterObject, ClusterView, Kind } from '../api/cluster.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
-import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
+import { DIRECTORS, IPS, POOLS, projectDirector } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
 import { Reflector, type ReflectorSink, type ReflectorState } from '../kube/reflector.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
@@ -21,7 +21,7 @@ import { directorStatus, failureOf } from './director-status.ts';
 import { DirectorWriter } from './director-writer.ts';
 import type { Kernel } from './kernel.ts';
 import { NodeObjects } from './node-objects.ts';
-import { projectDirector, Projections, SLICE_SELECTOR } from './project.ts';
+import { Projections, SLICE_SELECTOR } from './project.ts';
 import type { ServiceReport } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
 

@@ -1,7 +1,5 @@
 // What the agent keeps of the API server's objects: of a cluster's Services those that have a VIP, and of every object
 // the fields that desired.ts reads. With 10,000 Services each field that nobody reads is a megabyte.
-import type { Director } from '../api/director.ts';
-import { directorSchema } from '../api/director.ts';
 import type { IP } from '../api/ip.ts';
 import type { EndpointSlice, Node, ObjectMeta, Service } from '../api/kubernetes.ts';
 import { SERVICE_NAME_LABEL } from '../api/kubernetes.ts';
@@ -63,12 +61,6 @@ export class Projections {
     // the copy is of the kind that went in
     return this.#compactor.compact(object) as T;
   }
-}
-
-/** Throws with what is wrong with it. */
-export function projectDirector(raw: unknown): Director {
-  const { metadata, ...director } = directorSchema.parse(raw);
-  return { ...director, metadata: { name: metadata.name, ...onlySet({ uid: metadata.uid }) } };
 }
 
 function slimMeta(meta: ObjectMeta): ObjectMeta {

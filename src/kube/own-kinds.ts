@@ -1,6 +1,7 @@
 // Our own kinds at the API server, and how its objects are read into those of src/api. What every program shares; which
 // of the fields it keeps, each program decides.
 import type { ClusterObject, Kind } from '../api/cluster.ts';
+import { directorSchema, type Director } from '../api/director.ts';
 import { formatIssue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
 import { API_VERSION, GROUP } from '../api/pool.ts';
@@ -27,6 +28,12 @@ export function projectObject<K extends Kind>(
     throw new Error(`not a ${kind} of a version that this program knows`);
   }
   return parsed.object;
+}
+
+/** Throws with what is wrong with it. */
+export function projectDirector(raw: unknown): Director {
+  const { metadata, ...director } = directorSchema.parse(raw);
+  return { ...director, metadata: { name: metadata.name } };
 }
 
 function isKind<K extends Kind>(
