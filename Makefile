@@ -65,6 +65,12 @@ demo: ## the product in a lab, step by step, in under a minute
 	@for program in demo http-server; do node test/lab/bundle.ts test/demo/$$program.ts $(LAB)/$$program.mjs; done
 	@test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs
 
+.PHONY: demo-cluster
+demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab
+	@scripts/setup.sh npm lab-packages native kernel
+	@$(MAKE) lab
+	@node test/demo/demo-cluster.ts
+
 .PHONY: bench
 bench: setup ## tables and JSON of speed and memory, see docs/limits.md
 	@node test/bench/run.ts

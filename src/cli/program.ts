@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./node.ts')).nodeCommand,
   },
   {
+    name: 'sysctls',
+    summary: 'set the kernel settings that the agent needs, for a privileged init container',
+    load: async () => (await import('./sysctls.ts')).sysctlsCommand,
+  },
+  {
     name: 'status',
     summary: 'show the Pools, addresses and Services of the standalone process',
     load: async () => (await import('./status.ts')).statusCommand,

@@ -35,7 +35,8 @@ export interface LeaseElectionOptions {
 }
 
 export const ANNOUNCER_LEASE = 'vipvs-announcer';
-const TIMES: LeaseTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
+/** Longer than an agent takes to restart: that must not move the VIPs. */
+const TIMES: LeaseTimes = { leaseMs: 30_000, renewDeadlineMs: 20_000, retryMs: 2000 };
 /** Tries that a free Lease is left to directors that come first. */
 const TRIES_LEFT_TO_OTHERS = 3;
 /** One that was given the Lease and did not take it is not asked again for so long. */
@@ -110,6 +111,7 @@ export class LeaseElection implements AnnouncerElection {
     try {
       const leads = await lease.attempt(signal, () => this.#mayTake());
       this.#problem = undefined;
+      if (lease.holder === this.#handedTo) this.#handedTo = undefined;
       return leads;
     } catch (error) {
       if (isAborted(signal)) return undefined;

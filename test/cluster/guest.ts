@@ -29,7 +29,7 @@ export class Guest {
   #lastId = 0;
 
   /** Boots it; `limitSeconds`: the guest ends then, whatever happens. */
-  static async boot(plane: ControlPlane, limitSeconds = 280): Promise<Guest> {
+  static async boot(plane: ControlPlane, limitSeconds = 290): Promise<Guest> {
     const guest = new Guest(plane);
     await guest.#boot(limitSeconds);
     return guest;

@@ -30,7 +30,7 @@ const node = (name: string): string =>
     metadata: { name, labels: { 'vipvs.io/director': '' } },
   });
 
-suite('agents on a real API server and a real kernel', { timeout: 280_000 }, () => {
+suite('agents on a real API server and a real kernel', { timeout: 290_000 }, () => {
   let plane: ControlPlane;
   let assigner: RunningAssigner;
   let guest: Guest;
@@ -167,7 +167,7 @@ suite('agents on a real API server and a real kernel', { timeout: 280_000 }, () 
       return (await guest.curl('d1', 'http://127.0.0.1:9472/readyz')) === undefined;
     });
     // longer than the Lease can be renewed: still nothing is withdrawn
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    await new Promise((resolve) => setTimeout(resolve, 22_000));
     assert.match(await answers(), /be2=3 be3=3/, 'the data plane goes on');
     await plane.apiserver.start();
     await until('the agents are ready again', async () => {

@@ -25,13 +25,18 @@ export function shown(text: string): void {
   if (body !== '') say(body.replace(/^/gm, '     '));
 }
 
+/** A command as somebody types it there. */
+export function prompt(node: string, displayed: string): void {
+  say(`   ${DIM}${node}$${PLAIN} ${displayed}`);
+}
+
 /** Runs a command in a node's namespace, shows it as `node$ command` and what it printed. */
 export async function show(
   node: string,
   command: readonly string[],
   displayed: string = command.join(' '),
 ): Promise<Outcome> {
-  say(`   ${DIM}${node}$${PLAIN} ${displayed}`);
+  prompt(node, displayed);
   const outcome = await run(node, command);
   shown(outcome.stdout + outcome.stderr);
   return outcome;
