@@ -155,6 +155,33 @@ test('two directors have the rules, the lower name has the VIPs; it is followed,
   assert.equal(one.kernel.dump(), RULES + VIP, 'its end leaves the kernel as it is');
   assert.equal(lab.director('n1').conditions?.[0]?.reason, 'Stopped');
   await untilKernel(two.kernel, RULES + VIP);
+  // and back, more than once: a director that took the Lease is asked again
+  for (let i = 0; i < 2; i++) {
+    const again = lab.start('n1', one.kernel);
+    await untilKernel(two.kernel, RULES);
+    await until('n1 announces', () => again.program.isAnnouncing);
+    await again.stop();
+    await untilKernel(two.kernel, RULES + VIP);
+  }
+});
+
+test('a director that is Ready on paper only is handed the Lease once, not at its every word', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const two = lab.start('n2');
+  await untilKernel(two.kernel, RULES + VIP);
+  const speak = (text: string): void =>
+    lab.api.put(`${DIRECTORS}/n1`, {
+      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Director', metadata: { name: 'n1' } },
+      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message: text }] },
+    });
+  speak('one');
+  await untilKernel(two.kernel, RULES);
+  await untilKernel(two.kernel, RULES + VIP);
+  const ops = two.kernel.log.length;
+  speak('two');
+  await new Promise((resolve) => setTimeout(resolve, 300)); // several tries of the election
+  assert.equal(two.kernel.log.length, ops);
 });
 
 test('an agent that comes back within the time of the Lease asks nothing of the kernel', async (context) => {
