@@ -1,0 +1,117 @@
+// What the tests of the agents share: a control plane and the assigner on the host, the agents of two directors in the
+// lab's guest, and what a test asks them.
+import { startAssigner, startWorld, type RunningAssigner } from './assigner-world.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { Guest, patiently, type GuestProcess } from './guest.ts';
+import { DIRECTORS, type DirectorName } from './guest-protocol.ts';
+
+export const VIP = '10.0.0.100';
+export const CLIENT = `${import.meta.dirname}/../lab/build/client`;
+
+export const slice = (service: string, addresses: readonly string[]): string =>
+  JSON.stringify({
+    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+    metadata: { name: `${service}-1`, labels: { 'kubernetes.io/service-name': service } },
+    ports: [{ port: 80 }],
+    endpoints: addresses.map((address) => ({ addresses: [address] })),
+  });
+
+const node = (name: string): string =>
+  JSON.stringify({
+    ...{ apiVersion: 'v1', kind: 'Node' },
+    metadata: { name, labels: { 'vipvs.io/director': '' } },
+  });
+
+/** The rules of the Service web with these backends, as `ipvsadm -Sn` has them. */
+export const served = (...backends: readonly number[]): readonly string[] => [
+  `-A -t ${VIP}:80 -s rr`,
+  ...backends.map((i) => `-a -t ${VIP}:80 -r 10.0.0.2${i}:80 -m -w 1`),
+];
+
+export class NodeWorld {
+  readonly plane: ControlPlane;
+  readonly guest: Guest;
+  readonly #assigner: RunningAssigner;
+  readonly #agents = new Map<DirectorName, GuestProcess>();
+
+  static async start(): Promise<NodeWorld> {
+    const plane = await startWorld();
+    for (const name of DIRECTORS) await plane.kubectl(['apply', '-f', '-'], { stdin: node(name) });
+    const [assigner, guest] = await Promise.all([startAssigner(plane), Guest.boot(plane)]);
+    const world = new NodeWorld(plane, guest, assigner);
+    await Promise.all(DIRECTORS.map((name) => world.startAgent(name)));
+    return world;
+  }
+
+  private constructor(plane: ControlPlane, guest: Guest, assigner: RunningAssigner) {
+    this.plane = plane;
+    this.guest = guest;
+    this.#assigner = assigner;
+  }
+
+  async stop(): Promise<void> {
+    await this.guest.stop();
+    await this.#assigner.stop();
+    await this.plane.stop();
+  }
+
+  async startAgent(name: DirectorName): Promise<void> {
+    this.#agents.set(name, await this.guest.startAgent(name, 'node'));
+  }
+
+  async stopAgent(name: DirectorName, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    await this.#agents.get(name)?.stop(signal);
+  }
+
+  apply(text: string): Promise<string> {
+    return this.plane.kubectl(['apply', '-f', '-'], { stdin: text });
+  }
+
+  get(what: string, path: string): Promise<string> {
+    return this.plane.kubectl(['get', ...what.split(' '), '-o', `jsonpath=${path}`]);
+  }
+
+  announcer(): Promise<string> {
+    return this.get('lease vipvs-announcer -n vipvs-system', '{.spec.holderIdentity}');
+  }
+
+  rules(director: string): Promise<string> {
+    return this.guest.output(director, ['ipvsadm', '-Sn']);
+  }
+
+  async hasVip(director: string): Promise<boolean> {
+    const text = await this.guest.output(director, ['ip', '-o', 'address', 'show', 'dev', 'eth0']);
+    return text.includes(VIP);
+  }
+
+  /** Both directors have these rules, and no others. */
+  async untilRules(want: readonly string[]): Promise<void> {
+    for (const director of DIRECTORS) {
+      await patiently(`${director} has ${want.join('; ') || 'no rules'}`, async () => {
+        const lines = (await this.rules(director)).trim().split('\n').sort();
+        return lines.join('\n') === [...want].sort().join('\n');
+      });
+    }
+  }
+
+  /** Who answers six connections to the VIP. */
+  async answers(): Promise<string> {
+    const { stdout } = await this.guest.run('client', [CLIENT, 'count', 'tcp', VIP, '80', '6']);
+    return stdout.trim().split(' ').sort().join(' ');
+  }
+
+  /** undefined: its agent is not ready. */
+  ready(director: string): Promise<string | undefined> {
+    return this.guest.curl(director, 'http://127.0.0.1:9472/readyz');
+  }
+
+  /** Operations that the agent has asked of its kernel. */
+  async kernelOps(director: string): Promise<string> {
+    const url = 'http://127.0.0.1:9472/metrics';
+    const metrics = (await this.guest.curl(director, url)) ?? 'no metrics';
+    return metrics
+      .split('\n')
+      .filter((line) => line.startsWith('vipvs_kernel_ops_total'))
+      .join();
+  }
+}
