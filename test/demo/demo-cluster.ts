@@ -76,15 +76,16 @@ class Story {
     });
   }
 
-  async untilAnnounced(): Promise<void> {
-    await until('a director announces', SECONDS, async () => {
+  async untilDirectors(what: string, line: RegExp): Promise<void> {
+    await until(what, SECONDS, async () => {
       const text = await this.#plane.kubectl(['get', 'directors', '--no-headers']);
-      return / true +1 /.test(text) ? true : undefined;
+      return line.test(text) ? true : undefined;
     });
   }
 
   async tell(): Promise<void> {
     step('Two agents run, with the RBAC of deploy/ and nothing more; one of them announces');
+    await this.untilDirectors('a director announces', / true /);
     await this.kubectl('get', 'nodes', '-l', 'vipvs.io/director=');
     await this.kubectl('get', 'directors');
 
@@ -98,7 +99,7 @@ class Story {
     await this.kubectl('get', 'pools,ips');
 
     step('The rules are in both kernels, the VIP is on one interface');
-    await this.untilAnnounced();
+    await this.untilDirectors('the Directors say so', / true +1 [^]* false +1 /);
     await this.show('d1', 'ipvsadm -Ln');
     const first = await this.show('d1', 'ip -brief address show dev eth0');
     const second = await this.show('d2', 'ip -brief address show dev eth0');
