@@ -6,7 +6,7 @@ import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
 import type { Service, ServiceStatus } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
-import { projectObject } from '../kube/own-kinds.ts';
+import { projectObject } from '../api/project.ts';
 import { LAST_SERVICE } from './ip-object.ts';
 
 /** Of the Services those that ask for a load balancer or still carry something of ours. */

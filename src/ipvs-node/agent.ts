@@ -34,7 +34,6 @@ export interface AgentPorts {
   readonly report: Tell;
   /** After every round that asked the kernel for anything. */
   readonly onRound?: (round: RoundSummary) => void;
-  /** Once. */
   readonly onReady?: () => void;
 }
 

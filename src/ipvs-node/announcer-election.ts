@@ -34,7 +34,7 @@ export interface LeaseElectionOptions {
   readonly log: Log;
 }
 
-export const ANNOUNCER_LEASE = 'vipvs-announcer';
+const ANNOUNCER_LEASE = 'vipvs-announcer';
 /** Longer than an agent takes to restart: that must not move the VIPs. */
 const TIMES: LeaseTimes = { leaseMs: 30_000, renewDeadlineMs: 20_000, retryMs: 2000 };
 /** Tries that a free Lease is left to directors that come first. */

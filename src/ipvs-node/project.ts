@@ -6,7 +6,7 @@ import { SERVICE_NAME_LABEL } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { Compactor } from '../files/compact.ts';
 import { objectAt, textAt } from '../kube/json.ts';
-import { projectObject } from '../kube/own-kinds.ts';
+import { projectObject } from '../api/project.ts';
 
 const PREFIX = 'vipvs.io/';
 

@@ -8,7 +8,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CALL_CONNECTIONS } from '../../src/assigner/main.ts';
 import { createObject, deleteObject, mergePatchObject } from '../../src/kube/apply.ts';
-import { IPS } from '../../src/assigner/project.ts';
+import { IPS } from '../../src/kube/own-kinds.ts';
 import { SERVICES } from '../../src/kube/resource.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
 import { pool, startWorld } from '../cluster/assigner-world.ts';

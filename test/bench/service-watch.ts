@@ -1,6 +1,6 @@
 // What a watcher beside the assigner sees, and when: the addresses of Services, and every change of an object that the
 // assigner writes.
-import { IPS, POOLS } from '../../src/assigner/project.ts';
+import { IPS, POOLS } from '../../src/kube/own-kinds.ts';
 import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';
 import { LineSplitter } from '../../src/kube/lines.ts';
 import { collectionPath, SERVICES, type Resource } from '../../src/kube/resource.ts';

@@ -1,7 +1,7 @@
 // What the API server said about addresses, event by event, from before the first Service: the proof that no address was
 // ever given twice. Services and IPs come by two watches; etcd's revisions, which are one sequence, put them in order.
 import assert from 'node:assert/strict';
-import { IPS } from '../../src/assigner/project.ts';
+import { IPS } from '../../src/kube/own-kinds.ts';
 import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';
 import { LineSplitter } from '../../src/kube/lines.ts';
 import { collectionPath, SERVICES, type Resource } from '../../src/kube/resource.ts';

@@ -13,7 +13,7 @@ import { answerSchema, type Answer, type DirectorName, type Job } from './guest-
 const ROOT = join(import.meta.dirname, '../..');
 const BUILD = join(ROOT, 'test/lab/build');
 /** The host's loopback, as the guest sees it. */
-export const HOST = '10.0.2.2';
+const HOST = '10.0.2.2';
 const BOOT_TIMEOUT_MS = 60_000;
 
 export type Outcome = Omit<Answer, 'id'>;

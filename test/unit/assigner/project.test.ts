@@ -4,11 +4,11 @@ import {
   ipPatch,
   ipStatusPatch,
   projectIp,
-  projectObject,
   projectPool,
   projectService,
   serviceStatusPatch,
 } from '../../../src/assigner/project.ts';
+import { projectObject } from '../../../src/api/project.ts';
 import { ip, pool, service } from './objects.ts';
 
 const marked = (type: string): object => ({
