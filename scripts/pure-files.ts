@@ -7,6 +7,7 @@ export const PURE_FILES = [
   'src/assigner/**/*.ts',
   'src/ipvs-node/**/desired*.ts',
   'src/ipvs-node/**/plan*.ts',
+  'src/ipvs-node/**/director-status.ts',
   'src/ipvs-node/**/drain.ts',
   'src/ipvs-node/**/format.ts',
   'src/ipvs-node/**/mirror.ts',

@@ -41,11 +41,14 @@ export class Programming {
   failureOf(service: string): Failure | undefined {
     const directors = this.#failures.get(service);
     if (directors === undefined) return undefined;
-    const names = [...directors.keys()].sort();
-    const byMessage = Map.groupBy(names, (name) => directors.get(name)?.message ?? '');
-    const texts = [...byMessage].map(([message, where]) => `${where.join(', ')}: ${message}`);
-    const reasons = names.map((name) => directors.get(name)?.reason ?? '');
-    return { reason: reasons[0] ?? '', message: texts.join('; ') };
+    const all = [...directors].sort(([a], [b]) => (a < b ? -1 : 1));
+    const byMessage = Map.groupBy(all, ([, { message }]) => message);
+    const texts = [...byMessage].map(([message, where]) => {
+      return `${where.map(([name]) => name).join(', ')}: ${message}`;
+    });
+    // a condition has one reason: the first director's
+    const [reason = ''] = all.map(([, failed]) => failed.reason);
+    return { reason, message: texts.join('; ') };
   }
 }
 

@@ -37,6 +37,12 @@ test('what directors say of a Service is one failure', () => {
   assert.deepEqual([...programming.set('c', undefined)], []);
 });
 
+test('directors are named in order, whoever spoke first', () => {
+  const programming = new Programming();
+  for (const name of ['b', 'c', 'a']) programming.set(name, director(name, 'x/1'));
+  assert.equal(programming.failureOf('x/1')?.message, 'a, b, c: no');
+});
+
 const FALSE: Condition = {
   ...{ type: PROGRAMMED, status: 'False', reason: 'KernelError', message: 'a: no' },
   lastTransitionTime: 'old',

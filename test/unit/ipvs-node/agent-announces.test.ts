@@ -21,6 +21,10 @@ test('it binds and announces when it is told, and withdraws again', async () => 
   await announced;
   assert.equal(under.kernel.dump(), SERVED);
   assert.deepEqual(under.takeOps(), ['vip.add', 'vip.announce']);
+  const same = under.agent.setAnnounces(true);
+  await under.advance(100);
+  await same;
+  assert.deepEqual(under.takeOps(), []);
   const withdrawn = under.agent.setAnnounces(false);
   await under.advance(100);
   await withdrawn;

@@ -80,7 +80,7 @@ test('the time of a condition moves with its status only', () => {
 test('what fails is listed by name, and no more than fits', () => {
   const failing = new Map(
     Array.from({ length: FAILED_MAX + 1 }, (_, i) => {
-      const service = `x/${String(FAILED_MAX - i).padStart(4, '0')}`;
+      const service = `x/${String((i * 37) % (FAILED_MAX + 1)).padStart(4, '0')}`;
       return [service, { service, reason: 'KernelError', message: 'no' }] as const;
     }),
   );
