@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const BUILD = join(ROOT, 'test/lab/build');
 /** The host's loopback, as the guest sees it. */
 const HOST = '10.0.2.2';
-const BOOT_TIMEOUT_MS = 60_000;
+const BOOT_TIMEOUT_MS = 120_000;
 
 export type Outcome = Omit<Answer, 'id'>;
 
@@ -31,7 +31,12 @@ export class Guest {
   /** Boots it; `limitSeconds`: the guest ends then, whatever happens. */
   static async boot(plane: ControlPlane, limitSeconds = 290): Promise<Guest> {
     const guest = new Guest(plane);
-    await guest.#boot(limitSeconds);
+    try {
+      await guest.#boot(limitSeconds);
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
     return guest;
   }
 

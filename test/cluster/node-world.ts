@@ -1,6 +1,6 @@
 // What the tests of the agents share: a control plane and the assigner on the host, the agents of two directors in the
 // lab's guest, and what a test asks them.
-import { startAssigner, startWorld, type RunningAssigner } from './assigner-world.ts';
+import { startAssigner, startWorld } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { Guest, patiently, type GuestProcess } from './guest.ts';
 import { DIRECTORS, type DirectorName } from './guest-protocol.ts';
@@ -31,28 +31,41 @@ export const served = (...backends: readonly number[]): readonly string[] => [
 export class NodeWorld {
   readonly plane: ControlPlane;
   readonly guest: Guest;
-  readonly #assigner: RunningAssigner;
+  /** What must end with it. */
+  readonly #made: AsyncDisposableStack;
   readonly #agents = new Map<DirectorName, GuestProcess>();
 
   static async start(): Promise<NodeWorld> {
     const plane = await startWorld();
-    for (const name of DIRECTORS) await plane.kubectl(['apply', '-f', '-'], { stdin: node(name) });
-    const [assigner, guest] = await Promise.all([startAssigner(plane), Guest.boot(plane)]);
-    const world = new NodeWorld(plane, guest, assigner);
-    await Promise.all(DIRECTORS.map((name) => world.startAgent(name)));
-    return world;
+    const made = new AsyncDisposableStack();
+    made.defer(() => plane.stop());
+    try {
+      for (const name of DIRECTORS) {
+        await plane.kubectl(['apply', '-f', '-'], { stdin: node(name) });
+      }
+      const assigner = await startAssigner(plane);
+      made.defer(async () => {
+        await assigner.stop();
+      });
+      const guest = await Guest.boot(plane);
+      made.defer(() => guest.stop());
+      const world = new NodeWorld(plane, guest, made);
+      await Promise.all(DIRECTORS.map((name) => world.startAgent(name)));
+      return world;
+    } catch (error) {
+      await made.disposeAsync();
+      throw error;
+    }
   }
 
-  private constructor(plane: ControlPlane, guest: Guest, assigner: RunningAssigner) {
+  private constructor(plane: ControlPlane, guest: Guest, made: AsyncDisposableStack) {
     this.plane = plane;
     this.guest = guest;
-    this.#assigner = assigner;
+    this.#made = made;
   }
 
-  async stop(): Promise<void> {
-    await this.guest.stop();
-    await this.#assigner.stop();
-    await this.plane.stop();
+  stop(): Promise<void> {
+    return this.#made.disposeAsync();
   }
 
   async startAgent(name: DirectorName): Promise<void> {
