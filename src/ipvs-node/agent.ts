@@ -9,7 +9,7 @@ import type { Clock, Random } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { COALESCE_MS, Loop, type RoundResult } from '../runtime/loop.ts';
-import { CanaryKeys } from './canary-keys.ts';
+import { CANARY_KEYS, CanaryKeys } from './canary-keys.ts';
 import { DesiredIndex } from './desired-index.ts';
 import type { NodeView } from './desired.ts';
 import { DirtyScope } from './dirty-scope.ts';
@@ -55,8 +55,6 @@ export interface AgentOptions {
 /** ipvs.md 2.5: nothing tells when IPVS is changed, so it is read: cheaply every second, wholly every minute. */
 export const CANARY_MS = 1000;
 export const AUDIT_MS = 60_000;
-/** Virtual servers that one canary looks at; each look costs 15 to 40 us. */
-const CANARY_KEYS = 2;
 /** The drain time of a port whose Service does not have it any more: api/traffic's default. */
 export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
 const NO_DRAINS: DrainStarts = new Map();
