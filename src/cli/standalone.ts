@@ -6,7 +6,6 @@ import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import { OperationalError } from '../runtime/errors.ts';
 import {
   parseNonEmpty,
   parseInterfaceName,
@@ -15,7 +14,6 @@ import {
   UsageError,
   type FlagValues,
 } from '../runtime/flags.ts';
-import type { Log } from '../runtime/log.ts';
 import { releaseMemory } from '../runtime/memory.ts';
 import { startTicksOf } from '../runtime/process-identity.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
