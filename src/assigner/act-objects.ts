@@ -1,6 +1,11 @@
-// One write of the assigner to the API server, and what its answer teaches.
-// Invariants: every write is conditional (a create, or a resourceVersion that the decision was based on), so that two
-// leaders can't give one address twice; what the answer says is in the store before anything else is decided.
+// One write of the assigner to the API server. What its answer teaches is in the store before anything else is decided.
+// Invariant: no address is shown by two Services, whatever other leader acts at the same time on whatever old view. The
+// API server changes one object at a time, so two rules hold Service and IP together (docs/decisions/0008):
+// - A status shows an address anew only after the IP was written (made, given the claim, or confirmed) since the Service
+//   was read, and only if the Service has not changed since then.
+// - A claim is taken off only if the IP has not changed since it was read and the Service, where it lives and could show
+//   the address, was written after that without showing it.
+// Of a showing and a taking that overlap, one finds the other's object changed.
 import type { ClusterStore, Kind } from '../api/cluster.ts';
 import type { IP, IpService } from '../api/ip.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
@@ -16,9 +21,10 @@ import { objectAt, textAt } from '../kube/json.ts';
 import { SERVICES, type ObjectName } from '../kube/resource.ts';
 import { IPS } from '../kube/own-kinds.ts';
 import type { ApiClient } from '../kube/transport.ts';
+import { objectNameOf, tryParseIp, type IpAddress } from '../net/address.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Action } from './decision.ts';
-import { claimsOf } from './ip-object.ts';
+import { claimOf, claimsOf } from './ip-object.ts';
 import type { OwnVersions } from './own-versions.ts';
 import {
   ipPatch,
@@ -37,11 +43,25 @@ export interface ObjectPorts {
   readonly signal: AbortSignal;
 }
 
+/** What a decision has changed so far. A write that the API server found to change nothing is not in here. */
+export interface Progress {
+  /** Services (`namespace/name`) whose status it wrote. */
+  readonly services: Set<string>;
+  /** Names of IPs that it made, or whose holders it wrote. */
+  readonly ips: Set<string>;
+}
+
 /** stale: somebody else wrote first; the store shows what, and the decision must be made anew. */
 export type Written = 'done' | 'stale';
 
 /** A write of one object; the Pools have a writer of their own. */
 export type ObjectAction = Exclude<Action, { readonly do: 'pool.status' }>;
+
+// A patch that changes nothing makes no new version: these two change with each pair of versions that they are about.
+/** On an IP: the version of the Service that is to show it, where it held it from before. */
+const CONFIRMED_FOR = 'vipvs.io/confirmed-for';
+/** On a Service: the IP that is taken off it though it does not show it, and the IP's version. */
+const RELEASED = 'vipvs.io/released';
 
 type IpAction = Exclude<ObjectAction, { readonly do: 'service.status' }>;
 
@@ -58,58 +78,64 @@ export class ObjectWriter {
     this.#ports = ports;
   }
 
-  /**
-   * `seen`: the version that the decision was based on. `proven`: Services whose status this decision has written, which
-   * proves that it saw them as they are. Rejects with ApiError, or with the signal's reason.
-   */
+  /** `seen`: the version that the decision was based on. Rejects with ApiError, or with the signal's reason. */
   async write(
     action: ObjectAction,
     seen: string | undefined,
-    proven: ReadonlySet<string>,
+    progress: Progress,
   ): Promise<Written> {
-    if (action.do === 'ip.create') return this.#createIp(action.ip);
+    if (action.do === 'service.status') return this.#writeService(action, seen, progress);
+    if (action.do === 'ip.create') return this.#createIp(action.ip, progress);
+    const { ip } = action;
     const version = this.#ports.own.translate(keyOfAction(action), seen);
-    if (action.do === 'service.status') return this.#patchService(action, version);
     // the object that it was decided on was never made
-    if (version === undefined) return this.#rereadIp(action.ip.metadata.name);
-    for (const claim of this.#claimsTakenOff(action)) {
-      if (!proven.has(namespacedName(claim)) && !(await this.#isLetGo(claim))) return 'stale';
+    if (version === undefined) return this.#rereadIp(ip.metadata.name);
+    if (action.do === 'ip.status') return this.#patchIp(action, version, progress);
+    for (const claim of this.#claimsTakenOff(ip)) {
+      if (progress.services.has(namespacedName(claim))) continue;
+      if (!(await this.#letGo(claim, ip, version))) return 'stale';
     }
-    if (action.do === 'ip.delete') return this.#deleteIp(action.ip, version);
-    return this.#patchIp(action, version);
+    return action.do === 'ip.delete'
+      ? this.#deleteIp(ip, version)
+      : this.#patchIp(action, version, progress);
   }
 
-  #claimsTakenOff({ ip }: IpAction): readonly IpService[] {
-    const { name } = ip.metadata;
-    const left = new Set(claimsOf(ip).map(namespacedName));
-    const held = this.#ports.store.ips.get(name);
-    // what is deleted is decided on as it was, with what it is to lose
-    const claims = held === undefined ? [] : claimsOf(held);
-    return claims.filter((claim) => !left.has(namespacedName(claim)));
+  /** Also of what is deleted: it is decided on as it will be, without the claim that is to go. */
+  #claimsTakenOff(ip: IP): readonly IpService[] {
+    const held = this.#ports.store.ips.get(ip.metadata.name);
+    const left = new Set(claimsOf(ip).map(holderOf));
+    return held === undefined ? [] : claimsOf(held).filter((claim) => !left.has(holderOf(claim)));
   }
 
   /**
-   * Whether the Service really let go of its address. Services and IPs come by two watches, and a new leader's lists are
-   * not of one moment: a Service that is not in the store may be there, and show the address.
+   * Whether the Service has let go of the address. Services and IPs come by two watches, and a new leader's lists are not
+   * of one moment: a Service that is not in the store may be there, and show the address.
    */
-  async #isLetGo(claim: IpService): Promise<boolean> {
+  async #letGo(claim: IpService, ip: IP, version: string): Promise<boolean> {
     const { client, signal, store } = this.#ports;
     const key = namespacedName(claim);
     const at = { namespace: claim.namespace, name: claim.name };
     const raw = await readObject(client, SERVICES, at, signal);
-    const known = store.services.get(key)?.metadata.resourceVersion;
-    const now = resourceVersionOf(raw);
-    if (raw === undefined || now === known) return true;
+    if (raw === undefined) return true;
     const uid = textAt(objectAt(raw, 'metadata'), 'uid');
-    if (known === undefined && uid !== claim.uid) return true;
+    if (claim.uid !== undefined && uid !== claim.uid) return true;
     const service = readable(`Service ${key}`, () => projectService(raw));
-    // not one of ours, and the store knows nothing else of it
-    if (service === undefined && known === undefined) return true;
-    this.#reread('Service', key, service);
-    return false;
+    const now = resourceVersionOf(raw);
+    const isNews = now !== store.services.get(key)?.metadata.resourceVersion;
+    const isKnown = service !== undefined || store.services.has(key);
+    if ((isNews && isKnown) || isShown(service, tryParseIp(ip.spec.address))) {
+      this.#reread('Service', key, service);
+      return false;
+    }
+    // as it is nobody can show an address for it
+    if (service?.spec.type !== 'LoadBalancer') return true;
+    // whoever is about to show the address finds the Service changed
+    const annotations = { [RELEASED]: `${ip.metadata.name}@${version}` };
+    const written = await this.#patchService(key, { metadata: { annotations } }, now);
+    return written !== 'stale';
   }
 
-  async #createIp({ apiVersion, kind, metadata, spec }: IP): Promise<Written> {
+  async #createIp({ apiVersion, kind, metadata, spec }: IP, progress: Progress): Promise<Written> {
     const { client, signal } = this.#ports;
     const { name } = metadata;
     const answer = await createObject(
@@ -119,10 +145,12 @@ export class ObjectWriter {
       signal,
     );
     if (answer.outcome === 'exists') return this.#rereadIp(name);
-    return this.#learnIp(name, undefined, answer.object);
+    this.#learnIp(name, undefined, answer.object);
+    progress.ips.add(name);
+    return 'done';
   }
 
-  async #patchIp(action: IpAction, version: string): Promise<Written> {
+  async #patchIp(action: IpAction, version: string, progress: Progress): Promise<Written> {
     const { client, signal } = this.#ports;
     const { ip } = action;
     const { name } = ip.metadata;
@@ -139,7 +167,9 @@ export class ObjectWriter {
       signal,
     );
     if (answer.outcome !== 'updated') return this.#rereadIp(name);
-    return this.#learnIp(name, version, answer.object);
+    const isChanged = this.#learnIp(name, version, answer.object);
+    if (isChanged && !isStatus) progress.ips.add(name);
+    return 'done';
   }
 
   async #deleteIp({ metadata }: IP, version: string): Promise<Written> {
@@ -155,15 +185,51 @@ export class ObjectWriter {
     return 'done';
   }
 
-  async #patchService(
-    action: ObjectAction & { readonly do: 'service.status' },
-    version: string | undefined,
+  async #writeService(
+    { service: key, status }: ObjectAction & { readonly do: 'service.status' },
+    seen: string | undefined,
+    progress: Progress,
   ): Promise<Written> {
-    const { client, signal, store, own, onWritten } = this.#ports;
-    const key = action.service;
-    const at = objectNameOfKey(key);
+    const version = this.#ports.own.translate(`Service/${key}`, seen);
     if (version === undefined) return 'done'; // the Service is gone: its release is decided by that
-    const patch = serviceStatusPatch(action.status);
+    for (const { ip } of status.loadBalancer?.ingress ?? []) {
+      const address = ip === undefined ? undefined : tryParseIp(ip);
+      if (address === undefined || progress.ips.has(objectNameOf(address))) continue;
+      if ((await this.#confirm(address, key, version)) === 'stale') return 'stale';
+    }
+    const written = await this.#patchService(key, serviceStatusPatch(status), version);
+    if (written === 'changed') progress.services.add(key);
+    return written === 'stale' ? 'stale' : 'done';
+  }
+
+  /** The Service is to show an address that it holds from before: writes the IP, if it is not shown already. */
+  async #confirm(address: IpAddress, key: string, version: string): Promise<Written> {
+    const { client, signal, store } = this.#ports;
+    const service = store.services.get(key);
+    const isSame = service?.metadata.resourceVersion === version;
+    if (isSame && isShown(service, address)) return 'done';
+    const name = objectNameOf(address);
+    const ip = store.ips.get(name);
+    const claim = ip === undefined ? undefined : claimOf(claimsOf(ip), key);
+    const isHeld = claim !== undefined && claim.uid === service?.metadata.uid;
+    const resourceVersion = ip?.metadata.resourceVersion;
+    if (!isHeld || resourceVersion === undefined) return this.#rereadIp(name);
+    const annotations = { [CONFIRMED_FOR]: version };
+    const patch = { at: { name }, patch: { metadata: { annotations } }, resourceVersion };
+    const answer = await mergePatchObject(client, IPS, patch, signal);
+    if (answer.outcome !== 'updated') return this.#rereadIp(name);
+    this.#learnIp(name, resourceVersion, answer.object);
+    return 'done';
+  }
+
+  /** By way of the status, which takes annotations as well. */
+  async #patchService(
+    key: string,
+    patch: Readonly<Record<string, unknown>>,
+    version: string | undefined,
+  ): Promise<'changed' | 'same' | 'stale'> {
+    const { client, signal, store, own, onWritten } = this.#ports;
+    const at = objectNameOfKey(key);
     const answer = await mergePatchObject(
       client,
       SERVICES,
@@ -172,30 +238,35 @@ export class ObjectWriter {
     );
     if (answer.outcome !== 'updated') return this.#rereadService(key, at);
     const service = readable(`Service ${key}`, () => projectService(answer.object));
-    own.wrote(`Service/${key}`, version, service?.metadata.resourceVersion);
+    const now = resourceVersionOf(answer.object);
+    if (now === version) return 'same';
+    own.wrote(`Service/${key}`, version, now);
     if (service === undefined) store.delete('Service', key);
     else store.set(service);
     onWritten('Service', key);
-    return 'done';
+    return 'changed';
   }
 
-  #learnIp(name: string, from: string | undefined, raw: unknown): Written {
+  /** Answers false where the write changed nothing. */
+  #learnIp(name: string, from: string | undefined, raw: unknown): boolean {
     const { own, store, onWritten } = this.#ports;
     const ip = readable(`IP ${name}`, () => projectIp(raw));
-    own.wrote(`IP/${name}`, from, ip.metadata.resourceVersion);
+    const to = ip.metadata.resourceVersion;
+    if (to === from) return false;
+    own.wrote(`IP/${name}`, from, to);
     store.set(ip);
     onWritten('IP', name);
-    return 'done';
+    return true;
   }
 
-  async #rereadIp(name: string): Promise<Written> {
+  async #rereadIp(name: string): Promise<'stale'> {
     const { client, signal } = this.#ports;
     const raw = await readObject(client, IPS, { name }, signal);
     const ip = raw === undefined ? undefined : readable(`IP ${name}`, () => projectIp(raw));
     return this.#reread('IP', name, ip);
   }
 
-  async #rereadService(key: string, at: ObjectName): Promise<Written> {
+  async #rereadService(key: string, at: ObjectName): Promise<'stale'> {
     const { client, signal } = this.#ports;
     const raw = await readObject(client, SERVICES, at, signal);
     const service =
@@ -204,7 +275,7 @@ export class ObjectWriter {
   }
 
   /** Somebody else wrote it: the store learns how it is now, without waiting for the watch. */
-  #reread(kind: 'IP' | 'Service', key: string, object: IP | Service | undefined): Written {
+  #reread(kind: 'IP' | 'Service', key: string, object: IP | Service | undefined): 'stale' {
     const { store, own, onWritten } = this.#ports;
     own.interrupted(`${kind}/${key}`);
     if (object === undefined) store.delete(kind, key);
@@ -212,6 +283,15 @@ export class ObjectWriter {
     onWritten(kind, key);
     return 'stale';
   }
+}
+
+function isShown(service: Service | undefined, address: IpAddress | undefined): boolean {
+  const ingress = service?.status?.loadBalancer?.ingress ?? [];
+  return ingress.some(({ ip }) => ip !== undefined && tryParseIp(ip) === address);
+}
+
+function holderOf(claim: IpService): string {
+  return `${namespacedName(claim)} ${claim.uid ?? ''}`;
 }
 
 /** An answer that can't be read is tried again later, as the watch does: it is no bug of ours. */

@@ -8,7 +8,13 @@ import { isAborted } from '../kube/ports.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Action, Decision } from './decision.ts';
 import { Gate } from './act-gate.ts';
-import { keyOfAction, ObjectWriter, type ObjectAction, type ObjectPorts } from './act-objects.ts';
+import {
+  keyOfAction,
+  ObjectWriter,
+  type ObjectAction,
+  type ObjectPorts,
+  type Progress,
+} from './act-objects.ts';
 import type { WriteProblems } from './act-problems.ts';
 import { Retries } from './act-retries.ts';
 import { OwnVersions } from './own-versions.ts';
@@ -173,7 +179,7 @@ export class Actor {
       onFailed(task.decision);
       return;
     }
-    const proven = new Set<string>();
+    const progress: Progress = { services: new Set(), ips: new Set() };
     for (const action of task.actions) {
       if (isAborted(signal)) return;
       if (!this.#ports.mayWrite()) {
@@ -183,13 +189,10 @@ export class Actor {
       try {
         this.#writes += 1;
         const seen = task.versions.get(keyOfAction(action));
-        const written = await this.#objects.write(action, seen, proven);
+        const written = await this.#objects.write(action, seen, progress);
         this.#gate.succeeded();
         problems.succeeded(action.do, task.name);
-        if (written === 'done') {
-          if (action.do === 'service.status') proven.add(action.service);
-          continue;
-        }
+        if (written === 'done') continue;
         this.#retries.afterConflict(task.name, task.decision);
       } catch (error) {
         this.#failed(task, action, error);

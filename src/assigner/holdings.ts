@@ -85,10 +85,17 @@ function isBetter(petition: Petition, a: Held, b: Held): boolean {
   return left === right ? compareIp(a.address, b.address) < 0 : left > right;
 }
 
-function worth({ request }: Petition, held: Held): number {
+/** Of two that are equal otherwise the one that is in use: a claim that came too late must not move the Service. */
+function worth({ request, service }: Petition, held: Held): number {
   const isAsked = request.addresses.includes(held.address);
   const isOfPool = request.pool !== undefined && request.pool === held.poolName;
-  return (isAsked ? 4 : 0) + (isOfPool ? 2 : 0) + (held.pool === undefined ? 0 : 1);
+  const isShown = service.status?.loadBalancer?.ingress?.some(({ ip }) => ip === held.address);
+  return (
+    (isAsked ? 8 : 0) +
+    (isOfPool ? 4 : 0) +
+    (held.pool === undefined ? 0 : 2) +
+    (isShown === true ? 1 : 0)
+  );
 }
 
 /** Whether the Service has, or shows, an address of ours: such Services are decided before those that wait. */

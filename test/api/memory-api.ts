@@ -1,6 +1,7 @@
 // An API server's rules in memory, for many fast runs: names are unique, every write gets a new resourceVersion and is
 // refused at a stale one, lists and watches serve one history. Faults come in by `fault`. The cluster tests hold
 // the same code against a real API server.
+import { EventEmitter, once } from 'node:events';
 import { ApiError, errorOfStatus } from '../../src/kube/errors.ts';
 import { objectAt, textAt, type JsonObject, isObject } from '../../src/kube/json.ts';
 import type { ApiClient, Call, Stream } from '../../src/kube/transport.ts';
@@ -24,6 +25,7 @@ export class MemoryApi implements ApiClient {
     end: 'close',
   });
   readonly #history: Change[] = [];
+  readonly #changes = new EventEmitter().setMaxListeners(0);
   #version = 100;
   #compacted = 0;
   #lastUid = 0;
@@ -70,6 +72,11 @@ export class MemoryApi implements ApiClient {
 
   #log(type: Change['type'], path: string, object: JsonObject): void {
     this.#history.push({ version: this.#version, type, path, object });
+    this.#changes.emit('change');
+  }
+
+  async #more(signal: AbortSignal): Promise<void> {
+    await once(this.#changes, 'change', { signal }).catch(() => signal.throwIfAborted());
   }
 
   #do(call: Call): unknown {
@@ -97,7 +104,9 @@ export class MemoryApi implements ApiClient {
       this.remove(path);
       return {};
     }
-    this.put(path, method === 'PATCH' ? merged(current, body) : body);
+    const changed = method === 'PATCH' ? merged(current, body) : body;
+    // as etcd3's GuaranteedUpdate: what changes nothing makes no new version
+    if (JSON.stringify(changed) !== JSON.stringify(current)) this.put(path, changed);
     return this.objects.get(path);
   }
 
@@ -122,18 +131,19 @@ export class MemoryApi implements ApiClient {
   async *#watch(stream: Stream): AsyncGenerator<Buffer, void, undefined> {
     const { path, query, signal } = stream;
     const plan = this.watchPlan();
-    let from = Number(query['resourceVersion']);
+    const from = Number(query['resourceVersion']);
     if (from < this.#compacted) throw refused({ method: 'GET', path }, 410, 'Expired');
+    let place = this.#history.findIndex((change) => change.version > from);
+    if (place < 0) place = this.#history.length;
     for (let sent = 0; sent < plan.events;) {
       signal.throwIfAborted();
-      const next = this.#history.find(
-        (change) => change.version > from && change.path.startsWith(`${path}/`),
-      );
+      const next = this.#history[place];
       if (next === undefined) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await this.#more(signal);
         continue;
       }
-      from = next.version;
+      place += 1;
+      if (!next.path.startsWith(`${path}/`)) continue;
       sent += 1;
       yield Buffer.from(`${JSON.stringify({ type: next.type, object: next.object })}\n`);
     }
@@ -149,10 +159,19 @@ function merged(target: JsonObject, patch: JsonObject): JsonObject {
   const result = new Map(Object.entries(target));
   for (const [name, value] of Object.entries(patch)) {
     const old = result.get(name);
-    if (value === null) result.delete(name);
-    else result.set(name, isObject(value) ? merged(isObject(old) ? old : {}, value) : value);
+    if (value === null) {
+      result.delete(name);
+      continue;
+    }
+    const changed = isObject(value) ? merged(isObject(old) ? old : {}, value) : value;
+    // the API server drops an empty map
+    if (old !== undefined || !isEmpty(changed)) result.set(name, changed);
   }
   return Object.fromEntries(result);
+}
+
+function isEmpty(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
 }
 
 function isCollection(path: string): boolean {

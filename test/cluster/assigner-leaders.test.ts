@@ -9,6 +9,7 @@ import { SERVICES } from '../../src/kube/resource.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
 import { AddressHistory } from './address-history.ts';
 import { until } from '../api/clocks.ts';
+import { dice } from '../api/dice.ts';
 import { pool, startAssigner, startWorld, type RunningAssigner } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
@@ -32,17 +33,6 @@ const everybody: Election = {
   release: () => Promise.resolve(),
   mayWrite: () => true,
 };
-
-/** mulberry32: the same seed is the same run, as far as the machine lets it. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}
 
 suite('two assigners that both believe they lead', { timeout: 120_000 }, () => {
   const random = dice(20_261_121);
@@ -85,9 +75,7 @@ suite('two assigners that both believe they lead', { timeout: 120_000 }, () => {
     return assigner;
   };
 
-  // the fault and when it shows: docs/limits.md, Known fault
-  const skip = 'known fault: a late status write of a second leader, docs/limits.md';
-  test('give no address twice, whoever is killed when', { skip }, async () => {
+  test('give no address twice, whoever is killed when', async () => {
     const assigners = [await start(), await start()];
     let isChanging = true;
     let kills = 0;

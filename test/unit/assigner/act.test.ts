@@ -1,75 +1,13 @@
 // How decisions are written, on an API server's rules in memory. The real one is in test/cluster.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WriteProblems } from '../../../src/assigner/act-problems.ts';
-import { Actor } from '../../../src/assigner/act.ts';
-import { ClusterStore } from '../../../src/api/cluster.ts';
 import type { IP } from '../../../src/api/ip.ts';
-import type { Action, Decision } from '../../../src/assigner/decision.ts';
-import { projectIp, projectService } from '../../../src/assigner/project.ts';
+import { projectIp } from '../../../src/assigner/project.ts';
 import { ApiError, errorOfStatus } from '../../../src/kube/errors.ts';
-import type { JsonObject } from '../../../src/kube/json.ts';
 import type { Call } from '../../../src/kube/transport.ts';
-import { silentLog } from '../../../src/runtime/log.ts';
-import { VirtualClock } from '../../api/clocks.ts';
-import { MemoryApi } from '../../api/memory-api.ts';
+import { create, decide, IPS, SERVICES, status, World } from './act-world.ts';
 import { ip } from './objects.ts';
 
-const IPS = '/apis/vipvs.io/v1alpha1/ips';
-const SERVICES = '/api/v1/namespaces/default/services';
-
-class World {
-  readonly api = new MemoryApi();
-  readonly clock = new VirtualClock();
-  readonly store = new ClusterStore();
-  readonly stop = new AbortController();
-  readonly done: Decision[] = [];
-  readonly failed: Decision[] = [];
-  readonly problems = new WriteProblems(this.clock, silentLog);
-  mayWrite = true;
-  readonly actor = new Actor({
-    client: this.api,
-    store: this.store,
-    mayWrite: () => this.mayWrite,
-    onWritten: () => undefined,
-    onDone: (decision) => void this.done.push(decision),
-    onFailed: (decision) => void this.failed.push(decision),
-    onPoolStatus: () => undefined,
-    problems: this.problems,
-    clock: this.clock,
-    random: () => 1,
-    signal: this.stop.signal,
-  });
-
-  /** A Service that the API server has and the store shows. */
-  addService(name: string): void {
-    this.api.put(`${SERVICES}/${name}`, {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name, namespace: 'default' },
-      spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
-    });
-    const service = projectService(this.api.objects.get(`${SERVICES}/${name}`));
-    if (service !== undefined) this.store.set(service);
-  }
-
-  ipOf(address: string): JsonObject | undefined {
-    return this.api.objects.get(`${IPS}/${address}`);
-  }
-
-  async settle(ms = 0): Promise<void> {
-    await this.clock.advance(ms);
-    await this.clock.advance(0);
-    await this.clock.advance(0);
-  }
-}
-
-const create = (address: string): Action => ({ do: 'ip.create', ip: ip(address, 'public') });
-const status = (name: string, address: string): Action => ({
-  ...{ do: 'service.status', service: `default/${name}` },
-  status: { loadBalancer: { ingress: [{ ip: address }] } },
-});
-const decide = (...actions: readonly Action[]): Decision => ({ actions, events: [], waits: [] });
 const failWith =
   (when: (call: Call) => boolean, error: ApiError) =>
   (moment: 'before' | 'after', call: Call): void => {
@@ -154,7 +92,7 @@ test('a Service that somebody edited between our read and our write is read agai
   world.addService('web');
   const edited = { ...world.api.objects.get(`${SERVICES}/web`), spec: { type: 'ClusterIP' } };
   world.api.put(`${SERVICES}/web`, edited);
-  world.actor.submit([decide(status('web', '192.0.2.1'))]);
+  world.actor.submit([decide(create('192.0.2.1'), status('web', '192.0.2.1'))]);
   await world.settle();
   assert.equal(world.failed.length, 1);
   assert.equal(world.store.services.has('default/web'), false, 'no longer ours');

@@ -176,6 +176,19 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: 'of several claims of one family the one that is shown stays',
+    given: [
+      P,
+      ip('192.0.2.2', 'p', { claims: [claim('s')] }),
+      ip('192.0.2.3', 'p', { claims: [claim('s')] }),
+      service('s', { shows: ['192.0.2.3'] }),
+    ],
+    want: [
+      'IP 192.0.2.3 Active default/s[80]',
+      'default/s 192.0.2.3 Assigned: 192.0.2.3 from Pool p',
+    ],
+  },
+  {
     name: 'of several claims of one family the one that is asked for stays',
     given: [
       P,
