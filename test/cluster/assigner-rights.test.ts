@@ -5,7 +5,6 @@ import { after, before, suite, test } from 'node:test';
 import { until } from '../api/clocks.ts';
 import {
   installCrds,
-  NAMESPACE,
   pool,
   service,
   startAssigner,
@@ -13,12 +12,9 @@ import {
   type RunningAssigner,
 } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { nameOf, without, type GrantedVerb } from './rights.ts';
 
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-}
+const OF_CLUSTER = { kind: 'clusterrole', role: 'vipvs-assigner' } as const;
 
 suite('the assigner where something is missing', { timeout: 120_000 }, () => {
   let plane: ControlPlane;
@@ -60,33 +56,9 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
     await untilServed('first');
   });
 
-  /** The role of the kind, without one verb on one resource. */
-  const without = async (
-    kind: 'clusterrole' | 'role',
-    group: string,
-    resource: string,
-    verb: string,
-  ): Promise<{ readonly less: string; readonly whole: string }> => {
-    const scope = kind === 'role' ? ['-n', NAMESPACE] : [];
-    const text = await plane.kubectl(['get', kind, ...scope, 'vipvs-assigner', '-o', 'json']);
-    const role = JSON.parse(text) as { metadata: object; rules: readonly Rule[] };
-    const rules = role.rules.flatMap((rule): readonly Rule[] => {
-      if (!rule.apiGroups.includes(group) || !rule.resources.includes(resource)) return [rule];
-      const others = rule.resources.filter((each) => each !== resource);
-      return [
-        ...(others.length === 0 ? [] : [{ ...rule, resources: others }]),
-        { ...rule, resources: [resource], verbs: rule.verbs.filter((each) => each !== verb) },
-      ].filter(({ verbs }) => verbs.length > 0);
-    });
-    const whole = JSON.stringify({ rules: role.rules });
-    return { less: JSON.stringify({ rules }), whole };
-  };
-  const patchRole = (kind: string, patch: string): Promise<string> =>
-    plane.kubectl(['patch', kind, '-n', NAMESPACE, 'vipvs-assigner', '--type=merge', '-p', patch]);
-
   const writes = [
     {
-      ...{ group: 'vipvs.io', resource: 'ips', verb: 'create', says: 'create on ips.vipvs.io' },
+      ...{ group: 'vipvs.io', resource: 'ips', verb: 'create' },
       provoke: () => apply(service('w1')),
       want: () => untilServed('w1'),
     },
@@ -95,29 +67,27 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
         group: '',
         resource: 'services/status',
         verb: 'patch',
-        says: 'patch on services/status',
       },
       provoke: () => apply(service('w2')),
       want: () => untilServed('w2'),
     },
     {
-      ...{ group: '', resource: 'services', verb: 'get', says: 'get on services' },
+      ...{ group: '', resource: 'services', verb: 'get' },
       provoke: () => plane.kubectl(['delete', 'svc', 'w1']),
       want: () => untilIps(2),
     },
     {
-      ...{ group: 'vipvs.io', resource: 'ips', verb: 'delete', says: 'delete on ips.vipvs.io' },
+      ...{ group: 'vipvs.io', resource: 'ips', verb: 'delete' },
       provoke: () => plane.kubectl(['delete', 'svc', 'w2']),
       want: () => untilIps(1),
     },
     {
       ...{ group: 'vipvs.io', resource: 'pools/status', verb: 'patch' },
-      says: 'patch on pools.vipvs.io/status',
       provoke: () => apply(pool('second', '10.4.0.0/24')),
       want: () => untilPhase('second'),
     },
     {
-      ...{ group: 'vipvs.io', resource: 'pools', verb: 'patch', says: 'patch on pools.vipvs.io' },
+      ...{ group: 'vipvs.io', resource: 'pools', verb: 'patch' },
       provoke: () => apply(service('w3', {}, { 'vipvs.io/pool': 'second' })),
       want: () =>
         until('the finalizer is there', async () => {
@@ -127,7 +97,6 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
     },
     {
       ...{ group: 'events.k8s.io', resource: 'events', verb: 'create' },
-      says: 'create on events.events.k8s.io',
       provoke: () => apply(service('w4', {}, { 'vipvs.io/pool': 'none' })),
       // an Event is not tried again for the same: the next one shows that it is over
       want: () => apply(service('w5', {}, { 'vipvs.io/pool': 'none, too' })),
@@ -144,40 +113,40 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
       return (await plane.kubectl(['get', 'pool', name, '-o', path])) === 'Active';
     });
 
-  for (const { group, resource, verb, says, provoke, want } of writes) {
-    test(`${verb} on ${resource} that is missing is named`, async () => {
-      const { less, whole } = await without('clusterrole', group, resource, verb);
-      await patchRole('clusterrole', less);
-      try {
+  for (const { provoke, want, ...right } of writes) {
+    const missing: GrantedVerb = { ...OF_CLUSTER, ...right };
+    test(`${nameOf(missing)} that is missing is named`, async () => {
+      const says = `RBAC: the verb ${nameOf(missing)} is missing`;
+      await without(plane, missing, async () => {
         await provoke();
-        await untilSays(`RBAC: the verb ${says} is missing`);
-        await until('the log says it', () => logSays(`RBAC: the verb ${says} is missing`));
-      } finally {
-        await patchRole('clusterrole', whole);
-      }
+        await untilSays(says);
+        await until('the log says it', () => logSays(says));
+      });
       await want();
       await untilReady();
     });
   }
 
-  const atStart = [
-    { kind: 'clusterrole', group: '', resource: 'nodes', verb: 'list' },
-    { kind: 'clusterrole', group: 'vipvs.io', resource: 'ips', verb: 'watch' },
-    { kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'get' },
-    { kind: 'role', group: 'coordination.k8s.io', resource: 'leases', verb: 'update' },
-  ] as const;
-  for (const { kind, group, resource, verb } of atStart) {
-    test(`${verb} on ${resource} that is missing at the start is named`, async () => {
+  const leases = {
+    kind: 'role',
+    role: 'vipvs-assigner',
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+  } as const;
+  const atStart: readonly GrantedVerb[] = [
+    { ...OF_CLUSTER, group: '', resource: 'nodes', verb: 'list' },
+    { ...OF_CLUSTER, group: 'vipvs.io', resource: 'ips', verb: 'watch' },
+    { ...OF_CLUSTER, group: 'vipvs.io', resource: 'directors', verb: 'list' },
+    { ...leases, verb: 'get' },
+    { ...leases, verb: 'update' },
+  ];
+  for (const missing of atStart) {
+    test(`${nameOf(missing)} that is missing at the start is named`, async () => {
       await assigner.stop();
-      const { less, whole } = await without(kind, group, resource, verb);
-      await patchRole(kind, less);
-      assigner = await startAssigner(plane);
-      try {
-        const name = group === '' ? resource : `${resource}.${group}`;
-        await untilSays(`RBAC: the verb ${verb} on ${name} is missing`);
-      } finally {
-        await patchRole(kind, whole);
-      }
+      await without(plane, missing, async () => {
+        assigner = await startAssigner(plane);
+        await untilSays(`RBAC: the verb ${nameOf(missing)} is missing`);
+      });
       await untilReady();
       await until('it leads', () => assigner.program.isLeading);
     });
