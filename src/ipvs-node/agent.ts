@@ -20,8 +20,8 @@ import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
 import { faultOf, faultOfPlan } from './faults.ts';
 import type { Kernel, KernelChange, Op } from './kernel.ts';
 import { hostAddressesOf, KernelMirror } from './mirror.ts';
-import { planNode, planScope, type Limits, type Plan } from './plan.ts';
-import { rebuildOrder } from './plan-order.ts';
+import { planScope, type Limits, type Plan } from './plan.ts';
+import { inTurn, NOTHING_PLANNED, planRound } from './plan-parts.ts';
 import { ServiceReports, type Tell } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
 
@@ -211,7 +211,7 @@ export class Agent {
     for (const address of this.#dirty.addresses) scope.addresses.add(address);
     const { state } = this.#index;
     const plan = planScope(scope, state, this.#mirror, NO_DRAINS, startMs, this.#limits);
-    await this.#perform(plan, 'incremental', startMs);
+    await this.#perform([plan], 'incremental', startMs);
   }
 
   async #fullRound(): Promise<void> {
@@ -235,14 +235,14 @@ export class Agent {
       owned: this.#mirror.owned,
     };
     const nowMs = clock.nowMs();
-    const plan = planNode(this.#index.state, seen, this.#drains.starts, nowMs, this.#limits);
-    const ops = rebuildOrder(plan.ops, plan.safeOps, before);
-    if (seen.virtualServers === undefined) this.#drains.postpone(nowMs + DRAIN_CHECK_MS);
-    else this.#drains.replace(plan.drains, plan.wakeAtMs);
+    const { starts } = this.#drains;
+    const parts = planRound(this.#index.state, seen, before, starts, nowMs, this.#limits);
     this.#canaryDueMs = nowMs + CANARY_MS;
     // one minute, give or take six seconds: many directors must not read all at once
     this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
-    const faults = await this.#perform({ ...plan, ops }, 'full', startMs);
+    const { drains, wakeAtMs, faults } = await this.#perform(parts, 'full', startMs);
+    if (seen.virtualServers === undefined) this.#drains.postpone(nowMs + DRAIN_CHECK_MS);
+    else this.#drains.replace(drains, wakeAtMs);
     this.#mirror.share(this.desired.virtualServers, this.desired.virtualServers.keys());
     const failing = new Set(faults.map(({ target }) => targetKey(target)));
     for (const { target } of [...this.#book.faults]) {
@@ -284,7 +284,7 @@ export class Agent {
     const { starts } = this.#drains;
     const plan = planScope(scope, this.#index.state, this.#mirror, starts, nowMs, this.#limits);
     this.#drains.update(scope.virtualServers, plan.drains, plan.wakeAtMs);
-    const faults = await this.#perform(plan, 'incremental', startMs);
+    const { faults } = await this.#perform([plan], 'incremental', startMs);
     this.#mirror.share(this.desired.virtualServers, scope.virtualServers);
     const failing = new Set(faults.map(({ target }) => targetKey(target)));
     const clear = (target: Target): void => {
@@ -322,25 +322,25 @@ export class Agent {
     }
   }
 
-  /** Runs the plan and writes its faults into the book; answers them. */
+  /** Runs the plan and writes its faults into the book. */
   async #perform(
-    plan: Plan,
+    parts: Iterable<Plan>,
     kind: RoundSummary['kind'],
     startMs: number,
-  ): Promise<readonly Fault[]> {
+  ): Promise<Pick<Execution, 'drains' | 'wakeAtMs'> & { readonly faults: readonly Fault[] }> {
     const { kernel, clock } = this.#ports;
-    const state = this.#index.state;
-    const ops = [...plan.ops, ...this.#takeAnnouncements()];
-    const execution = await executePlan(kernel, this.#mirror, { ...plan, ops }, state.addresses);
+    const all = inTurn(parts, { ...NOTHING_PLANNED, ops: this.#takeAnnouncements() });
+    const execution = await executePlan(kernel, this.#mirror, all, this.desired.addresses);
+    const { drains, wakeAtMs } = execution;
     const nowMs = clock.nowMs();
-    const faults = [...this.#faultsOf(execution), ...plan.problems.map(faultOfPlan)];
+    const faults = [...this.#faultsOf(execution), ...execution.problems.map(faultOfPlan)];
     for (const fault of faults) this.#book.fail(fault, nowMs);
     for (const address of execution.announced) this.#book.clear({ kind: 'announcement', address });
     const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
     if (isUnsure || execution.drift > 0) this.#resyncSoon();
     else if (kind === 'full') this.#resyncDelay.reset();
     if (execution.counts.size > 0) this.#summarize(kind, nowMs - startMs, execution);
-    return faults;
+    return { drains, wakeAtMs, faults };
   }
 
   #faultsOf(execution: Execution): readonly Fault[] {

@@ -4,12 +4,13 @@
 // server is put into a virtual server that turned out to be there already: it is somebody else's (the kernel runs every
 // message of a batch, whatever became of the one before).
 import type { IpAddress } from '../net/address.ts';
-import { virtualServerKey, type VirtualServerKey } from '../net/ipvs.ts';
+import { virtualServerKey, type RealServerKey, type VirtualServerKey } from '../net/ipvs.ts';
+import type { DrainStarts } from './drain.ts';
 import type { Target } from './fault-book.ts';
 import type { Kernel, Op, OpResult } from './kernel.ts';
 import type { KernelMirror } from './mirror.ts';
 import { outcomeOf } from './outcome.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanProblem } from './plan.ts';
 import type { DesiredAddress } from './state.ts';
 
 export interface Failure {
@@ -31,21 +32,30 @@ export interface Execution {
   /** How often each operation ended how: `vs.add ok`. */
   readonly counts: ReadonlyMap<string, number>;
   readonly announced: readonly IpAddress[];
+  /** Of all parts of the plan. */
+  readonly problems: readonly PlanProblem[];
+  readonly drains: DrainStarts;
+  readonly wakeAtMs: number | undefined;
 }
 
+/** The parts of a plan one after the other; each is asked for when the one before it has been run. */
 export async function executePlan(
   kernel: Kernel,
   mirror: KernelMirror,
-  plan: Pick<Plan, 'ops' | 'safeOps'>,
+  parts: Iterable<Plan>,
   addresses: ReadonlyMap<IpAddress, DesiredAddress>,
 ): Promise<Execution> {
   const execution = new Executor(kernel, mirror, addresses);
-  const safe = plan.ops.slice(0, plan.safeOps);
-  await execution.run(safe.filter((op) => !isOfRealServer(op)));
-  await execution.run(safe.filter((op) => isOfRealServer(op) && execution.mayFollow(op)));
-  const rest = plan.ops.slice(plan.safeOps);
-  await execution.run(rest.filter((op) => op.op !== 'vip.announce' && execution.mayFollow(op)));
-  await execution.run(rest.filter((op) => op.op === 'vip.announce' && execution.mayFollow(op)));
+  for (const part of parts) {
+    const { ops, safeOps } = part;
+    execution.note(part);
+    const safe = ops.slice(0, safeOps);
+    await execution.run(safe.filter((op) => !isOfRealServer(op)));
+    await execution.run(safe.filter((op) => isOfRealServer(op) && execution.mayFollow(op)));
+    const rest = ops.slice(safeOps);
+    await execution.run(rest.filter((op) => op.op !== 'vip.announce' && execution.mayFollow(op)));
+    await execution.run(rest.filter((op) => op.op === 'vip.announce' && execution.mayFollow(op)));
+  }
   return execution;
 }
 
@@ -58,6 +68,9 @@ class Executor implements Execution {
   drift = 0;
   readonly counts = new Map<string, number>();
   readonly announced: IpAddress[] = [];
+  readonly problems: PlanProblem[] = [];
+  readonly drains = new Map<VirtualServerKey, ReadonlyMap<RealServerKey, number>>();
+  wakeAtMs: number | undefined;
   readonly #failed = new Map<VirtualServerKey | IpAddress | string, Failure>();
   readonly #kernel: Kernel;
   readonly #mirror: KernelMirror;
@@ -75,6 +88,12 @@ class Executor implements Execution {
 
   get failures(): readonly Failure[] {
     return [...this.#failed.values()];
+  }
+
+  note({ problems, drains, wakeAtMs }: Plan): void {
+    this.problems.push(...problems);
+    for (const [key, starts] of drains) this.drains.set(key, starts);
+    if (wakeAtMs !== undefined) this.wakeAtMs = Math.min(this.wakeAtMs ?? wakeAtMs, wakeAtMs);
   }
 
   /** Whether the operation still makes sense after what failed before it. */

@@ -72,7 +72,7 @@ export function planNode(
   return planScope(wholeScope(desired, observed), desired, observed, drains, nowMs, limits);
 }
 
-function wholeScope(desired: NodeState, observed: Observed): Scope {
+export function wholeScope(desired: NodeState, observed: Observed): Scope {
   const firewall = new Map<FirewallSet, Iterable<string>>();
   for (const [set, elements] of desired.firewall.sets) firewall.set(set, elements);
   if (typeof observed.firewall === 'object') {
@@ -143,7 +143,7 @@ function joined(phases: readonly (readonly Op[])[]): readonly Op[] {
   return others.length === 0 ? first : first.concat(...others);
 }
 
-function planSysctls(desired: NodeState, observed: Observed): readonly Op[] {
+export function planSysctls(desired: NodeState, observed: Observed): readonly Op[] {
   return SYSCTLS.flatMap((key): readonly Op[] => {
     const value = desired.sysctls.get(key);
     const found = observed.sysctls.get(key);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Op } from '../../src/ipvs-node/kernel.ts';
 import { formatNodeState, formatOp } from '../../src/ipvs-node/format.ts';
 import { planNode, type Plan } from '../../src/ipvs-node/plan.ts';
+import { planParts } from '../../src/ipvs-node/plan-parts.ts';
 import type {
   DesiredAddress,
   DesiredVirtualServer,
@@ -215,6 +216,31 @@ test('(1) a plan leads to what is wanted, (2) and then there is nothing to do', 
   });
   await fc.assert(property, RUNS);
 });
+
+test('(2b) in parts it is the same plan, VIP by VIP, and leads there, too', async () => {
+  const property = fc.asyncProperty(entries, found, fc.nat(3), async (wanted, there, atOnce) => {
+    const kernel = kernelOf(there);
+    const desired = desiredOf(wanted);
+    const before = await kernel.observe();
+    const whole = planNode(desired, before, new Map(), 0, LIMITS);
+    const parts = [...planParts(desired, before, new Map(), 0, LIMITS, atOnce)];
+    const lines = parts.flatMap(({ ops }) => ops.map(formatOp));
+    assert.deepEqual(lines.toSorted(), whole.ops.map(formatOp).toSorted());
+    assert.deepEqual(new Set(parts.flatMap(({ problems }) => problems)), new Set(whole.problems));
+    assert.deepEqual(new Map(parts.flatMap(({ drains }) => [...drains])), whole.drains);
+    for (const vip of VIPS) {
+      const about = parts.filter(({ ops }) => ops.some((op) => isAbout(op, vip)));
+      assert.ok(about.length <= 1, `${vip} in ${about.length} parts`);
+    }
+    for (const { ops } of parts) await kernel.run(ops);
+    await converge(kernel, desired);
+  });
+  await fc.assert(property, RUNS);
+});
+
+function isAbout(op: Op, vip: IpAddress): boolean {
+  return ('server' in op && op.server.vip === vip) || ('address' in op && op.address === vip);
+}
 
 test('(3) the order of the input does not matter', async () => {
   const property = fc.asyncProperty(
