@@ -291,6 +291,8 @@ export class Standalone {
   #onAgentRound(round: RoundSummary): void {
     const { metrics, clock } = this.#ports;
     countRound(metrics, round, clock.wallMs());
+    const operations = [...round.counts.values()].reduce((sum, count) => sum + count, 0);
+    if (operations >= MANY_CHANGES) this.#releaseMemoryLater();
     if (this.#changedAtMs === undefined) return;
     metrics.kernel.eventToKernelSeconds.observe((clock.nowMs() - this.#changedAtMs) / 1000);
     this.#changedAtMs = undefined;

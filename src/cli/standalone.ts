@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
+import { trimAllocator } from '../ipvs-node/ipvs-ffi.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import {
   parseNonEmpty,
@@ -126,7 +127,10 @@ async function runStandalone(
           startedAt: new Date().toISOString(),
         },
         kernel,
-        releaseMemory,
+        releaseMemory: () => {
+          releaseMemory();
+          trimAllocator();
+        },
       },
     );
     await standalone.start();

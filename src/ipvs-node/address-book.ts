@@ -31,11 +31,6 @@ export interface SeenAddress {
   readonly hasTag: boolean;
 }
 
-interface Held {
-  readonly address: IpAddress;
-  readonly ifindex: number;
-}
-
 const MESSAGES: Readonly<Record<string, string>> = {
   EEXIST: 'this address is on the interface already',
   EADDRNOTAVAIL: 'this address is not on the interface',
@@ -49,7 +44,8 @@ export class AddressBook {
   readonly #port: AddressPort;
   readonly #emit: (change: KernelChange) => void;
   #links = new Map<number, LinkRecord>();
-  readonly #held = new Map<string, Held>();
+  /** By index of the interface. */
+  readonly #held = new Map<number, Set<IpAddress>>();
   #isRereading = false;
 
   constructor(port: AddressPort, emit: (change: KernelChange) => void) {
@@ -64,7 +60,7 @@ export class AddressBook {
 
   holds(address: IpAddress, interfaceName: string): boolean {
     const link = this.link(interfaceName);
-    return link !== undefined && this.#held.has(addressId(address, `${link.ifindex}`));
+    return link !== undefined && this.#held.get(link.ifindex)?.has(address) === true;
   }
 
   /** Reads links and addresses anew; `isOurs` decides what is held from now on. undefined: they could not be read whole. */
@@ -157,8 +153,10 @@ export class AddressBook {
       const links = await this.#port.links();
       const addresses = await this.#port.addresses();
       const present = new Set(addresses.map((record) => addressId(record.ip, `${record.ifindex}`)));
-      for (const { address, ifindex } of [...this.#held.values()]) {
-        if (!present.has(addressId(address, `${ifindex}`))) this.#lost(address, ifindex);
+      for (const [ifindex, held] of this.#held) {
+        for (const address of [...held]) {
+          if (!present.has(addressId(address, `${ifindex}`))) this.#lost(address, ifindex);
+        }
       }
       const indexes = new Set(links.map((link) => link.ifindex));
       for (const link of [...this.#links.values()]) {
@@ -182,11 +180,13 @@ export class AddressBook {
   }
 
   #hold(address: IpAddress, ifindex: number): void {
-    this.#held.set(addressId(address, `${ifindex}`), { address, ifindex });
+    const held = this.#held.get(ifindex);
+    if (held === undefined) this.#held.set(ifindex, new Set([address]));
+    else held.add(address);
   }
 
   #drop(address: IpAddress, ifindex: number): boolean {
-    return this.#held.delete(addressId(address, `${ifindex}`));
+    return this.#held.get(ifindex)?.delete(address) === true;
   }
 
   #lost(address: IpAddress, ifindex: number): void {

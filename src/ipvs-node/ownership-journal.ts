@@ -1,7 +1,7 @@
 // The text of the ownership record: which virtual servers and addresses this host's vipvs made, and what the sysctls were
 // before. Pure. A journal of lines, each written before the kernel is changed, so that a crash never leaves a thing
 // of ours that the record does not know; the other way round (recorded, never made) is harmless.
-import { tryParseIp, type IpAddress } from '../net/address.ts';
+import { familyOf, ipFromBigInt, ipToBigInt, tryParseIp, type IpAddress } from '../net/address.ts';
 import {
   PROTOCOLS,
   virtualServerKey,
@@ -48,7 +48,7 @@ export function sysctlLine(key: string, value: number): string {
 }
 
 export function addressId(address: IpAddress, interfaceName: string): string {
-  return `${address} ${interfaceName}`;
+  return [address, interfaceName].join(' '); // flat in memory, unlike a template's string
 }
 
 /** `192.0.2.10:80/TCP`, `[2001:db8::1]:80/TCP`; undefined for any other text. */
@@ -109,7 +109,9 @@ function applyLine(record: OwnedRecord, line: string): boolean {
     case '-address': {
       const address = tryParseIp(subject);
       if (address === undefined || detail === '') return false;
-      applyEntry(record, sign, { kind: 'address', address, interface: detail });
+      // a copy: what was cut out of the file's text would keep all of it in memory
+      const copy = ipFromBigInt(familyOf(address), ipToBigInt(address));
+      applyEntry(record, sign, { kind: 'address', address: copy, interface: detail });
       return true;
     }
     case 'sysctl': {

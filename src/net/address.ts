@@ -34,12 +34,10 @@ export function parseIp(text: string): IpAddress {
   return parseIpv6(text);
 }
 
+/** What Address4 takes is canonical already (it refuses leading zeros), and so the caller's string is in memory once. */
 function parseIpv4(text: string): IpAddress {
-  try {
-    return new Address4(text).correctForm() as IpAddress;
-  } catch {
-    throw new AddressError(`${quoted(text)} is not an IP address`);
-  }
+  if (Address4.isValid(text)) return text as IpAddress;
+  throw new AddressError(`${quoted(text)} is not an IP address`);
 }
 
 function parseIpv6(text: string): IpAddress {

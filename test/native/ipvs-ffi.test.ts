@@ -6,13 +6,18 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { IpvsSocket } from '../../src/ipvs-node/ipvs-socket.ts';
-import { library } from '../../src/ipvs-node/ipvs-ffi.ts';
+import { library, trimAllocator } from '../../src/ipvs-node/ipvs-ffi.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 test('the library loads: its version and every record size are ours', () => {
   assert.ok(library().run.info.name.includes('vipvs_run'));
+});
+
+test('freed memory goes back to the system where the C library is glibc', () => {
+  const isGlibc = JSON.stringify(process.report.getReport()).includes('"glibcVersionRuntime"');
+  assert.equal(trimAllocator(), isGlibc);
 });
 
 test(
