@@ -8,6 +8,7 @@ import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';
+import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countWatches } from './count-objects.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
@@ -134,6 +135,7 @@ async function makeProgram(
       clock: systemClock,
       random: systemRandom,
       log,
+      releaseMemory,
       onRound: (round) => countRound(metrics, round, systemClock.wallMs()),
     },
   );

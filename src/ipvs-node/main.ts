@@ -47,8 +47,12 @@ export interface NodePorts {
   readonly random: Random;
   readonly log: Log;
   readonly onRound?: (round: RoundSummary) => void;
+  /** Gives back what reading all objects took; called once, a while after the start. */
+  readonly releaseMemory?: () => void;
 }
 
+/** Announcements of the first addresses are repeated for some seconds. */
+const RELEASE_AFTER_MS = 5000;
 const INTERFACE_RETRY_MS = 1000;
 
 export class NodeProgram {
@@ -72,6 +76,7 @@ export class NodeProgram {
     this.#ports = ports;
     const { client, clock, random, log } = ports;
     const projections = new Projections();
+    this.#objects.awaitServices();
     this.#reflectors = [
       this.#reflect(NODES, (raw) => projections.node(raw)),
       this.#reflect(POOLS, (raw) => projections.pool(raw)),
@@ -209,6 +214,7 @@ export class NodeProgram {
         onReady: () => {
           this.#election.ready();
           this.#writer.mark();
+          this.#ports.clock.timer(RELEASE_AFTER_MS, () => this.#ports.releaseMemory?.());
         },
       },
       { node: { ...this.#options.node, bindInterface, announces } },
@@ -278,6 +284,7 @@ export class NodeProgram {
       {
         onSync: (objects) => {
           for (const object of objects.values()) this.#objects.set(object);
+          if (kind === 'Service') this.#objects.servicesListed();
           this.#onListed();
         },
         onUpsert: (_key, object) => this.#objects.set(object),

@@ -1,5 +1,6 @@
 // The objects that the agent works on, as its watches fill them in: only Services with a VIP and their EndpointSlices
-// stand in the store, the slices of all others wait on the shelf.
+// stand in the store, the slices of all others wait on the shelf. Slices that come before the Services are listed wait as
+// they are: putting 10,000 on the shelf to take them off again a second later is half a second of work.
 import { ClusterStore, serviceKeyOfSlice, type ClusterObject } from '../api/cluster.ts';
 import { keyOf, type Kind } from '../api/cluster.ts';
 import type { EndpointSlice } from '../api/kubernetes.ts';
@@ -11,9 +12,22 @@ export class NodeObjects {
   readonly store = new ClusterStore();
   readonly #shelf = new SliceShelf();
   readonly #onChange: Changed;
+  /** undefined: it is known which Services there are. */
+  #early: Map<string, EndpointSlice> | undefined;
 
   constructor(onChange: Changed) {
     this.#onChange = onChange;
+  }
+
+  /** From now on until `servicesListed` slices wait for their Services. */
+  awaitServices(): void {
+    this.#early ??= new Map();
+  }
+
+  servicesListed(): void {
+    const early = this.#early ?? new Map<string, EndpointSlice>();
+    this.#early = undefined;
+    for (const slice of early.values()) this.set(slice);
   }
 
   /** Slices that no VIP needs. */
@@ -22,6 +36,10 @@ export class NodeObjects {
   }
 
   set(object: ClusterObject): void {
+    if (object.kind === 'EndpointSlice' && this.#early !== undefined) {
+      this.#early.set(keyOf(object), object);
+      return;
+    }
     if (object.kind === 'EndpointSlice' && !this.#isNeeded(object)) {
       this.#shelve(object);
       return;
@@ -37,7 +55,10 @@ export class NodeObjects {
   }
 
   delete(kind: Kind, key: string): void {
-    if (kind === 'EndpointSlice') this.#shelf.remove(key);
+    if (kind === 'EndpointSlice') {
+      this.#early?.delete(key);
+      this.#shelf.remove(key);
+    }
     const before = this.store.get(kind, key);
     if (before === undefined) return;
     this.store.delete(kind, key);

@@ -7,6 +7,7 @@ import type { Pool } from '../api/pool.ts';
 import { Compactor } from '../files/compact.ts';
 import { objectAt, textAt } from '../kube/json.ts';
 import { projectObject } from '../api/project.ts';
+import { QuickProjections } from './quick-project.ts';
 
 const PREFIX = 'vipvs.io/';
 
@@ -15,11 +16,14 @@ export const SLICE_SELECTOR = `${SERVICE_NAME_LABEL},!service.kubernetes.io/head
 
 export class Projections {
   readonly #compactor = new Compactor();
+  readonly #quick = new QuickProjections();
 
   /** undefined: no load balancer, or no address yet. */
   service(raw: unknown): Service | undefined {
     // most Services of a cluster end here, unparsed
     if (textAt(objectAt(raw, 'spec'), 'type') !== 'LoadBalancer') return undefined;
+    const quick = this.#quick.service(raw);
+    if (quick !== undefined) return quick;
     const { apiVersion, kind, metadata, spec, status } = projectObject('Service', raw);
     const ingress = status?.loadBalancer?.ingress ?? [];
     if (ingress.length === 0) return undefined;
@@ -30,6 +34,8 @@ export class Projections {
   }
 
   slice(raw: unknown): EndpointSlice | undefined {
+    const quick = this.#quick.slice(raw);
+    if (quick !== undefined) return quick;
     const slice = projectObject('EndpointSlice', raw);
     const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (service === undefined) return undefined;
@@ -38,6 +44,8 @@ export class Projections {
   }
 
   ip(raw: unknown): IP {
+    const quick = this.#quick.ip(raw);
+    if (quick !== undefined) return quick;
     const { apiVersion, kind, metadata, spec } = projectObject('IP', raw);
     const { address, poolName, retain, claims } = spec;
     // who holds it; the ports are the assigner's business

@@ -10,15 +10,18 @@ export class ServiceWatch {
   /** When the first address was seen, and the last. */
   firstMs = Number.NaN;
   lastMs = Number.NaN;
-  /** Changes of Services, IPs and Pools. */
+  /** Changes of the objects that are watched. */
   events = 0;
   readonly #end = new AbortController();
   readonly #served = new Map<string, number>();
   #wanted: { readonly isThere: () => boolean; readonly resolve: () => void } | undefined;
 
-  static async start(client: ApiClient): Promise<ServiceWatch> {
+  static async start(
+    client: ApiClient,
+    resources: readonly Resource[] = [SERVICES, IPS, POOLS],
+  ): Promise<ServiceWatch> {
     const watch = new ServiceWatch();
-    for (const resource of [SERVICES, IPS, POOLS]) await watch.#watch(client, resource);
+    for (const resource of resources) await watch.#watch(client, resource);
     return watch;
   }
 

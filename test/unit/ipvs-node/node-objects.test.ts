@@ -59,3 +59,23 @@ test('the shelf gives back what was put', () => {
   assert.deepEqual(shelf.take('default/web'), [JSON.parse(JSON.stringify(one))]);
   assert.deepEqual([shelf.take('default/web'), shelf.size], [[], 0]);
 });
+
+test('while Services are listed, slices wait as they are', () => {
+  const { objects: all, told } = objects();
+  all.awaitServices();
+  all.set(slice(['10.0.0.1']));
+  all.set(slice(['10.0.0.2']));
+  all.set(slice(['10.0.0.3'], { name: 'gone' }));
+  all.set(slice(['10.0.0.4'], { of: 'other', name: 'other-1' }));
+  all.delete('EndpointSlice', 'default/gone');
+  all.set(service());
+  assert.deepEqual([all.shelved, told], [0, ['+Service']]);
+  all.servicesListed();
+  assert.deepEqual([all.shelved, told], [1, ['+Service', '+EndpointSlice']]);
+  assert.deepEqual(
+    all.store.endpointSlicesOf('default/web').map(({ endpoints }) => endpoints[0]?.addresses),
+    [['10.0.0.2']],
+  );
+  all.servicesListed();
+  assert.equal(told.length, 2);
+});

@@ -1,0 +1,219 @@
+// The ordinary object by a short cut: 30,000 objects of the usual form are most of what an agent reads at its start, and
+// validating, copying and compacting each of them in general takes twenty times as long. Whatever is not of that form is
+// answered with undefined, and takes the general way, which says what is wrong with it.
+// Invariant: what comes out is what the general way makes of the same object (a test compares them). Strings of
+// JSON.parse are their own, so nothing that is kept refers to the text that was read.
+import type { IP } from '../api/ip.ts';
+import {
+  SERVICE_NAME_LABEL,
+  type Endpoint,
+  type EndpointSlice,
+  type LoadBalancerIngress,
+  type ObjectMeta,
+  type Service,
+  type ServicePort,
+} from '../api/kubernetes.ts';
+import { API_VERSION } from '../api/pool.ts';
+import { arrayAt, isObject, numberAt, objectAt, textAt, type JsonObject } from '../kube/json.ts';
+import { PROTOCOLS, type Protocol } from '../net/ipvs.ts';
+
+type SlicePort = EndpointSlice['ports'][number];
+type ClaimName = NonNullable<IP['spec']['claims']>[number];
+
+/** Fields whose presence makes a Service unusual. */
+const RARE_SPEC_FIELDS = [
+  'loadBalancerSourceRanges',
+  'loadBalancerClass',
+  'loadBalancerIP',
+  'sessionAffinityConfig',
+];
+const NO_PORTS: readonly never[] = [];
+const PORT_MAX = 65_535;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+export class QuickProjections {
+  readonly #texts = new Map<string, string>();
+  readonly #servicePorts = new Map<string, readonly ServicePort[]>();
+  readonly #slicePorts = new Map<string, readonly SlicePort[]>();
+
+  service(raw: unknown): Service | undefined {
+    const metadata = plainMeta(raw);
+    const spec = objectAt(raw, 'spec');
+    if (metadata === undefined || spec === undefined) return undefined;
+    if (RARE_SPEC_FIELDS.some((field) => spec[field] !== undefined)) return undefined;
+    const ports = portsOf(spec['ports'], this.#servicePorts, servicePort);
+    const clusterIPs = textsOf(spec['clusterIPs']);
+    const policy = spec['externalTrafficPolicy'];
+    const ingress = ingressOf(objectAt(objectAt(raw, 'status'), 'loadBalancer'));
+    if (ports === undefined || clusterIPs === undefined || ingress === undefined) return undefined;
+    if (spec['sessionAffinity'] !== 'None' || spec['type'] !== 'LoadBalancer') return undefined;
+    if (policy !== 'Cluster' && policy !== 'Local') return undefined;
+    return {
+      ...{ apiVersion: 'v1', kind: 'Service', metadata },
+      spec: { type: 'LoadBalancer', ports, clusterIPs, externalTrafficPolicy: policy },
+      status: { loadBalancer: { ingress } },
+    };
+  }
+
+  slice(raw: unknown): EndpointSlice | undefined {
+    const metadata = plainMeta(raw);
+    const service = textAt(objectAt(objectAt(raw, 'metadata'), 'labels'), SERVICE_NAME_LABEL);
+    if (metadata === undefined || service === undefined || !isObject(raw)) return undefined;
+    const { addressType } = raw;
+    if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
+    const ports = portsOf(raw['ports'], this.#slicePorts, slicePort);
+    const endpoints = this.#endpoints(raw['endpoints']);
+    if (ports === undefined || endpoints === undefined) return undefined;
+    const { name, namespace } = metadata;
+    if (namespace === undefined) return undefined;
+    return {
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
+      metadata: { name, namespace, labels: { [SERVICE_NAME_LABEL]: service } },
+      ...{ addressType, endpoints, ports },
+    };
+  }
+
+  ip(raw: unknown): IP | undefined {
+    const name = textAt(objectAt(raw, 'metadata'), 'name');
+    const spec = objectAt(raw, 'spec');
+    const poolName = textAt(spec, 'poolName');
+    if (name === undefined || spec?.['address'] !== name || !IPV4.test(name)) return undefined;
+    const claims = claimNames(spec['claims']);
+    const retain = spec['retain'] ?? false;
+    if (poolName === undefined || claims === undefined || typeof retain !== 'boolean') {
+      return undefined;
+    }
+    return {
+      ...{ apiVersion: API_VERSION, kind: 'IP', metadata: { name } },
+      spec: { address: name, poolName: this.#shared(poolName), retain, claims },
+    };
+  }
+
+  #endpoints(raw: unknown): readonly Endpoint[] | undefined {
+    if (!Array.isArray(raw)) return undefined;
+    const endpoints: Endpoint[] = new Array<Endpoint>(raw.length);
+    for (let i = 0; i < raw.length; i += 1) {
+      const endpoint = this.#endpoint(raw[i]);
+      if (endpoint === undefined) return undefined;
+      endpoints[i] = endpoint;
+    }
+    return endpoints;
+  }
+
+  /** One that serves: the others have conditions, which are rare. */
+  #endpoint(raw: unknown): Endpoint | undefined {
+    const conditions = objectAt(raw, 'conditions') ?? NO_CONDITIONS;
+    const { ready, serving, terminating } = conditions;
+    const addresses = textsOf(isObject(raw) ? raw['addresses'] : undefined);
+    if (addresses === undefined || ready === false || serving === false || terminating === true) {
+      return undefined;
+    }
+    const nodeName = textAt(raw, 'nodeName');
+    if (nodeName === undefined) return { addresses };
+    return { addresses, nodeName: this.#shared(nodeName) };
+  }
+
+  #shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
+  }
+}
+
+const NO_CONDITIONS: JsonObject = {};
+
+/** undefined: with annotations, ours may be among them; or without what every object has. */
+function plainMeta(raw: unknown): ObjectMeta | undefined {
+  const meta = objectAt(raw, 'metadata');
+  if (meta === undefined || meta['annotations'] !== undefined) return undefined;
+  const { name, namespace, uid, creationTimestamp } = meta;
+  if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
+  if (typeof uid !== 'string' || typeof creationTimestamp !== 'string') return undefined;
+  return { name, namespace, uid, creationTimestamp };
+}
+
+function textsOf(raw: unknown): readonly string[] | undefined {
+  if (!Array.isArray(raw)) return undefined;
+  const all: readonly unknown[] = raw;
+  return all.every((each) => typeof each === 'string') ? all : undefined;
+}
+
+/** The ports of an object, the same value for all objects with the same ports. */
+function portsOf<T>(
+  raw: unknown,
+  known: Map<string, readonly T[]>,
+  read: (raw: unknown) => T | undefined,
+): readonly T[] | undefined {
+  if (!Array.isArray(raw)) return undefined;
+  const key = raw.map(portKey).join();
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const ports: T[] = [];
+  for (const each of raw) {
+    const port = read(each);
+    if (port === undefined) return undefined;
+    ports.push(port);
+  }
+  const numbers = new Set(
+    raw.map((each) => `${numberAt(each, 'port')}/${textAt(each, 'protocol')}`),
+  );
+  if (numbers.size < ports.length) return undefined;
+  known.set(key, ports);
+  return ports;
+}
+
+function portKey(raw: unknown): string {
+  if (!isObject(raw)) return '';
+  const { name, protocol, port, targetPort } = raw;
+  return [typeof targetPort, name, protocol, port, targetPort].join('/');
+}
+
+function servicePort(raw: unknown): ServicePort | undefined {
+  const [port, protocol, name] = [portNumber(raw), protocolOf(raw), textAt(raw, 'name')];
+  const targetPort = numberAt(raw, 'targetPort') ?? textAt(raw, 'targetPort');
+  if (port === undefined || protocol === undefined || targetPort === undefined) return undefined;
+  return { ...(name === undefined ? {} : { name }), protocol, port, targetPort };
+}
+
+function slicePort(raw: unknown): SlicePort | undefined {
+  const [port, protocol, name] = [portNumber(raw), protocolOf(raw), textAt(raw, 'name')];
+  if (port === undefined || protocol === undefined || name === undefined) return undefined;
+  return { name, protocol, port };
+}
+
+function portNumber(raw: unknown): number | undefined {
+  const port = numberAt(raw, 'port') ?? 0;
+  return Number.isInteger(port) && port > 0 && port <= PORT_MAX ? port : undefined;
+}
+
+function protocolOf(raw: unknown): Protocol | undefined {
+  const text = textAt(raw, 'protocol');
+  return PROTOCOLS.find((protocol) => protocol === text);
+}
+
+/** Of the ports only those with an error count, which are rare. */
+function ingressOf(
+  loadBalancer: JsonObject | undefined,
+): readonly LoadBalancerIngress[] | undefined {
+  const raw = loadBalancer?.['ingress'];
+  if (!Array.isArray(raw)) return undefined;
+  const ingress: LoadBalancerIngress[] = [];
+  for (const each of raw) {
+    const ip = textAt(each, 'ip');
+    const hasErrors = arrayAt(each, 'ports').some((port) => textAt(port, 'error') !== undefined);
+    if (ip === undefined || hasErrors) return undefined;
+    ingress.push({ ip });
+  }
+  return ingress;
+}
+
+function claimNames(raw: unknown): readonly ClaimName[] | undefined {
+  if (!Array.isArray(raw)) return undefined;
+  const claims: ClaimName[] = [];
+  for (const each of raw) {
+    const [namespace, name] = [textAt(each, 'namespace'), textAt(each, 'name')];
+    if (namespace === undefined || name === undefined) return undefined;
+    claims.push({ namespace, name, ports: NO_PORTS });
+  }
+  return claims;
+}
