@@ -76,9 +76,15 @@ bench: setup ## tables and JSON of speed and memory, see docs/limits.md
 	@node test/bench/run.ts
 
 .PHONY: bench-cluster
-bench-cluster: ## the assigner on a real API server with 100, 1,000 and 10,000 Services (ten minutes); SIZES="100"
+bench-cluster: ## assigner and agent on a real API server with 100, 1,000 and 10,000 Services (20 minutes); SIZES="100"
 	@scripts/setup.sh npm
 	@node test/bench/cluster.ts $(SIZES)
+	@$(MAKE) bench-agent SIZES="$(SIZES)"
+
+.PHONY: bench-agent
+bench-agent: ## the agent of a director beside kube-proxy, in the lab, on the same Services (ten minutes); SIZES="100"
+	@scripts/setup.sh npm lab-packages native kernel
+	@node test/bench/agent.ts $(SIZES)
 
 .PHONY: image
 image: ## the container image, with docker, podman or buildah; IMAGE=vipvs:0.1.0

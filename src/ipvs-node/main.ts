@@ -10,9 +10,14 @@ import type { LeaseTimes } from '../kube/lease.ts';
 import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
-import { Reflector, type ReflectorSink, type ReflectorState } from '../kube/reflector.ts';
+import {
+  Reflector,
+  type ReflectorOptions,
+  type ReflectorSink,
+  type ReflectorState,
+} from '../kube/reflector.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
-import type { ApiClient, Query } from '../kube/transport.ts';
+import type { ApiClient } from '../kube/transport.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Agent, type RoundSummary } from './agent.ts';
@@ -25,6 +30,7 @@ import { NodeObjects } from './node-objects.ts';
 import { Projections, SLICE_SELECTOR } from './project.ts';
 import type { ServiceReport } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
+import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from './wire.ts';
 
 export interface NodeOptions {
   /** Without the interface: that is the one with an address of the node. */
@@ -81,9 +87,10 @@ export class NodeProgram {
       this.#reflect(NODES, (raw) => projections.node(raw)),
       this.#reflect(POOLS, (raw) => projections.pool(raw)),
       this.#reflect(IPS, (raw) => projections.ip(raw)),
-      this.#reflect(SERVICES, (raw) => projections.service(raw)),
+      this.#reflect(SERVICES, (raw) => projections.service(raw), { protobuf: SERVICE_LIST }),
       this.#reflect(ENDPOINT_SLICES, (raw) => projections.slice(raw), {
-        labelSelector: SLICE_SELECTOR,
+        query: { labelSelector: SLICE_SELECTOR },
+        protobuf: ENDPOINT_SLICE_LIST,
       }),
       this.#watch(DIRECTORS, projectDirector, {
         onSync: (directors) => {
@@ -274,7 +281,7 @@ export class NodeProgram {
   #reflect(
     resource: Resource,
     project: (raw: unknown) => ClusterObject | undefined,
-    query?: Query,
+    reading: Reading = {},
   ): Reflector<ClusterObject> {
     // every resource here is of a kind of ours
     const kind = resource.kind as Kind;
@@ -290,7 +297,7 @@ export class NodeProgram {
         onUpsert: (_key, object) => this.#objects.set(object),
         onDelete: (key) => this.#objects.delete(kind, key),
       },
-      query,
+      reading,
     );
   }
 
@@ -298,11 +305,10 @@ export class NodeProgram {
     resource: Resource,
     project: (raw: unknown) => T | undefined,
     sink: ReflectorSink<T>,
-    query?: Query,
+    reading: Reading = {},
   ): Reflector<T> {
     const { client, clock, random, log } = this.#ports;
-    const common = { client, clock, random, log, resource, project, sink };
-    return new Reflector<T>({ ...common, ...(query === undefined ? {} : { query }) });
+    return new Reflector<T>({ client, clock, random, log, resource, project, sink, ...reading });
   }
 
   #onListed(): void {
@@ -312,6 +318,8 @@ export class NodeProgram {
     });
   }
 }
+
+type Reading = Pick<ReflectorOptions<unknown>, 'query' | 'protobuf'>;
 
 const NOTHING_DESIRED: Pick<NodeState, 'virtualServers' | 'addresses'> = {
   virtualServers: new Map(),

@@ -28,7 +28,12 @@ export class Projections {
     const ingress = status?.loadBalancer?.ingress ?? [];
     if (ingress.length === 0) return undefined;
     return this.#compact({
-      ...{ apiVersion, kind, metadata: slimMeta(metadata), spec },
+      ...{
+        apiVersion,
+        kind,
+        metadata: slimMeta(metadata),
+        spec: without(spec, UNUSED_SPEC_FIELDS),
+      },
       status: { loadBalancer: { ingress } },
     });
   }
@@ -39,7 +44,8 @@ export class Projections {
     const slice = projectObject('EndpointSlice', raw);
     const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (service === undefined) return undefined;
-    const metadata = { ...slimMeta(slice.metadata), labels: { [SERVICE_NAME_LABEL]: service } };
+    const meta = without(slimMeta(slice.metadata), ['uid', 'creationTimestamp']);
+    const metadata = { ...meta, labels: { [SERVICE_NAME_LABEL]: service } };
     return this.#compact({ ...slice, metadata });
   }
 
@@ -69,6 +75,14 @@ export class Projections {
     // the copy is of the kind that went in
     return this.#compactor.compact(object) as T;
   }
+}
+
+const UNUSED_SPEC_FIELDS = ['selector', 'ipFamilies', 'ipFamilyPolicy', 'loadBalancerIP'] as const;
+
+function without<T extends object, K extends keyof T>(object: T, keys: readonly K[]): Omit<T, K> {
+  const copy = { ...object };
+  for (const key of keys) Reflect.deleteProperty(copy, key);
+  return copy;
 }
 
 function slimMeta(meta: ObjectMeta): ObjectMeta {

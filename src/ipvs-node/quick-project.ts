@@ -56,16 +56,17 @@ export class QuickProjections {
   }
 
   slice(raw: unknown): EndpointSlice | undefined {
-    const metadata = plainMeta(raw);
-    const service = textAt(objectAt(objectAt(raw, 'metadata'), 'labels'), SERVICE_NAME_LABEL);
-    if (metadata === undefined || service === undefined || !isObject(raw)) return undefined;
+    const metadata = objectAt(raw, 'metadata');
+    const [name, namespace] = [textAt(metadata, 'name'), textAt(metadata, 'namespace')];
+    const service = textAt(objectAt(metadata, 'labels'), SERVICE_NAME_LABEL);
+    // ours may be among the annotations
+    if (metadata?.['annotations'] !== undefined || !isObject(raw)) return undefined;
+    if (name === undefined || namespace === undefined || service === undefined) return undefined;
     const { addressType } = raw;
     if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
     const ports = portsOf(raw['ports'], this.#slicePorts, slicePort);
     const endpoints = this.#endpoints(raw['endpoints']);
     if (ports === undefined || endpoints === undefined) return undefined;
-    const { name, namespace } = metadata;
-    if (namespace === undefined) return undefined;
     return {
       ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
       metadata: { name, namespace, labels: { [SERVICE_NAME_LABEL]: service } },

@@ -8,6 +8,7 @@ import { ApiError, errorOfStatus, explainReading, isApiError } from './errors.ts
 import { arrayAt, objectAt, textAt } from './json.ts';
 import { LineSplitter } from './lines.ts';
 import { isAborted, type Clock, type Log, type Random } from './ports.ts';
+import type { Message } from './protobuf.ts';
 import {
   collectionPath,
   identityOf,
@@ -37,6 +38,8 @@ export interface ReflectorOptions<T> {
    * read: that is logged, and the sink keeps the object as it was.
    */
   readonly project: (raw: unknown) => T | undefined;
+  /** Lists may come in protobuf, with these fields; watches are JSON. */
+  readonly protobuf?: Message | undefined;
   readonly sink: ReflectorSink<T>;
   readonly log: Log;
   readonly clock: Clock;
@@ -161,10 +164,10 @@ export class Reflector<T> {
       this.#replace(items.objects);
     } else {
       const objects = new Map<string, T>();
-      for (const [key, { object, ...identity }] of items.objects) {
+      for (const [key, { object, uid, resourceVersion }] of items.objects) {
         if (object === undefined) continue;
         objects.set(key, object);
-        this.#tracked.set(key, identity);
+        this.#tracked.set(key, { uid, resourceVersion });
       }
       this.#options.sink.onSync(objects);
       this.#synced = true;
@@ -187,6 +190,7 @@ export class Reflector<T> {
   }
 
   async #pages(limit: number | undefined, signal: AbortSignal): Promise<Listed<T>> {
+    const { protobuf } = this.#options;
     const objects = new Map<string, Item<T>>();
     let token: string | undefined;
     for (;;) {
@@ -194,6 +198,7 @@ export class Reflector<T> {
         method: 'GET',
         path: this.#path,
         query: { ...this.#options.query, limit, continue: token },
+        ...(protobuf === undefined ? {} : { protobuf }),
         signal,
       });
       signal.throwIfAborted();

@@ -4,7 +4,9 @@
 import { Pool, type Dispatcher } from 'undici';
 import { KubeConfigError, type Credentials, type KubeAccess } from './config.ts';
 import { ApiError, errorOfAnswer } from './errors.ts';
+import type { JsonObject } from './json.ts';
 import type { Clock, Log } from './ports.ts';
+import { decodeAnswer, ProtobufError, type Message } from './protobuf.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -14,6 +16,8 @@ export const CONTENT_TYPES = {
   // Server-side apply takes YAML, of which JSON is a part
   apply: 'application/apply-patch+yaml',
 } as const;
+
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -28,6 +32,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** For the whole call; default 30 s. */
   readonly timeoutMs?: number;
+  /** The answer may come in protobuf; then only these fields of it are read. */
+  readonly protobuf?: Message;
 }
 
 export interface Stream {
@@ -102,6 +108,10 @@ export class HttpApiClient implements ApiClient {
           signal,
         }),
       );
+      if (call.protobuf !== undefined && answer.headers['content-type'] === PROTOBUF) {
+        const bytes = Buffer.from(await answer.body.arrayBuffer());
+        return decoded(asked, bytes, call.protobuf);
+      }
       const text = await answer.body.text();
       return parseAnswer(asked, text);
     } catch (error) {
@@ -238,7 +248,8 @@ export class HttpApiClient implements ApiClient {
   #headers(session: Session, call?: Call): Record<string, string> {
     return {
       ...session.credentials.headers,
-      accept: CONTENT_TYPES.json,
+      accept:
+        call?.protobuf === undefined ? CONTENT_TYPES.json : `${PROTOBUF},${CONTENT_TYPES.json}`,
       'user-agent': this.#options.userAgent,
       ...(call?.body === undefined
         ? {}
@@ -285,6 +296,16 @@ function parseAnswer(asked: string, text: string): unknown {
       status: 0,
       cause,
     });
+  }
+}
+
+function decoded(asked: string, bytes: Buffer, message: Message): JsonObject {
+  try {
+    return decodeAnswer(bytes, message);
+  } catch (cause) {
+    if (!(cause instanceof ProtobufError)) throw cause;
+    const text = `${asked}: the answer is not protobuf: ${cause.message}`;
+    throw new ApiError(text, { code: 'bad-answer', status: 0, cause });
   }
 }
 

@@ -12,6 +12,11 @@ const ROOT = `${import.meta.dirname}/../..`;
 const PROGRAM = `${ROOT}/test/lab/build/agent.mjs`;
 const PINGS = 20;
 
+interface Holding {
+  readonly virtualServers: number;
+  readonly realServersEach: number;
+}
+
 export class BenchGuest {
   readonly #child: ChildProcess;
   readonly #died: Promise<never>;
@@ -64,8 +69,12 @@ export class BenchGuest {
     await this.#give({ do: 'start', command: [...command] });
   }
 
-  async untilProgrammed(virtualServers: number, realServers: number): Promise<void> {
-    await this.#give({ do: 'await', virtualServers, realServers });
+  async untilProgrammed(want: Holding & { readonly samples: readonly string[] }): Promise<void> {
+    await this.#give({ do: 'await', ...want, samples: [...want.samples] });
+  }
+
+  async check(want: Holding): Promise<void> {
+    await this.#give({ do: 'check', ...want });
   }
 
   async usage(): Promise<Usage> {

@@ -1,6 +1,7 @@
 // N Services of type LoadBalancer with an address and endpoints each on a real API server, as its controllers leave them:
 // with ClusterIPs, nodes, target references and managed fields. What an agent has to read through is part of the figures.
-import { createObject, mergePatchObject } from '../../src/kube/apply.ts';
+import { createObject, mergePatchObject, readObject } from '../../src/kube/apply.ts';
+import { objectAt, textAt } from '../../src/kube/json.ts';
 import { IPS } from '../../src/kube/own-kinds.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES } from '../../src/kube/resource.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
@@ -52,6 +53,16 @@ export async function addEndpoint(admin: HttpApiClient, i: number): Promise<void
   const at = { namespace: NAMESPACE, name: `s${i}-1` };
   const endpoints = [...firstEndpoints(i), endpoint(i, FIRST_LATE_ADDRESS + i)];
   await mergePatchObject(admin, ENDPOINT_SLICES, { at, patch: { endpoints } }, signal);
+}
+
+export async function clusterIpOf(admin: HttpApiClient, i: number): Promise<string> {
+  const service = await readObject(
+    admin,
+    SERVICES,
+    { namespace: NAMESPACE, name: `s${i}` },
+    signal,
+  );
+  return textAt(objectAt(service, 'spec'), 'clusterIP') ?? '';
 }
 
 async function createOne(admin: HttpApiClient, i: number): Promise<void> {

@@ -8,11 +8,18 @@ export const orderSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('run'), command: z.array(z.string()) }),
   /** The program that is measured; only one at a time. */
   z.object({ do: z.literal('start'), command: z.array(z.string()) }),
-  /** Until IPVS holds this much. */
+  /** Until IPVS holds so many virtual servers, each with so many real servers; `samples` are VIPs of some of them. */
   z.object({
     do: z.literal('await'),
     virtualServers: z.number(),
-    realServers: z.number(),
+    realServersEach: z.number(),
+    samples: z.array(z.string()),
+  }),
+  /** Fails unless IPVS holds at least this. */
+  z.object({
+    do: z.literal('check'),
+    virtualServers: z.number(),
+    realServersEach: z.number(),
   }),
   z.object({ do: z.literal('usage') }),
   /** Tells from now on whenever a command of IPVS has come to its end. */

@@ -8,10 +8,13 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { IpvsSocket } from '../../src/ipvs-node/ipvs-socket.ts';
+import { serviceKeyOf } from '../../src/ipvs-node/ipvs-values.ts';
+import { parseIp } from '../../src/net/address.ts';
 import { numberedOrderSchema, type Order, type Report, type Usage } from './agent-protocol.ts';
 
 const HOST = '10.0.2.2';
-const POLL_MS = 50;
+const POLL_MS = 100;
 const TRACING = '/sys/kernel/tracing';
 /** The kernel's handler of every generic netlink command that writes to IPVS, when it returns. */
 const PROBE = 'r:vipvs/written ip_vs_genl_set_cmd\n';
@@ -44,7 +47,10 @@ async function work(order: Order): Promise<Omit<Report, 'id'>> {
       return {};
     }
     case 'await':
-      await untilProgrammed(order.virtualServers, order.realServers);
+      await untilProgrammed(order);
+      return {};
+    case 'check':
+      check(order.virtualServers, order.realServersEach);
       return {};
     case 'usage':
       return { usage: usageOf(pidOf()) };
@@ -70,17 +76,34 @@ function pidOf(): number {
   return measured.pid;
 }
 
-/** Asks for the whole table, which takes a while, only when the module is used as often as it will be in the end. */
-async function untilProgrammed(virtualServers: number, realServers: number): Promise<void> {
+/**
+ * Cheap, for the guest has one processor: every virtual server is a use of the kernel's module, and the real servers are
+ * asked for of some. That all are there is checked once at the end.
+ */
+async function untilProgrammed(order: Extract<Order, { do: 'await' }>): Promise<void> {
+  const ipvs = IpvsSocket.open();
+  const keys = order.samples.map((vip) =>
+    serviceKeyOf({ vip: parseIp(vip), port: 80, protocol: 'TCP' }),
+  );
+  const want = order.realServersEach;
   for (;;) {
     pidOf();
     const uses = readFileSync('/sys/module/ip_vs/refcnt', 'utf8').trim();
-    if (Number(uses) >= virtualServers) {
-      const table = readFileSync('/proc/net/ip_vs', 'utf8');
-      if ((table.match(/^ {2}-> /gm)?.length ?? 0) > realServers) return; // one line is the head
+    if (Number(uses) >= order.virtualServers) {
+      const { entries } = await ipvs.dumpDests(keys);
+      if (entries.every((reals) => reals !== undefined && reals.length >= want)) break;
     }
     await sleep(POLL_MS);
   }
+  await ipvs.close();
+}
+
+function check(virtualServers: number, realServersEach: number): void {
+  const table = readFileSync('/proc/net/ip_vs', 'utf8');
+  const lines = (pattern: RegExp): number => table.match(pattern)?.length ?? 0;
+  const [servers, reals] = [lines(/^TCP /gm), lines(/^ {2}-> (?!Remote)/gm)];
+  if (servers >= virtualServers && reals >= virtualServers * realServersEach) return;
+  throw new Error(`IPVS has ${servers} virtual servers and ${reals} real servers`);
 }
 
 function usageOf(pid: number): Usage {

@@ -1,0 +1,130 @@
+// What the agent reads of lists in protobuf is what it reads of them in JSON, on a real API server: every field that a
+// projection looks at, in every form.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Projections } from '../../src/ipvs-node/project.ts';
+import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/wire.ts';
+import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';
+import type { Message } from '../../src/kube/protobuf.ts';
+import {
+  collectionPath,
+  ENDPOINT_SLICES,
+  SERVICES,
+  withTypeMeta,
+  type Resource,
+} from '../../src/kube/resource.ts';
+import { startControlPlane } from './control-plane.ts';
+import { clientOf } from './gadgets.ts';
+
+const PORT = { name: 'http', port: 80, targetPort: 'web' };
+const LABEL = 'kubernetes.io/service-name';
+const INGRESS = {
+  ingress: [
+    { ip: '192.0.2.1', ipMode: 'Proxy', ports: [{ port: 80, protocol: 'TCP', error: 'Taken' }] },
+    { ip: '2001:db8::1', ipMode: 'VIP' },
+    { hostname: 'lb.example' },
+  ],
+};
+
+const service = (name: string, spec: object, metadata: object = {}): object => ({
+  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name, ...metadata } },
+  spec: {
+    ...{ type: 'LoadBalancer', allocateLoadBalancerNodePorts: false },
+    ports: [PORT],
+    ...spec,
+  },
+});
+const slice = (name: string, fields: object, metadata: object = {}): object => ({
+  ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+  metadata: { name, labels: { [LABEL]: name, other: 'x' }, ...metadata },
+  ...{ endpoints: [{ addresses: ['10.0.0.1'] }], ports: [{ port: 80 }] },
+  ...fields,
+});
+
+const OBJECTS = [
+  service('plain', { ports: [{ port: 80 }] }),
+  service('two', { ports: [PORT, { name: 'dns', port: 53, protocol: 'UDP' }] }),
+  service('local', {
+    ...{ externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['192.0.2.0/24'] },
+    ...{ loadBalancerClass: 'vipvs.io/ipvs', ipFamilyPolicy: 'PreferDualStack' },
+  }),
+  service(
+    'sticky',
+    {
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } },
+      selector: { app: 'x' },
+    },
+    { annotations: { 'vipvs.io/scheduler': 'wlc', 'example.com/text': 'größe' } },
+  ),
+  service('inner', { type: 'ClusterIP', allocateLoadBalancerNodePorts: undefined }),
+  slice('plain', {}),
+  slice('bare', { endpoints: [], ports: [] }),
+  slice('six', { addressType: 'IPv6', endpoints: [{ addresses: ['2001:db8::5'] }] }),
+  slice(
+    'many',
+    {
+      endpoints: [
+        { addresses: ['10.0.0.1'], conditions: { ready: true }, nodeName: 'n1', zone: 'z' },
+        { addresses: ['10.0.0.2'], conditions: { ready: false, serving: true, terminating: true } },
+        { addresses: ['10.0.0.3'], conditions: { serving: false }, hostname: 'h' },
+      ],
+      ports: [
+        { name: 'http', port: 8080, protocol: 'TCP', appProtocol: 'http' },
+        { name: 'dns', port: 5353, protocol: 'UDP' },
+      ],
+    },
+    { annotations: { 'vipvs.io/weight': '7', 'example.com/note': 'x' } },
+  ),
+];
+
+test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, async (context) => {
+  const plane = await startControlPlane();
+  context.after(() => plane.stop());
+  const admin = await clientOf(plane, 'admin');
+  context.after(() => admin.close());
+  await plane.kubectl(['apply', '-f', '-'], {
+    stdin: OBJECTS.map((o) => JSON.stringify(o)).join('\n'),
+  });
+  const patch = JSON.stringify({ status: { loadBalancer: INGRESS } });
+  for (const name of ['plain', 'local', 'sticky']) {
+    await plane.kubectl([
+      'patch',
+      'svc',
+      name,
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      patch,
+    ]);
+  }
+  const projections = new Projections();
+  const { signal } = new AbortController();
+  const both = async (
+    resource: Resource,
+    protobuf: Message,
+    project: (raw: unknown) => object | undefined,
+  ): Promise<number> => {
+    const path = collectionPath(resource);
+    const json = await admin.call({ method: 'GET', path, signal });
+    const other = await admin.call({ method: 'GET', path, signal, protobuf });
+    assert.notDeepEqual(other, json, 'it was protobuf');
+    const version = (list: unknown): unknown =>
+      textAt(objectAt(list, 'metadata'), 'resourceVersion');
+    assert.equal(version(other), version(json));
+    const objects = (list: unknown): unknown =>
+      arrayAt(list, 'items').map((raw) => project(withTypeMeta(raw, resource)));
+    assert.deepEqual(objects(other), objects(json));
+    return arrayAt(other, 'items').length;
+  };
+  assert.equal(await both(SERVICES, SERVICE_LIST, (raw) => projections.service(raw)), 6);
+  const slices = await both(ENDPOINT_SLICES, ENDPOINT_SLICE_LIST, (raw) => projections.slice(raw));
+  assert.equal(slices, 4);
+  // pages: the continue token goes through
+  const path = collectionPath(SERVICES);
+  const page = { method: 'GET' as const, path, signal, protobuf: SERVICE_LIST };
+  const first = await admin.call({ ...page, query: { limit: 2 } });
+  const token = textAt(objectAt(first, 'metadata'), 'continue');
+  const rest = await admin.call({ ...page, query: { continue: token } });
+  assert.equal(arrayAt(first, 'items').length + arrayAt(rest, 'items').length, 6);
+});
