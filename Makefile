@@ -66,9 +66,10 @@ demo: ## the product in a lab, step by step, in under a minute
 	@test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs
 
 .PHONY: demo-cluster
-demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab
+demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab; two minutes
 	@scripts/setup.sh npm lab-packages native kernel
 	@$(MAKE) lab
+	@test/controlplane/build.sh >/dev/null
 	@node test/demo/demo-cluster.ts
 
 .PHONY: bench

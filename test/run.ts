@@ -9,6 +9,7 @@ import path from 'node:path';
 import { type EventData, run } from 'node:test';
 
 import { PURE_FILES } from '../scripts/pure-files.ts';
+import { buildInBackground } from './background-build.ts';
 import { coverageVerdicts } from './coverage-gate.ts';
 import { runInGuests } from './lab/guest-tests.ts';
 import { type Verdict, failVerdict, passVerdict } from './lab/reporter.ts';
@@ -30,11 +31,19 @@ async function main(args: readonly string[]): Promise<void> {
   if (files.length === 0) throw new Error(`no tests found for: ${wanted.join(' ')}`);
   process.chdir(ROOT);
   const tiers = Map.groupBy(files, tierOf);
+  const built = tiers.has('cluster') ? buildInBackground(say) : Promise.resolve();
   const covering = COVERING_TIERS.flatMap((tier) => tiers.get(tier) ?? []);
   const gate = wanted.length === 0 || COVERING_TIERS.every((tier) => tierNames.includes(tier));
   if (gate) await runTier(COVERING_TIERS.join(', '), covering, true);
   for (const [tier, tierFiles] of tiers) {
-    if (!gate || !COVERING_TIERS.includes(tier)) await runTier(tier, tierFiles, false);
+    if (tier === 'cluster' || (gate && COVERING_TIERS.includes(tier))) continue;
+    await runTier(tier, tierFiles, false);
+  }
+  // last: what it needs is being built meanwhile
+  const clusterFiles = tiers.get('cluster');
+  if (clusterFiles !== undefined) {
+    await built;
+    await runTier('cluster', clusterFiles, false);
   }
   summarize();
 }

@@ -7,27 +7,15 @@ import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { arrayAt, isObject, objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
+import { findHelm } from './helm.ts';
 
 const ROOT = `${import.meta.dirname}/../..`;
 const DEPLOY = `${ROOT}/deploy`;
 const NAMESPACE = 'vipvs-system';
 /** Of test/controlplane: helm asks no API server when it renders. */
 const KUBE_VERSION = '1.36.3';
-const NO_GO = 3;
 
 const run = promisify(execFile);
-
-/** The path of helm, or why there is none. */
-async function findHelm(): Promise<{ readonly path: string } | { readonly reason: string }> {
-  try {
-    const { stdout } = await run(`${ROOT}/test/controlplane/build-helm.sh`);
-    return { path: stdout.trim() };
-  } catch (error) {
-    const { code, stderr } = error as { code?: unknown; stderr?: unknown };
-    if (code === NO_GO) return { reason: String(stderr).trim() };
-    throw error;
-  }
-}
 
 /** By kind, namespace and name. */
 function objectsOf(manifests: string): Map<string, JsonObject> {
