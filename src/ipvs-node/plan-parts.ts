@@ -51,7 +51,8 @@ export function* planParts(
   yield { ...NOTHING_PLANNED, ops: opening, safeOps: opening.length };
   for (const { keys, vips } of byVips(scope.virtualServers, desired, observed, serversAtOnce)) {
     const addresses = vips.filter((vip) => addressesLeft.delete(vip));
-    const part = { virtualServers: keys, addresses, firewall: new Map(), sysctls: false };
+    const servers = { virtualServers: keys, isSorted: true };
+    const part = { ...servers, addresses, firewall: new Map(), sysctls: false };
     yield planScope(part, desired, observed, drains, nowMs, limits);
   }
   const others = { virtualServers: [], addresses: addressesLeft };

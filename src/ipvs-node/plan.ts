@@ -34,6 +34,8 @@ export interface Limits {
 /** The keys to compare; everything else is taken to be as it should. */
 export interface Scope {
   readonly virtualServers: Iterable<VirtualServerKey>;
+  /** They stand in canonical order. */
+  readonly isSorted?: boolean;
   readonly addresses: Iterable<IpAddress>;
   readonly firewall: ReadonlyMap<FirewallSet, Iterable<string>>;
   readonly sysctls: boolean;
@@ -114,7 +116,7 @@ export function planScope(
   limits: Limits,
 ): Plan {
   const planner = new Planner(desired, observed, drains, nowMs, limits);
-  planner.planVirtualServers(scope.virtualServers);
+  planner.planVirtualServers(scope.virtualServers, scope.isSorted === true);
   planner.planAddresses(scope.addresses);
   const firewall = planFirewall(scope.firewall, desired.firewall, observed.firewall);
   const sysctls = scope.sysctls ? planSysctls(desired, observed) : [];
@@ -185,12 +187,12 @@ class Planner {
     this.#limits = limits;
   }
 
-  planVirtualServers(keys: Iterable<VirtualServerKey>): void {
+  planVirtualServers(keys: Iterable<VirtualServerKey>, isSorted: boolean): void {
     const found = this.#observed.virtualServers;
     if (found === undefined) return;
     const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
       (this.#desired.virtualServers.get(key) ?? found.get(key))?.server;
-    for (const key of sortByServer(keys, serverOf)) {
+    for (const key of isSorted ? keys : sortByServer(keys, serverOf)) {
       const wanted = this.#desired.virtualServers.get(key);
       const present = found.get(key);
       this.#planVirtualServer(key, wanted, present);
