@@ -74,6 +74,7 @@ export const serviceSchema = z.object({
       loadBalancerClass: text.optional(),
       loadBalancerIP: text.optional(),
       loadBalancerSourceRanges: z.array(text).optional(),
+      externalIPs: z.array(text).optional(),
       ports: z.array(servicePortSchema).optional(),
       selector: stringMap.optional(),
       clusterIP: text.optional(),

@@ -44,6 +44,8 @@ export const REASONS = {
     'The address is on an interface of this node and vipvs did not put it there. It is left alone.',
   ForeignVirtualServer:
     'Somebody else has a virtual server on this address and port. It is left alone.',
+  TakenByKubeProxy:
+    'kube-proxy on this node takes the address for itself: it is in spec.externalIPs of a Service, or in a status without ipMode Proxy. The message says whose.',
   KernelError: 'The kernel refused an operation; it is tried again.',
   InvalidSourceRange:
     'spec.loadBalancerSourceRanges has an entry that cannot be read: it lets nobody in, the others work.',
@@ -63,6 +65,8 @@ export const REASONS = {
   Starting: 'The first full round against the kernel is not done yet.',
   Running: 'The agent runs, and its kernel holds what the Services want as far as it can.',
   Stopped: 'The agent was stopped; the kernel goes on forwarding as it was.',
+  PurgedByKubeProxy:
+    'kube-proxy in mode ipvs deletes our virtual servers at every sync, because a Pool is not in its ipvs.excludeCIDRs; they are put back.',
   ServicesFailed: 'Some Services are not wholly in the kernel; status.failed lists them.',
   // any kind
   InvalidObject: 'The object cannot be read; the message says which field, and what is allowed.',

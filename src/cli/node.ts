@@ -2,7 +2,7 @@
 // forwarding. What it does in between is in ipvs-node/main.ts.
 import { hostname, networkInterfaces, release } from 'node:os';
 import type { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
-import { readKubeProxyMode } from '../ipvs-node/host-facts.ts';
+import { probeKubeProxy } from '../ipvs-node/kube-proxy-probe.ts';
 import { NodeProgram } from '../ipvs-node/main.ts';
 import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
@@ -92,7 +92,7 @@ async function runNode(
     });
     log.info({ server: access.server, source: access.source }, 'API server');
     try {
-      program = await makeProgram(values, client, kernel, daemon);
+      program = makeProgram(values, client, kernel, daemon);
       await program.run(io.signal);
     } finally {
       await client.close();
@@ -104,24 +104,16 @@ async function runNode(
   }
 }
 
-async function makeProgram(
+function makeProgram(
   values: FlagValues<typeof flags>,
   client: HttpApiClient,
   kernel: LinuxKernel,
   { log, metrics, version }: Daemon,
-): Promise<NodeProgram> {
-  const proxyMode = await readKubeProxyMode();
-  if (proxyMode === 'ipvs') {
-    log.warn(
-      { proxyMode },
-      'kube-proxy deletes virtual servers that it does not know: add the Pools to its ipvs.excludeCIDRs',
-    );
-  }
+): NodeProgram {
   return new NodeProgram(
     {
       node: {
         name: values.nodeName ?? hostname().toLowerCase(),
-        hasKubeProxy: proxyMode !== undefined,
         kernelVersion: kernelVersion(),
       },
       bindInterface: values.bindInterface,
@@ -132,6 +124,7 @@ async function makeProgram(
       client,
       kernel,
       interfaceOf,
+      probeKubeProxy,
       clock: systemClock,
       random: systemRandom,
       log,

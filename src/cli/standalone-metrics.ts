@@ -1,7 +1,7 @@
 // What standalone mode shows of itself on /metrics, out of what its parts tell.
 import type { ClusterStore } from '../api/cluster.ts';
 import { ADDRESS_ASSIGNED } from '../api/conditions.ts';
-import type { RoundSummary } from '../ipvs-node/agent.ts';
+import type { RoundSummary } from '../ipvs-node/agent-ports.ts';
 import type { NodeState, Observed } from '../ipvs-node/state.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 

@@ -3,13 +3,14 @@
 // Invariants: nothing is written before the source has synced and the kernel was read; one round runs at a time; stop
 // leaves the kernel as it is.
 import type { ClusterObject, ClusterView } from '../api/cluster.ts';
+import type { ResolvedPools } from '../api/pools.ts';
 import type { IpAddress } from '../net/address.ts';
+import type { VirtualServerKey } from '../net/ipvs.ts';
 import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
-import type { Clock, Random } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
-import type { Log } from '../runtime/log.ts';
 import { COALESCE_MS, Loop, type RoundResult } from '../runtime/loop.ts';
-import { CANARY_KEYS, CanaryKeys } from './canary-keys.ts';
+import type { AgentOptions, AgentPorts, RoundSummary } from './agent-ports.ts';
+import { CanaryKeys } from './canary-keys.ts';
 import { DesiredIndex } from './desired-index.ts';
 import type { NodeView } from './desired.ts';
 import { DirtyScope } from './dirty-scope.ts';
@@ -18,39 +19,12 @@ import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
 import { faultOf, faultOfPlan } from './faults.ts';
-import type { Kernel, KernelChange, Op } from './kernel.ts';
+import type { KernelChange, Op } from './kernel.ts';
 import { hostAddressesOf, KernelMirror } from './mirror.ts';
 import { planScope, type Limits, type Plan } from './plan.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from './plan-parts.ts';
-import { ServiceReports, type Tell } from './service-reports.ts';
+import { ServiceReports } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
-
-export interface AgentPorts {
-  readonly kernel: Kernel;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** The Service's state on this node changed. */
-  readonly report: Tell;
-  /** After every round that asked the kernel for anything. */
-  readonly onRound?: (round: RoundSummary) => void;
-  readonly onReady?: () => void;
-}
-
-export interface RoundSummary {
-  readonly kind: 'full' | 'incremental';
-  readonly durationMs: number;
-  /** `vs.add ok`, `rs.set failed`, `vip.del drift` -> how many */
-  readonly counts: ReadonlyMap<string, number>;
-  readonly failures: number;
-  /** Operations that found their work done by somebody else. */
-  readonly drift: number;
-}
-
-export interface AgentOptions {
-  readonly node: NodeView;
-  readonly limits?: Limits;
-}
 
 /** ipvs.md 2.5: nothing tells when IPVS is changed, so it is read: cheaply every second, wholly every minute. */
 export const CANARY_MS = 1000;
@@ -118,6 +92,10 @@ export class Agent {
     return this.#mirror;
   }
 
+  get pools(): ResolvedPools {
+    return this.#index.pools;
+  }
+
   /** What could not be reached and concerns no single Service. */
   get nodeProblems(): readonly string[] {
     const faults = [...this.#book.faults].filter(({ services }) => services.length === 0);
@@ -151,6 +129,12 @@ export class Agent {
     if (!this.#hasSynced) return Promise.resolve();
     this.#loop.mark('work');
     return new Promise((resolve) => this.#onMoved.push(resolve));
+  }
+
+  /** Whether kube-proxy runs on this node, and how. */
+  setKubeProxy(kubeProxy: Pick<NodeView, 'hasKubeProxy' | 'kubeProxyMode'>): void {
+    for (const service of this.#index.setKubeProxy(kubeProxy)) this.#dirtyServices.add(service);
+    if (this.#isSynced) this.#loop.mark('work');
   }
 
   /** Reads the kernel anew and repairs what differs. */
@@ -270,15 +254,15 @@ export class Agent {
       return;
     }
     this.#dirty = new DirtyScope();
-    const draining = [...this.#drains.starts.keys()].filter((key) => scope.virtualServers.has(key));
-    if (draining.length > 0) {
-      const found = await this.#ports.kernel.observeVirtualServers(draining);
+    const unsure = this.#unsureOf(scope.virtualServers);
+    if (unsure.length > 0) {
+      const found = await this.#ports.kernel.observeVirtualServers(unsure);
       if (found === undefined) {
         this.#drains.postpone(startMs + DRAIN_CHECK_MS);
         this.#resyncSoon();
         return;
       }
-      this.#mirror.loadVirtualServers(draining, found);
+      this.#mirror.loadVirtualServers(unsure, found);
     }
     const nowMs = this.#ports.clock.nowMs();
     const { starts } = this.#drains;
@@ -294,6 +278,16 @@ export class Agent {
     for (const address of scope.addresses) clear({ kind: 'address', address });
     if (scope.sysctls) clear({ kind: 'sysctls' });
     this.#sendReports();
+  }
+
+  /** What the kernel must be asked about first: what drains, and what others may have taken away by now. */
+  #unsureOf(keys: Iterable<VirtualServerKey>): readonly VirtualServerKey[] {
+    const { virtualServers, owned } = this.#mirror;
+    return [...keys].filter(
+      (key) =>
+        this.#drains.starts.has(key) ||
+        (virtualServers?.has(key) === true && !owned.virtualServers.has(key)),
+    );
   }
 
   #sendReports(): void {
@@ -314,8 +308,12 @@ export class Agent {
       for (const key of this.#drains.starts.keys()) this.#dirty.virtualServers.add(key);
     }
     for (const target of this.#book.due(nowMs)) {
-      if (target.kind === 'virtual server') this.#dirty.virtualServers.add(target.key);
-      else if (target.kind === 'address') this.#dirty.addresses.add(target.address);
+      if (target.kind === 'virtual server') {
+        this.#dirty.virtualServers.add(target.key);
+        const vip = this.desired.virtualServers.get(target.key)?.server.vip;
+        // it is bound only when one of its virtual servers can be ours
+        if (vip !== undefined) this.#dirty.addresses.add(vip);
+      } else if (target.kind === 'address') this.#dirty.addresses.add(target.address);
       else if (target.kind === 'announcement') this.#toAnnounce.add(target.address);
       else if (target.kind === 'sysctls') this.#dirty.sysctls = true;
       else this.#fullDueMs = nowMs;
@@ -333,7 +331,9 @@ export class Agent {
     const execution = await executePlan(kernel, this.#mirror, all, this.desired.addresses);
     const { drains, wakeAtMs } = execution;
     const nowMs = clock.nowMs();
-    const faults = [...this.#faultsOf(execution), ...execution.problems.map(faultOfPlan)];
+    const mode = this.#index.kubeProxyMode;
+    const refused = execution.problems.map((each) => faultOfPlan(each, mode));
+    const faults = [...this.#faultsOf(execution), ...refused];
     for (const fault of faults) this.#book.fail(fault, nowMs);
     for (const address of execution.announced) this.#book.clear({ kind: 'announcement', address });
     const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
@@ -385,16 +385,16 @@ export class Agent {
 
   /** Looks whether a few of our virtual servers are still there, others each time. */
   async #canary(): Promise<void> {
-    this.#canaryDueMs = this.#ports.clock.nowMs() + CANARY_MS;
-    for (let i = 0; i < CANARY_KEYS; i++) {
-      const key = this.#canaryKeys.next(
-        this.#index.state.virtualServers,
-        this.#mirror.virtualServers,
-      );
-      if (key === undefined || (await this.#ports.kernel.canary(key))) continue;
-      this.#ports.log.warn({ vs: key }, 'virtual server vanished');
-      this.#fullDueMs = AT_ONCE;
-      return;
-    }
+    const { kernel, clock, log } = this.#ports;
+    this.#canaryDueMs = clock.nowMs() + CANARY_MS;
+    const { virtualServers } = this.#index.state;
+    const key = await this.#canaryKeys.findVanished(
+      kernel,
+      virtualServers,
+      this.#mirror.virtualServers,
+    );
+    if (key === undefined) return;
+    log.warn({ vs: key }, 'virtual server vanished');
+    this.#fullDueMs = AT_ONCE;
   }
 }

@@ -9,6 +9,7 @@ import { serviceRef, type Problem } from '../api/problem.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
 import type { VirtualServerKey } from '../net/ipvs.ts';
 import { contributionOf, type Claim, type Contribution, type NodeView } from './desired.ts';
+import { KubeProxyTakings } from './desired-kube-proxy.ts';
 import { NodeStateBuilder, type Changed } from './desired-state.ts';
 import type { NodeState } from './state.ts';
 
@@ -33,13 +34,14 @@ export function desiredNode(
 
 export class DesiredIndex {
   readonly #view: ClusterView;
-  readonly #node: NodeView;
+  #node: NodeView;
   readonly #builder: NodeStateBuilder;
   readonly #contributions = new Map<string, Contribution>();
   /** Claims of each virtual server, the winner first. */
   readonly #claims = new Map<VirtualServerKey, readonly Claim[]>();
   readonly #servicesByIngress = new MultiMap<IpAddress>();
   readonly #servicesByNode = new MultiMap<string>();
+  readonly #takings = new KubeProxyTakings();
   #pools: ResolvedPools;
   #hostAddresses: ReadonlySet<IpAddress> = new Set();
 
@@ -53,6 +55,14 @@ export class DesiredIndex {
   /** Live: it changes with every update. */
   get state(): NodeState {
     return this.#builder.state;
+  }
+
+  get kubeProxyMode(): NodeView['kubeProxyMode'] {
+    return this.#node.kubeProxyMode;
+  }
+
+  get pools(): ResolvedPools {
+    return this.#pools;
   }
 
   /** Services that ask something of this node. */
@@ -144,6 +154,12 @@ export class DesiredIndex {
     return new Set(this.#servicesOf(changed));
   }
 
+  /** Whether kube-proxy runs here, and how; answers the Services to update. */
+  setKubeProxy(kubeProxy: Pick<NodeView, 'hasKubeProxy' | 'kubeProxyMode'>): ReadonlySet<string> {
+    this.#node = { ...this.#node, ...kubeProxy };
+    return new Set(this.#contributions.keys());
+  }
+
   /** Whether the VIPs are bound on this node; answers what changed. */
   setAnnounces(announces: boolean): Changed {
     this.#builder.setAnnounces(announces);
@@ -161,12 +177,23 @@ export class DesiredIndex {
       node: this.#node,
       pools: this.#pools,
       hostAddresses: this.#hostAddresses,
+      takingsOf: (vip: IpAddress) => this.#takings.of(vip),
     };
-    for (const key of services) {
+    for (const key of this.#withThoseTakenFrom(services)) {
       const service = this.#view.services.get(key);
       this.#replace(key, service === undefined ? undefined : contributionOf(service, context));
     }
     return this.#builder.takeChanged();
+  }
+
+  /** The Services, and those whose addresses they take or give back. */
+  #withThoseTakenFrom(services: Iterable<string>): Iterable<string> {
+    const all = new Set(services);
+    for (const key of [...all]) {
+      const addresses = this.#takings.set(key, this.#view.services.get(key));
+      for (const service of this.#servicesOf(addresses)) all.add(service);
+    }
+    return all;
   }
 
   #replace(service: string, next: Contribution | undefined): void {

@@ -33,6 +33,7 @@ import { mergeRanges } from '../net/range-set.ts';
 import { formatRange, parseRange, rangeSize, type IpRange } from '../net/range.ts';
 import { specialUseOf } from '../net/special.ts';
 import { backendsOf, type Backends, type Report } from './desired-endpoints.ts';
+import { takingProblem, type KubeProxyMode, type Taking } from './desired-kube-proxy.ts';
 import { portElement, vipElement } from './nft-script.ts';
 import type { DesiredVirtualServer, FirewallSet } from './state.ts';
 
@@ -43,6 +44,8 @@ export interface NodeView {
   readonly bindInterface: string;
   /** kube-proxy runs here: cluster-ip forwarding cannot work. */
   readonly hasKubeProxy: boolean;
+  /** Undefined: not known, or there is none. */
+  readonly kubeProxyMode?: KubeProxyMode | undefined;
   /** Whether the VIPs are bound here at first (default true); another director may have them. */
   readonly announces?: boolean;
   /** Undefined: a kernel of 5.9 or newer. */
@@ -82,6 +85,8 @@ export interface DesiredContext {
   readonly pools: ResolvedPools;
   /** Addresses on interfaces of this node that vipvs did not put there. */
   readonly hostAddresses: ReadonlySet<IpAddress>;
+  /** Services whose address it is for kube-proxy, too. */
+  readonly takingsOf: (vip: IpAddress) => readonly Taking[];
 }
 
 /** What the Service asks for; undefined where it is none of ours. */
@@ -104,7 +109,8 @@ export function contributionOf(
     if (vip === undefined) continue;
     addresses = addresses.concat(vip); // unlike push(), an array of just the length, in every Service
     const owner = ownerOf(service, vip, context, report);
-    if (owner === undefined || !isBindable(vip, context, report)) continue;
+    if (owner === undefined || isTaken(service, vip, context, report)) continue;
+    if (!isBindable(vip, context, report)) continue;
     const traffic = resolveTraffic(service, owner.pool?.spec.defaults);
     for (const problem of traffic.problems) problems.set(problem.message, problem);
     const source = { service, ingress, entry, vip, traffic, pool: owner.pool, report };
@@ -168,6 +174,40 @@ function ownerOf(
   return { pool };
 }
 
+/**
+ * Whether kube-proxy of this node has the address: in mode ipvs it binds it and programs the same table. In the other
+ * modes its DNAT comes before IPVS: that is said, and what is programmed here waits for the packets to come again.
+ */
+function isTaken(
+  service: Service,
+  vip: IpAddress,
+  { node, takingsOf }: DesiredContext,
+  report: Report,
+): boolean {
+  if (!node.hasKubeProxy) return false;
+  const takings = takingsOf(vip);
+  if (node.kubeProxyMode === 'ipvs') {
+    for (const each of takings) {
+      report('TakenByKubeProxy', takingProblem(each, service, vip, 'ipvs'), 'error');
+    }
+    return takings.length > 0;
+  }
+  for (const each of takings) {
+    const shared = (service.spec.ports ?? []).filter((own) => each.ports.some(samePort(own)));
+    for (const { port, protocol } of shared) {
+      const what = virtualServerKey({ vip, port, protocol });
+      const text = takingProblem(each, service, what, node.kubeProxyMode);
+      report('TakenByKubeProxy', text, 'error');
+    }
+  }
+  return false;
+}
+
+const samePort =
+  (a: Pick<ServicePort, 'port' | 'protocol'>) =>
+  (b: Pick<ServicePort, 'port' | 'protocol'>): boolean =>
+    a.port === b.port && a.protocol === b.protocol;
+
 function isBindable(vip: IpAddress, context: DesiredContext, report: Report): boolean {
   const use = specialUseOf(vip);
   const node = context.view.nodes.get(context.node.name);
@@ -177,9 +217,13 @@ function isBindable(vip: IpAddress, context: DesiredContext, report: Report): bo
   }
   const isOfNode = (node?.status?.addresses ?? []).some(({ address }) => address === vip);
   if (!isOfNode && !context.hostAddresses.has(vip)) return true;
+  const hint =
+    context.node.kubeProxyMode === 'ipvs'
+      ? ' (kube-proxy runs here in mode ipvs and may have bound it to kube-ipvs0)'
+      : '';
   report(
     'AddressOfHost',
-    `${vip} is an address of node ${context.node.name} itself, not one that vipvs added; it is left alone`,
+    `${vip} is an address of node ${context.node.name} itself, not one that vipvs added; it is left alone${hint}`,
     'error',
   );
   return false;

@@ -21,6 +21,8 @@ export interface DirectorFacts {
   readonly failing: ReadonlyMap<string, FailedService>;
   /** What could not be reached and concerns no single Service. */
   readonly nodeProblems: readonly string[];
+  /** What kube-proxy deletes again and again. */
+  readonly purgeProblem?: string | undefined;
   readonly versions: DirectorStatus['versions'];
 }
 
@@ -83,7 +85,7 @@ function readyCondition(phase: DirectorFacts['phase']): Condition {
 }
 
 function programmedCondition(
-  { phase, nodeProblems }: DirectorFacts,
+  { phase, nodeProblems, purgeProblem }: DirectorFacts,
   failed: readonly FailedService[],
 ): Condition {
   const type = DIRECTOR_PROGRAMMED;
@@ -95,6 +97,7 @@ function programmedCondition(
     return made(type, 'False', 'ServicesFailed', text);
   }
   if (nodeProblems.length > 0) return made(type, 'False', 'KernelError', nodeProblems.join('; '));
+  if (purgeProblem !== undefined) return made(type, 'False', 'PurgedByKubeProxy', purgeProblem);
   return made(type, 'True', 'Programmed', 'every Service is in the kernel');
 }
 

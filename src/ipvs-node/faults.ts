@@ -2,6 +2,7 @@
 import type { IpAddress } from '../net/address.ts';
 import { tryParseIp } from '../net/address.ts';
 import { virtualServerKey } from '../net/ipvs.ts';
+import type { KubeProxyMode } from './desired-kube-proxy.ts';
 import type { Failure } from './execute.ts';
 import type { Fault } from './fault-book.ts';
 import type { Op } from './kernel.ts';
@@ -110,6 +111,15 @@ function subjectOf(op: Op): string {
   }
 }
 
-export function faultOfPlan({ target, services, reason, message }: PlanProblem): Fault {
-  return { target, services, problem: { reason, message } };
+/** `kubeProxyMode`: in mode ipvs it may be the one who was there first. */
+export function faultOfPlan(
+  { target, services, reason, message }: PlanProblem,
+  kubeProxyMode: KubeProxyMode | undefined,
+): Fault {
+  const isItsKind = reason === 'ForeignVirtualServer' || reason === 'AddressOfHost';
+  const hint =
+    isItsKind && kubeProxyMode === 'ipvs'
+      ? '; kube-proxy runs here in mode ipvs and makes such for node ports, external IPs and cluster IPs'
+      : '';
+  return { target, services, problem: { reason, message: message + hint } };
 }

@@ -1,5 +1,6 @@
 // Facts about this machine -> what speaks for and against it as a director. Pure: host-facts.ts gathers the facts.
 import type { Scheduler } from '../net/ipvs.ts';
+import type { KubeProxy } from './desired-kube-proxy.ts';
 
 export type Level = 'PASS' | 'WARN' | 'FAIL';
 
@@ -42,8 +43,10 @@ export interface HostFacts {
   /** The name that was asked for, and what stands behind it. */
   readonly wantedInterface: string | undefined;
   readonly interfaces: readonly InterfaceFacts[];
-  /** `iptables`, `ipvs`, `nftables`; undefined: no kube-proxy answers. */
-  readonly kubeProxyMode: string | undefined;
+  /** Undefined: none answers. */
+  readonly kubeProxy: KubeProxy | undefined;
+  /** What else tells of one: `process 123`, `nft table ip kube-proxy`. */
+  readonly kubeProxyTraces: readonly string[];
   readonly keepalivedVersion: string | undefined;
   /** A vipvs that runs in this network namespace: `process 123`. */
   readonly running: string | undefined;
@@ -60,7 +63,7 @@ export function checkHost(facts: HostFacts): readonly HostCheck[] {
     reversePathCheck(facts),
     arpCheck(facts),
     ipv6Check(facts),
-    kubeProxyCheck(facts),
+    ...kubeProxyChecks(facts),
     neighbourCheck(facts),
     keepalivedCheck(facts),
     instanceCheck(facts),
@@ -266,24 +269,54 @@ function ipv6Check({ sysctls }: HostFacts): HostCheck {
   return disabled === 0 ? pass('ipv6', 'on') : warn('ipv6', 'disabled: only IPv4 VIPs');
 }
 
-function kubeProxyCheck({ kubeProxyMode }: HostFacts): HostCheck {
-  switch (kubeProxyMode) {
-    case undefined:
-      return pass('kube-proxy', 'none answers at 127.0.0.1:10249');
-    case 'ipvs':
-      return warn(
-        'kube-proxy',
-        'runs in mode ipvs, which deletes virtual servers that it does not know; add all pools to its ' +
-          'ipvs.excludeCIDRs (vipvs repairs the table within two seconds otherwise)',
-      );
-    case 'nftables':
-      return warn(
-        'kube-proxy',
-        'runs in mode nftables, which flushes IPVS whenever it starts; vipvs repairs the table within two seconds',
-      );
-    default:
-      return pass('kube-proxy', `runs in mode ${kubeProxyMode}`);
+function kubeProxyChecks({ kubeProxy, kubeProxyTraces }: HostFacts): readonly HostCheck[] {
+  if (kubeProxy === undefined) {
+    return kubeProxyTraces.length === 0
+      ? [pass('kube-proxy', 'none answers at 127.0.0.1:10249 or 127.0.0.1:10256')]
+      : [warn('kube-proxy', `is or was here (${kubeProxyTraces.join(', ')}), ${SILENT}`)];
   }
+  switch (kubeProxy.mode) {
+    case undefined:
+      return [warn('kube-proxy', `answers at 127.0.0.1:10256 only, ${SILENT}`)];
+    case 'ipvs':
+      return [excludeCheck(kubeProxy), strictArpCheck(kubeProxy)];
+    case 'nftables':
+      return [
+        warn(
+          'kube-proxy',
+          'runs in mode nftables, which flushes IPVS whenever it starts; vipvs repairs the table within two seconds',
+        ),
+      ];
+    case 'iptables':
+      return [pass('kube-proxy', 'runs in mode iptables')];
+  }
+}
+
+const SILENT =
+  'and its mode can not be read: let it answer at --metrics-bind-address=127.0.0.1:10249';
+
+function excludeCheck({ excludeCidrs }: KubeProxy): HostCheck {
+  const start =
+    'runs in mode ipvs, which deletes virtual servers that it does not know at every sync';
+  if (excludeCidrs === undefined || excludeCidrs.length === 0) {
+    const found = excludeCidrs === undefined ? 'can not be read' : 'is empty';
+    return warn(
+      'kube-proxy',
+      `${start}; its ipvs.excludeCIDRs ${found}: add all Pools to it (vipvs repairs the table within two seconds otherwise)`,
+    );
+  }
+  const list = excludeCidrs.join(', ');
+  return pass('kube-proxy', `${start}, but for ${list}: all Pools must be in there`);
+}
+
+function strictArpCheck({ strictArp }: KubeProxy): HostCheck {
+  if (strictArp === true) return pass('strict-arp', 'ipvs.strictARP is true');
+  const found = strictArp === undefined ? 'can not be read' : 'is false';
+  return warn(
+    'strict-arp',
+    `ipvs.strictARP of kube-proxy ${found}: if false, every node answers ARP for what is on kube-ipvs0 ` +
+      '(spec.externalIPs, addresses of load balancers without ipMode Proxy); set it to true',
+  );
 }
 
 /** Interfaces that give away who else programs this host. */

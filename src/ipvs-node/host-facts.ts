@@ -1,7 +1,7 @@
 // Gathers the facts that host-check.ts judges. Reads only; the one thing that it may cause is that the kernel loads the
 // module ip_vs, which is what it wants to know.
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { accessSync, constants, readFileSync, readlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { release } from 'node:os';
 
 import { SCHEDULERS, type Scheduler } from '../net/ipvs.ts';
@@ -9,6 +9,7 @@ import { messageOf, OperationalError } from '../runtime/errors.ts';
 import type { HostFacts, InterfaceFacts } from './host-check.ts';
 import { findInstance } from './instance-lock.ts';
 import { IpvsSocket } from './ipvs-socket.ts';
+import { probeKubeProxy } from './kube-proxy-probe.ts';
 import { NftFirewall } from './nft.ts';
 import { runProcess } from './run-process.ts';
 import { RtNetlink } from './rtnetlink.ts';
@@ -19,19 +20,20 @@ import { readSysctl, SYSCTL_ROOT } from './sysctl.ts';
 const CAP_NET_ADMIN = 12n;
 const CAP_NET_RAW = 13n;
 const PROGRAM_TIMEOUT_MS = 5_000;
-const KUBE_PROXY_TIMEOUT_MS = 1_000;
 
 export async function gatherHostFacts(wantedInterface: string | undefined): Promise<HostFacts> {
   const capabilities = effectiveCapabilities();
   // first: the settings below net/ipv4/vs come with the module
   const ipvs = await ipvsFacts();
-  const [nft, interfaces, kubeProxyMode, keepalivedVersion, running] = await Promise.all([
-    nftFacts(),
-    interfaceFacts(),
-    readKubeProxyMode(),
-    readKeepalivedVersion(),
-    findInstance(),
-  ]);
+  const [nft, interfaces, kubeProxy, kubeProxyTraces, keepalivedVersion, running] =
+    await Promise.all([
+      nftFacts(),
+      interfaceFacts(),
+      probeKubeProxy(),
+      findKubeProxyTraces(),
+      readKeepalivedVersion(),
+      findInstance(),
+    ]);
   return {
     kernelRelease: release(),
     canAdministerNetwork: has(capabilities, CAP_NET_ADMIN) && isInitialUserNamespace(),
@@ -43,7 +45,8 @@ export async function gatherHostFacts(wantedInterface: string | undefined): Prom
     canWriteSysctls: canWrite(`${SYSCTL_ROOT}/net/ipv4/ip_forward`),
     wantedInterface,
     interfaces,
-    kubeProxyMode,
+    kubeProxy,
+    kubeProxyTraces,
     keepalivedVersion,
     running,
   };
@@ -151,22 +154,31 @@ function sysctlFacts(wantedInterface: string | undefined): ReadonlyMap<string, n
   return values;
 }
 
-/** kube-proxy's metrics address (--metrics-bind-address) answers with one word. */
-export function readKubeProxyMode(): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const request = get(
-      'http://127.0.0.1:10249/proxyMode',
-      { timeout: KUBE_PROXY_TIMEOUT_MS, agent: false },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => (text += part.slice(0, 64)));
-        response.on('error', () => resolve(undefined));
-        response.on('end', () => resolve(/^[a-z]{1,20}$/.exec(text.trim())?.[0]));
-      },
-    );
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve(undefined)); // nobody listens: no kube-proxy
-  });
+/** What a kube-proxy that does not answer leaves to be seen. */
+async function findKubeProxyTraces(): Promise<readonly string[]> {
+  const [listed, pids] = await Promise.all([
+    runProcess('nft', ['list', 'chains', 'ip'], { timeoutMs: PROGRAM_TIMEOUT_MS }),
+    readdir('/proc'),
+  ]);
+  const chains = listed.kind === 'exit' ? listed.stdout : '';
+  const here = namespaceOf('self');
+  return [
+    ...pids
+      .filter((pid) => readText(`/proc/${pid}/comm`)?.trim() === 'kube-proxy')
+      .filter((pid) => namespaceOf(pid) === here)
+      .map((pid) => `process ${pid}`),
+    ...(/^table ip kube-proxy /m.test(chains) ? ['nft table ip kube-proxy'] : []),
+    ...(/^\tchain KUBE-SERVICES /m.test(chains) ? ['iptables chain KUBE-SERVICES'] : []),
+  ];
+}
+
+/** undefined: gone, or not for us to see. */
+function namespaceOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined; // a process may end at any time
+  }
 }
 
 async function readKeepalivedVersion(): Promise<string | undefined> {

@@ -20,12 +20,15 @@ import { ENDPOINT_SLICES, NODES, SERVICES, type Resource } from '../kube/resourc
 import type { ApiClient } from '../kube/transport.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { Agent, type RoundSummary } from './agent.ts';
+import { Agent } from './agent.ts';
+import type { RoundSummary } from './agent-ports.ts';
 import { LeaseElection, type AnnouncerElection } from './announcer-election.ts';
+import { purgeProblem, type KubeProxy } from './desired-kube-proxy.ts';
 import type { NodeView } from './desired.ts';
 import { directorStatus, failureOf } from './director-status.ts';
 import { DirectorWriter } from './director-writer.ts';
 import type { Kernel } from './kernel.ts';
+import { KubeProxyWatch } from './kube-proxy-watch.ts';
 import { NodeObjects } from './node-objects.ts';
 import { Projections, SLICE_SELECTOR } from './project.ts';
 import type { ServiceReport } from './service-reports.ts';
@@ -34,7 +37,7 @@ import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from './wire.ts';
 
 export interface NodeOptions {
   /** Without the interface: that is the one with an address of the node. */
-  readonly node: Omit<NodeView, 'bindInterface' | 'announces'>;
+  readonly node: Omit<NodeView, 'bindInterface' | 'announces' | 'hasKubeProxy' | 'kubeProxyMode'>;
   readonly bindInterface: string | undefined;
   /** Of the Lease. */
   readonly namespace: string;
@@ -47,6 +50,8 @@ export interface NodePorts {
   readonly kernel: Kernel;
   /** The interface of this host that has one of the addresses. */
   readonly interfaceOf: (addresses: readonly string[]) => string | undefined;
+  /** What kube-proxy of this node says of itself; undefined: none answers. */
+  readonly probeKubeProxy: () => Promise<KubeProxy | undefined>;
   /** Default: a Lease. */
   readonly election?: AnnouncerElection;
   readonly clock: Clock;
@@ -70,6 +75,7 @@ export class NodeProgram {
   readonly #events: EventRecorder;
   readonly #election: AnnouncerElection;
   readonly #writer: DirectorWriter;
+  readonly #kubeProxy: KubeProxyWatch;
   readonly #failing = new Map<string, FailedService>();
   #onSynced: (() => void) | undefined;
   #agent: Agent | undefined;
@@ -110,6 +116,10 @@ export class NodeProgram {
     const times = leaseTimes === undefined ? {} : { times: leaseTimes };
     this.#election =
       ports.election ?? new LeaseElection({ ...common, namespace, nodeName, ...times });
+    this.#kubeProxy = new KubeProxyWatch({
+      ...{ clock, log, probe: ports.probeKubeProxy },
+      onChange: (kubeProxy) => this.#onKubeProxy(kubeProxy),
+    });
     this.#writer = new DirectorWriter(nodeName, {
       ...common,
       status: (shown, now) => this.#status(shown, now),
@@ -175,6 +185,8 @@ export class NodeProgram {
     await Promise.race([synced, aborted(signal)]);
     const bindInterface = await this.#findInterface(signal);
     if (bindInterface === undefined) return;
+    await this.#kubeProxy.look();
+    const watching = this.#kubeProxy.run(signal);
     this.#startProblem = 'the election of the announcer has not spoken yet';
     this.#writer.mark();
     await this.#election.run(signal, async (announces) => {
@@ -184,6 +196,18 @@ export class NodeProgram {
       else await this.#agent.setAnnounces(announces);
       this.#writer.mark();
     });
+    await watching;
+  }
+
+  #onKubeProxy(kubeProxy: KubeProxy | undefined): void {
+    this.#agent?.setKubeProxy(viewOf(kubeProxy));
+    const problem = this.#purgeProblem();
+    if (problem !== undefined) this.#ports.log.warn({ problem }, 'kube-proxy');
+    this.#writer.mark();
+  }
+
+  #purgeProblem(): string | undefined {
+    return this.#agent && purgeProblem(this.#kubeProxy.kubeProxy, this.#agent.pools);
   }
 
   /** undefined: the signal came first. */
@@ -224,7 +248,12 @@ export class NodeProgram {
           this.#ports.clock.timer(RELEASE_AFTER_MS, () => this.#ports.releaseMemory?.());
         },
       },
-      { node: { ...this.#options.node, bindInterface, announces } },
+      {
+        node: {
+          ...{ ...this.#options.node, ...viewOf(this.#kubeProxy.kubeProxy) },
+          ...{ bindInterface, announces },
+        },
+      },
     );
     this.#agent.setSynced(true);
   }
@@ -256,6 +285,7 @@ export class NodeProgram {
       desired: agent?.desired ?? NOTHING_DESIRED,
       observed: agent?.observed ?? NOTHING_OBSERVED,
       nodeProblems: agent?.nodeProblems ?? [],
+      purgeProblem: this.#purgeProblem(),
       versions: this.#options.versions,
     };
     return directorStatus(facts, shown, now);
@@ -329,6 +359,12 @@ const NOTHING_OBSERVED: Pick<Observed, 'virtualServers' | 'addresses'> = {
   virtualServers: undefined,
   addresses: undefined,
 };
+
+function viewOf(
+  kubeProxy: KubeProxy | undefined,
+): Pick<NodeView, 'hasKubeProxy' | 'kubeProxyMode'> {
+  return { hasKubeProxy: kubeProxy !== undefined, kubeProxyMode: kubeProxy?.mode };
+}
 
 function reasonOf({ resource, synced, problem }: ReflectorState): readonly string[] {
   if (problem !== undefined) return [problem.message];

@@ -219,7 +219,7 @@ class Planner {
         target: { kind: 'virtual server', key },
         services: [wanted.service],
         reason: 'ForeignVirtualServer',
-        message: `${key}: somebody else has a virtual server there; it is left alone (delete it with ipvsadm -D to let vipvs have it)`,
+        message: `${key}: somebody else has a virtual server there (${describe(present)}); it is left alone (delete it with ipvsadm -D to let vipvs have it)`,
       });
     }
   }
@@ -340,6 +340,17 @@ class Planner {
     const services = [...keys].map((key) => this.#desired.virtualServers.get(key)?.service);
     return [...new Set(services.filter((service) => service !== undefined))].sort();
   }
+}
+
+/** By what its owner may be known. */
+function describe({ server, realServers }: ObservedVirtualServer): string {
+  const [first] = realServers.values();
+  const count = realServers.size;
+  const found =
+    first === undefined
+      ? 'no real servers'
+      : `${count} real server${count === 1 ? '' : 's'}, first ${first.address} port ${first.port}`;
+  return `scheduler ${server.scheduler}, ${found}`;
 }
 
 function addressOf({ vip, port, protocol }: VirtualServer): VirtualServerAddress {

@@ -5,8 +5,9 @@ import type { EndpointSlice, Node, ObjectMeta, Service } from '../api/kubernetes
 import { SERVICE_NAME_LABEL } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { Compactor } from '../files/compact.ts';
-import { objectAt, textAt } from '../kube/json.ts';
+import { objectAt } from '../kube/json.ts';
 import { projectObject } from '../api/project.ts';
+import { SERVICE_PROXY_LABEL } from './desired-kube-proxy.ts';
 import { QuickProjections } from './quick-project.ts';
 
 const PREFIX = 'vipvs.io/';
@@ -18,20 +19,24 @@ export class Projections {
   readonly #compactor = new Compactor();
   readonly #quick = new QuickProjections();
 
-  /** undefined: no load balancer, or no address yet. */
+  /** undefined: no load balancer, or no address yet, and nothing for kube-proxy to take either. */
   service(raw: unknown): Service | undefined {
     // most Services of a cluster end here, unparsed
-    if (textAt(objectAt(raw, 'spec'), 'type') !== 'LoadBalancer') return undefined;
+    const { type, externalIPs } = objectAt(raw, 'spec') ?? {};
+    const hasExternalIps = Array.isArray(externalIPs) && externalIPs.length > 0;
+    if (type !== 'LoadBalancer' && !hasExternalIps) return undefined;
     const quick = this.#quick.service(raw);
     if (quick !== undefined) return quick;
     const { apiVersion, kind, metadata, spec, status } = projectObject('Service', raw);
-    const ingress = status?.loadBalancer?.ingress ?? [];
-    if (ingress.length === 0) return undefined;
+    const ingress = type === 'LoadBalancer' ? (status?.loadBalancer?.ingress ?? []) : [];
+    if (ingress.length === 0 && !hasExternalIps) return undefined;
+    const proxy = metadata.labels?.[SERVICE_PROXY_LABEL];
+    const labels = proxy === undefined ? {} : { labels: { [SERVICE_PROXY_LABEL]: proxy } };
     return this.#compact({
       ...{
         apiVersion,
         kind,
-        metadata: slimMeta(metadata),
+        metadata: { ...slimMeta(metadata), ...labels },
         spec: without(spec, UNUSED_SPEC_FIELDS),
       },
       status: { loadBalancer: { ingress } },

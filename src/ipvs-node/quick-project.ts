@@ -16,6 +16,7 @@ import {
 import { API_VERSION } from '../api/pool.ts';
 import { arrayAt, isObject, numberAt, objectAt, textAt, type JsonObject } from '../kube/json.ts';
 import { PROTOCOLS, type Protocol } from '../net/ipvs.ts';
+import { SERVICE_PROXY_LABEL } from './desired-kube-proxy.ts';
 
 type SlicePort = EndpointSlice['ports'][number];
 type ClaimName = NonNullable<IP['spec']['claims']>[number];
@@ -26,6 +27,7 @@ const RARE_SPEC_FIELDS = [
   'loadBalancerClass',
   'loadBalancerIP',
   'sessionAffinityConfig',
+  'externalIPs',
 ];
 const NO_PORTS: readonly never[] = [];
 const PORT_MAX = 65_535;
@@ -123,10 +125,11 @@ export class QuickProjections {
 
 const NO_CONDITIONS: JsonObject = {};
 
-/** undefined: with annotations, ours may be among them; or without what every object has. */
+/** undefined: with annotations, ours may be among them; another proxy's; or without what every object has. */
 function plainMeta(raw: unknown): ObjectMeta | undefined {
   const meta = objectAt(raw, 'metadata');
   if (meta === undefined || meta['annotations'] !== undefined) return undefined;
+  if (textAt(objectAt(meta, 'labels'), SERVICE_PROXY_LABEL) !== undefined) return undefined;
   const { name, namespace, uid, creationTimestamp } = meta;
   if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
   if (typeof uid !== 'string' || typeof creationTimestamp !== 'string') return undefined;
@@ -200,10 +203,11 @@ function ingressOf(
   if (!Array.isArray(raw)) return undefined;
   const ingress: LoadBalancerIngress[] = [];
   for (const each of raw) {
-    const ip = textAt(each, 'ip');
+    const [ip, mode] = [textAt(each, 'ip'), textAt(each, 'ipMode')];
     const hasErrors = arrayAt(each, 'ports').some((port) => textAt(port, 'error') !== undefined);
     if (ip === undefined || hasErrors) return undefined;
-    ingress.push({ ip });
+    if (mode !== undefined && mode !== 'Proxy') return undefined;
+    ingress.push(mode === undefined ? { ip } : { ip, ipMode: mode });
   }
   return ingress;
 }

@@ -2,6 +2,7 @@
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { KubeProxy } from '../../src/ipvs-node/desired-kube-proxy.ts';
 import { NodeProgram } from '../../src/ipvs-node/main.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import type { JsonObject } from '../../src/kube/json.ts';
@@ -33,6 +34,7 @@ class Lab {
   readonly api = new MemoryApi();
   readonly #context: TestContext;
   away = false;
+  kubeProxy: KubeProxy | undefined;
 
   constructor(context: TestContext) {
     this.#context = context;
@@ -58,7 +60,7 @@ class Lab {
   start(name: string, kernel = new FakeKernel(), bindInterface = 'eth0') {
     const program = new NodeProgram(
       {
-        node: { name, hasKubeProxy: false },
+        node: { name },
         bindInterface: bindInterface === '' ? undefined : bindInterface,
         namespace: 'vipvs-system',
         versions: { vipvs: '1', kernel: '6' },
@@ -68,6 +70,7 @@ class Lab {
         client: this.api,
         kernel,
         interfaceOf: (addresses) => (addresses.includes('10.0.0.11') ? 'eth1' : undefined),
+        probeKubeProxy: () => Promise.resolve(this.kubeProxy),
         clock: systemClock,
         random: Math.random,
         log: silentLog,
@@ -138,6 +141,28 @@ test('many changes are few writes of the Director, and a steady state is none', 
   lab.put(pool());
   await new Promise((resolve) => setTimeout(resolve, 1200)); // longer than writes are held back
   assert.equal(writes(), steady);
+});
+
+test('kube-proxy beside it: what it takes is refused, what it deletes stands in the Director', async (context) => {
+  const lab = new Lab(context);
+  lab.kubeProxy = { mode: 'ipvs', excludeCidrs: [], strictArp: true };
+  lab.put(slice(['10.0.0.1']), service({ ingress: [{ ip: '192.0.2.10', ipMode: 'Proxy' }] }));
+  const { kernel, program } = lab.start('n1');
+  await untilKernel(kernel, RULES + VIP);
+  await until('it says what is deleted', () => {
+    const { reason, message = '' } = lab.director('n1').conditions?.[1] ?? {};
+    return reason === 'PurgedByKubeProxy' && message.includes('192.0.2.0/24 of Pool a');
+  });
+  const rival = { name: 'rival', spec: { type: 'ClusterIP', externalIPs: ['192.0.2.10'] } };
+  lab.put(service({ ...rival, ingress: [] }));
+  await untilKernel(kernel, '');
+  await until('the Director says why', () => {
+    const [failed] = lab.director('n1').failed ?? [];
+    return failed?.service === 'default/web' && failed.reason === 'TakenByKubeProxy';
+  });
+  assert.equal(program.store.services.size, 2);
+  lab.api.remove(`${PATHS.Service}/rival`);
+  await untilKernel(kernel, RULES + VIP);
 });
 
 test('two directors have the rules, the lower name has the VIPs; it is followed, and comes back', async (context) => {

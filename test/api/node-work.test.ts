@@ -40,12 +40,13 @@ class Counted {
     }
     this.program = new NodeProgram(
       {
-        node: { name: 'n1', hasKubeProxy: false },
+        node: { name: 'n1' },
         ...{ bindInterface: 'eth0', namespace: 'vipvs-system' },
         versions: { vipvs: '1', kernel: '6' },
       },
       {
         ...{ client: this.api, kernel: this.kernel, interfaceOf: () => undefined },
+        probeKubeProxy: () => Promise.resolve(undefined),
         ...{ clock: systemClock, random: Math.random, log: silentLog },
       },
     );

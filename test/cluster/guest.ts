@@ -15,6 +15,7 @@ const BUILD = join(ROOT, 'test/lab/build');
 /** The host's loopback, as the guest sees it. */
 const HOST = '10.0.2.2';
 const BOOT_TIMEOUT_MS = 120_000;
+const READY_URL = 'http://127.0.0.1:9472/readyz';
 
 export type Outcome = Omit<Answer, 'id'>;
 
@@ -77,10 +78,12 @@ export class Guest {
       await patiently(`the agent of ${director} is ready`, async () => {
         const { code, stderr } = await agent.read();
         if (code !== -1) throw new Error(`the agent ended:\n${stderr}`);
-        return (await this.curl(director, 'http://127.0.0.1:9472/readyz')) !== undefined;
+        return (await this.curl(director, READY_URL)) !== undefined;
       });
     } catch (error) {
-      throw new Error(`${String(error)}\n${(await agent.read()).stderr}`, { cause: error });
+      const why = await this.run(director, ['curl', '-s', '-m', '5', READY_URL]);
+      const text = `${String(error)}\n${why.stdout}${(await agent.read()).stderr}`;
+      throw new Error(text, { cause: error });
     }
     return agent;
   }

@@ -32,7 +32,7 @@ export async function startNode(plane: ControlPlane, start: NodeStart): Promise<
   const { name = 'n1', leaseTimes, clock = systemClock } = start;
   const program = new NodeProgram(
     {
-      node: { name, hasKubeProxy: false },
+      node: { name },
       bindInterface: 'eth0',
       namespace: NAMESPACE,
       versions: { vipvs: '1', kernel: '6' },
@@ -40,6 +40,7 @@ export async function startNode(plane: ControlPlane, start: NodeStart): Promise<
     },
     {
       ...{ client, kernel, clock, random: Math.random, interfaceOf: () => undefined },
+      probeKubeProxy: () => Promise.resolve(undefined),
       log: createLog({ level: 'debug', format: 'json', write: (line) => log.push(line) }),
     },
   );

@@ -5,7 +5,8 @@ import {
   type ClusterStore,
   type Kind,
 } from '../../../src/api/cluster.ts';
-import { Agent, type RoundSummary } from '../../../src/ipvs-node/agent.ts';
+import { Agent } from '../../../src/ipvs-node/agent.ts';
+import type { RoundSummary } from '../../../src/ipvs-node/agent-ports.ts';
 import type { NodeView } from '../../../src/ipvs-node/desired.ts';
 import type { ServiceReport } from '../../../src/ipvs-node/service-reports.ts';
 import { silentLog } from '../../../src/runtime/log.ts';

@@ -1,13 +1,5 @@
 // Which endpoints become which real servers, for each way of forwarding.
-import {
-  ADDRESS,
-  annotated,
-  backend,
-  checkDesired,
-  DR,
-  RR,
-  type DesiredCase,
-} from './desired-case.ts';
+import { ADDRESS, backend, checkDesired, DR, RR, type DesiredCase } from './desired-case.ts';
 import { NODE, node, pool, service, slice } from './objects.ts';
 
 const CASES: readonly DesiredCase[] = [
@@ -213,7 +205,13 @@ const CASES: readonly DesiredCase[] = [
   },
   {
     name: 'cluster-ip: refused beside kube-proxy',
-    given: [pool(), annotated({ 'vipvs.io/forwarding': 'cluster-ip' })],
+    given: [
+      pool(),
+      service({
+        metadata: { annotations: { 'vipvs.io/forwarding': 'cluster-ip' } },
+        ingress: [{ ip: '192.0.2.10', ipMode: 'Proxy' }],
+      }),
+    ],
     node: { ...NODE, hasKubeProxy: true },
     want: [RR, ADDRESS],
     problems: ['ForwardingNotPossible: kube-proxy runs on this node'],

@@ -67,6 +67,8 @@ test('conditions by phase and failure', () => {
   assert.deepEqual(conditionsOf({ phase: 'stopped' })[0], 'Ready False Stopped now');
   assert.deepEqual(conditionsOf({}), ['Ready True Running now', 'Programmed True Programmed now']);
   assert.equal(conditionsOf({ nodeProblems: ['no'] })[1], 'Programmed False KernelError now');
+  const purged = conditionsOf({ purgeProblem: 'again' })[1];
+  assert.equal(purged, 'Programmed False PurgedByKubeProxy now');
 });
 
 test('the time of a condition moves with its status only', () => {

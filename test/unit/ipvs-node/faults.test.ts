@@ -1,7 +1,7 @@
 // Failed operations in the words of a condition, and for whom.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultOf } from '../../../src/ipvs-node/faults.ts';
+import { faultOf, faultOfPlan } from '../../../src/ipvs-node/faults.ts';
 import type { Op } from '../../../src/ipvs-node/kernel.ts';
 import { parseIp } from '../../../src/net/address.ts';
 import type { RealServer, VirtualServer } from '../../../src/net/ipvs.ts';
@@ -82,3 +82,13 @@ for (const { op, errno, text = errno, services, want } of CASES) {
     assert.equal(unsure.problem, undefined);
   });
 }
+
+test('what is left alone names kube-proxy where it may be the owner', () => {
+  const target = { kind: 'address', address } as const;
+  const text = (reason: 'AddressOfHost' | 'PortsDiffer', mode?: 'ipvs' | 'iptables'): string =>
+    faultOfPlan({ target, services: [], reason, message: 'x' }, mode).problem?.message ?? '';
+  assert.match(text('AddressOfHost', 'ipvs'), /^x; kube-proxy runs here in mode ipvs/);
+  assert.equal(text('AddressOfHost', 'iptables'), 'x');
+  assert.equal(text('AddressOfHost'), 'x');
+  assert.equal(text('PortsDiffer', 'ipvs'), 'x');
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { KubeProxy } from '../../../src/ipvs-node/desired-kube-proxy.ts';
 import { checkHost, isSuitable, type HostFacts } from '../../../src/ipvs-node/host-check.ts';
 import { SYSCTLS } from '../../../src/ipvs-node/state.ts';
 
@@ -25,11 +26,15 @@ const GOOD: HostFacts = {
     { name: 'lo', up: true, mtu: 65536, isEthernet: false },
     { name: 'eth0', up: true, mtu: 1500, isEthernet: true },
   ],
-  kubeProxyMode: undefined,
+  kubeProxy: undefined,
+  kubeProxyTraces: [],
   keepalivedVersion: undefined,
   running: undefined,
 };
 
+function proxy(mode: KubeProxy['mode'], change: Partial<KubeProxy> = {}): KubeProxy {
+  return { mode, excludeCidrs: [], strictArp: false, ...change };
+}
 function withSysctls(...entries: readonly (readonly [string, number])[]): HostFacts['sysctls'] {
   return new Map([...RAISED, ...entries]);
 }
@@ -147,12 +152,39 @@ const cases: readonly {
   },
   {
     name: 'kube-proxy ipvs',
-    given: { kubeProxyMode: 'ipvs' },
-    want: ['WARN', 'kube-proxy', /excludeCIDRs/],
+    given: { kubeProxy: proxy('ipvs', { strictArp: true }) },
+    want: ['WARN', 'kube-proxy', /excludeCIDRs is empty: add all Pools/],
+  },
+  {
+    name: 'kube-proxy ipvs that does not tell its exclude CIDRs',
+    given: { kubeProxy: proxy('ipvs', { excludeCidrs: undefined, strictArp: true }) },
+    want: ['WARN', 'kube-proxy', /excludeCIDRs can not be read/],
+  },
+  {
+    name: 'kube-proxy ipvs without strictARP',
+    given: { kubeProxy: proxy('ipvs', { excludeCidrs: ['192.0.2.0/24'] }) },
+    want: ['WARN', 'strict-arp', /is false.*set it to true/],
+  },
+  {
+    name: 'kube-proxy ipvs, strictARP not known',
+    given: {
+      kubeProxy: proxy('ipvs', { excludeCidrs: ['192.0.2.0/24'], strictArp: undefined }),
+    },
+    want: ['WARN', 'strict-arp', /can not be read/],
+  },
+  {
+    name: 'kube-proxy that answers its health check only',
+    given: { kubeProxy: { mode: undefined, excludeCidrs: undefined, strictArp: undefined } },
+    want: ['WARN', 'kube-proxy', /10256 only.*metrics-bind-address/],
+  },
+  {
+    name: 'kube-proxy that does not answer',
+    given: { kubeProxyTraces: ['process 7', 'nft table ip kube-proxy'] },
+    want: ['WARN', 'kube-proxy', /is or was here \(process 7, nft table ip kube-proxy\)/],
   },
   {
     name: 'kube-proxy nftables',
-    given: { kubeProxyMode: 'nftables' },
+    given: { kubeProxy: proxy('nftables') },
     want: ['WARN', 'kube-proxy', /flushes/],
   },
   {
@@ -184,7 +216,15 @@ const passing: readonly {
   },
   { given: { missingSchedulers: undefined }, want: ['schedulers', /not visible/] },
   { given: { missingSchedulers: [] }, want: ['schedulers', /^all$/] },
-  { given: { kubeProxyMode: 'iptables' }, want: ['kube-proxy', /mode iptables/] },
+  { given: { kubeProxy: proxy('iptables') }, want: ['kube-proxy', /mode iptables/] },
+  {
+    given: { kubeProxy: proxy('ipvs', { excludeCidrs: ['192.0.2.0/24', '2001:db8::/64'] }) },
+    want: ['kube-proxy', /but for 192\.0\.2\.0\/24, 2001:db8::\/64/],
+  },
+  {
+    given: { kubeProxy: proxy('ipvs', { strictArp: true }) },
+    want: ['strict-arp', /is true/],
+  },
   { given: { keepalivedVersion: 'Keepalived v2.2.7' }, want: ['keepalived', /2\.2\.7/] },
   { given: { running: 'process 12' }, want: ['instance', /process 12/] },
   {

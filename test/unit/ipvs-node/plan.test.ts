@@ -231,6 +231,24 @@ const CASES: readonly Case[] = [
     problems: ['virtual server ForeignVirtualServer 192.0.2.10:80/TCP: somebody else'],
   },
   {
+    name: 'who it may be is known by its real servers',
+    desired: desiredOf([VS, RS1, VIP]),
+    observed: observedOf([VS, RS1], notOurs),
+    want: [],
+    problems: [
+      'virtual server ForeignVirtualServer 192.0.2.10:80/TCP: somebody else has a virtual server there (scheduler rr, 1 real server, first',
+    ],
+  },
+  {
+    name: 'or by several of them',
+    desired: desiredOf([VS, RS1, VIP]),
+    observed: observedOf([VS, RS1, RS2], notOurs),
+    want: [],
+    problems: [
+      'virtual server ForeignVirtualServer 192.0.2.10:80/TCP: somebody else has a virtual server there (scheduler rr, 2 real servers, first',
+    ],
+  },
+  {
     name: 'another port of the address is ours: it is bound',
     desired: desiredOf([VS, RS1, VS81, RS81, VIP]),
     observed: observedOf([VS], notOurs),

@@ -56,7 +56,8 @@ function desired(objects: readonly (ClusterObject | undefined)[]): unknown {
   const store = new ClusterStore();
   store.set(pool());
   for (const object of objects) if (object !== undefined) store.set(object);
-  const node = { name: 'w1', bindInterface: 'eth0', hasKubeProxy: false };
+  // it has to know what kube-proxy would take
+  const node = { name: 'w1', bindInterface: 'eth0', hasKubeProxy: true };
   return desiredNode(store, node);
 }
 
@@ -72,6 +73,10 @@ const ordinary: readonly { name: string; service?: Raw; slice?: Raw; ip?: Raw }[
       },
     },
     slice: { ...SLICE, ports: [{ name: '', protocol: 'TCP', port: 8080 }] },
+  },
+  {
+    name: 'a Service without ipMode, for an API server that has none',
+    service: { ...SERVICE, status: { loadBalancer: { ingress: [{ ip: '192.0.2.10' }] } } },
   },
   {
     name: 'a slice of another family',
@@ -138,6 +143,20 @@ const unusual: readonly { kind: 'service' | 'slice' | 'ip'; name: string; raw: u
       ...SERVICE,
       status: { loadBalancer: { ingress: [{ ip: '192.0.2.10', ports: [{ error: 'taken' }] }] } },
     },
+  },
+  { kind: 'service', name: 'external IPs', raw: withSpec({ externalIPs: ['192.0.2.10'] }) },
+  {
+    kind: 'service',
+    name: 'ipMode VIP',
+    raw: {
+      ...SERVICE,
+      status: { loadBalancer: { ingress: [{ ip: '192.0.2.10', ipMode: 'VIP' }] } },
+    },
+  },
+  {
+    kind: 'service',
+    name: 'a proxy of its own',
+    raw: withMeta(SERVICE, { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } }),
   },
   { kind: 'slice', name: 'no object', raw: 7 },
   { kind: 'slice', name: 'no Service', raw: withMeta(SLICE, { labels: {} }) },

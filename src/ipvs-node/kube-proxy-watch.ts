@@ -1,0 +1,52 @@
+// Keeps asking whether kube-proxy runs beside us, and how: it may come after us, change its mode, or be upgraded.
+// Invariant: one that was seen counts as there until it has been silent for long, because what it programmed stays in
+// the kernel through its restart.
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { isAborted } from '../kube/ports.ts';
+import type { KubeProxy } from './desired-kube-proxy.ts';
+
+export interface KubeProxyWatchPorts {
+  /** undefined: none answers. */
+  readonly probe: () => Promise<KubeProxy | undefined>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Another one than before, or none any more. */
+  readonly onChange: (kubeProxy: KubeProxy | undefined) => void;
+}
+
+const PROBE_MS = 5_000;
+const SILENT_MS = 60_000;
+
+export class KubeProxyWatch {
+  readonly #ports: KubeProxyWatchPorts;
+  #known: KubeProxy | undefined;
+  #seenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ports: KubeProxyWatchPorts) {
+    this.#ports = ports;
+  }
+
+  get kubeProxy(): KubeProxy | undefined {
+    return this.#known;
+  }
+
+  /** Until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!isAborted(signal)) {
+      await this.look();
+      await this.#ports.clock.sleep(PROBE_MS, signal);
+    }
+  }
+
+  async look(): Promise<void> {
+    const { probe, clock, log, onChange } = this.#ports;
+    const found = await probe();
+    if (found !== undefined) this.#seenMs = clock.nowMs();
+    else if (clock.nowMs() - this.#seenMs < SILENT_MS) return;
+    if (JSON.stringify(found) === JSON.stringify(this.#known)) return;
+    this.#known = found;
+    log.info({ kubeProxy: found ?? 'none' }, 'kube-proxy of this node');
+    onChange(found);
+  }
+}
