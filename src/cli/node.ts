@@ -3,11 +3,12 @@
 import { hostname, networkInterfaces, release } from 'node:os';
 import type { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
 import { probeKubeProxy } from '../ipvs-node/kube-proxy-probe.ts';
+import { announcerLease } from '../ipvs-node/announcer-election.ts';
 import { NodeProgram } from '../ipvs-node/main.ts';
 import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
-import type { FlagValues } from '../runtime/flags.ts';
+import { parseDurationMs, valueFlag, type FlagValues } from '../runtime/flags.ts';
 import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countWatches } from './count-objects.ts';
@@ -35,6 +36,16 @@ SIGTERM ends the process and leaves the kernel forwarding; the next start takes 
 /** Watches keep their own connections; what else is called are the Director, the Lease and Events. */
 const CALL_CONNECTIONS = 4;
 
+const LEAST_LEASE_MS = 5_000;
+const MOST_LEASE_MS = 600_000;
+
+/** Whole seconds: the Lease object counts in them. */
+function parseLeaseMs(text: string): number | undefined {
+  const ms = parseDurationMs(text);
+  const isGood = ms !== undefined && ms >= LEAST_LEASE_MS && ms <= MOST_LEASE_MS && ms % 1000 === 0;
+  return isGood ? ms : undefined;
+}
+
 const flags = {
   kubeconfig: kubeconfigFlag,
   context: contextFlag,
@@ -45,6 +56,17 @@ const flags = {
       'interface that gets the VIPs (default: the one with an address of the node); Pool.spec.bindInterface overrules it',
   },
   leaseNamespace: leaseNamespaceFlag,
+  leaseDuration: valueFlag(
+    {
+      flags: '--lease-duration <time>',
+      description:
+        'silence of the announcer after which another director takes the VIPs; the same on all',
+      env: 'VIPVS_LEASE_DURATION',
+      defaultText: '30s',
+    },
+    '5s to 10m',
+    parseLeaseMs,
+  ),
   runDir: runDirFlag,
   ...daemonFlags,
 };
@@ -118,6 +140,7 @@ function makeProgram(
       },
       bindInterface: values.bindInterface,
       namespace: values.leaseNamespace,
+      leaseTimes: announcerLease(values.leaseDuration),
       versions: { vipvs: version, kernel: release(), node: process.versions.node },
     },
     {

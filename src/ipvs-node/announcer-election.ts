@@ -35,8 +35,13 @@ export interface LeaseElectionOptions {
 }
 
 const ANNOUNCER_LEASE = 'vipvs-announcer';
-/** Longer than an agent takes to restart: that must not move the VIPs. */
-const TIMES: LeaseTimes = { leaseMs: 30_000, renewDeadlineMs: 20_000, retryMs: 2000 };
+/** By default longer than an agent takes to restart: that must not move the VIPs. */
+const LEASE_MS = 30_000;
+
+/** The other times of a Lease that others wait for so long. */
+export function announcerLease(leaseMs: number): LeaseTimes {
+  return { leaseMs, renewDeadlineMs: (leaseMs * 2) / 3, retryMs: leaseMs / 15 };
+}
 /** Tries that a free Lease is left to directors that come first. */
 const TRIES_LEFT_TO_OTHERS = 3;
 /** One that was given the Lease and did not take it is not asked again for so long. */
@@ -61,7 +66,7 @@ export class LeaseElection implements AnnouncerElection {
 
   constructor(options: LeaseElectionOptions) {
     this.#options = options;
-    this.#times = options.times ?? TIMES;
+    this.#times = options.times ?? announcerLease(LEASE_MS);
   }
 
   get problem(): string | undefined {

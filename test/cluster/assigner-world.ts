@@ -26,11 +26,12 @@ export const LONG_LEASE: LeaseTimes = { leaseMs: 90_000, renewDeadlineMs: 80_000
 
 /** Without CRDs. */
 export async function startBareWorld(
-  options: Pick<ControlPlaneOptions, 'audit'> = {},
+  options: Pick<ControlPlaneOptions, 'audit' | 'users'> = {},
 ): Promise<ControlPlane> {
   const plane = await startControlPlane({
     ...options,
     users: [
+      ...(options.users ?? []),
       serviceAccount('assigner', NAMESPACE, 'vipvs-assigner'),
       serviceAccount('node', NAMESPACE, 'vipvs-node'),
     ],
@@ -50,8 +51,10 @@ export async function installCrds(plane: ControlPlane): Promise<void> {
   });
 }
 
-export async function startWorld(): Promise<ControlPlane> {
-  const plane = await startBareWorld();
+export async function startWorld(
+  options: Pick<ControlPlaneOptions, 'users'> = {},
+): Promise<ControlPlane> {
+  const plane = await startBareWorld(options);
   await installCrds(plane);
   return plane;
 }

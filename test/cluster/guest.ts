@@ -68,11 +68,16 @@ export class Guest {
   }
 
   /** The agent of a director, with its own kubeconfig; resolves when it is ready. */
-  async startAgent(director: DirectorName, user: string): Promise<GuestProcess> {
+  async startAgent(
+    director: DirectorName,
+    user: string,
+    flags: readonly string[] = [],
+  ): Promise<GuestProcess> {
     const kubeconfig = await this.#plane.kubeconfig(user, HOST);
     const agent = await this.start(director, [
       ...['node', join(ROOT, 'dist/vipvs.js'), 'node', '--kubeconfig', kubeconfig],
       ...['--node-name', director, '--bind-iface', 'eth0', '--run-dir', `/run/vipvs-${director}`],
+      ...flags,
     ]);
     try {
       await patiently(`the agent of ${director} is ready`, async () => {

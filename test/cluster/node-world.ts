@@ -1,7 +1,7 @@
 // What the tests of the agents share: a control plane and the assigner on the host, the agents of two directors in the
 // lab's guest, and what a test asks them.
 import { startAssigner, startWorld } from './assigner-world.ts';
-import type { ControlPlane } from './control-plane.ts';
+import type { ControlPlane, User } from './control-plane.ts';
 import { Guest, patiently, type GuestProcess } from './guest.ts';
 import { DIRECTORS, type DirectorName } from './guest-protocol.ts';
 
@@ -28,15 +28,26 @@ export const served = (...backends: readonly number[]): readonly string[] => [
   ...backends.map((i) => `-a -t ${VIP}:80 -r 10.0.0.2${i}:80 -m -w 1`),
 ];
 
+export interface NodeWorldOptions {
+  /** Whose agents run from the start; default: all. */
+  readonly agents?: readonly DirectorName[];
+  /** After so long a silent announcer is followed by another one; default: the agents' own. */
+  readonly leaseSeconds?: number;
+  /** Beside the assigner and the agents. */
+  readonly users?: readonly User[];
+}
+
 export class NodeWorld {
   readonly plane: ControlPlane;
   readonly guest: Guest;
   /** What must end with it. */
   readonly #made: AsyncDisposableStack;
+  readonly #options: NodeWorldOptions;
   readonly #agents = new Map<DirectorName, GuestProcess>();
 
-  static async start(): Promise<NodeWorld> {
-    const plane = await startWorld();
+  static async start(options: NodeWorldOptions = {}): Promise<NodeWorld> {
+    const { agents = DIRECTORS } = options;
+    const plane = await startWorld(options);
     const made = new AsyncDisposableStack();
     made.defer(() => plane.stop());
     try {
@@ -49,8 +60,8 @@ export class NodeWorld {
       });
       const guest = await Guest.boot(plane);
       made.defer(() => guest.stop());
-      const world = new NodeWorld(plane, guest, made);
-      await Promise.all(DIRECTORS.map((name) => world.startAgent(name)));
+      const world = new NodeWorld(plane, guest, made, options);
+      await Promise.all(agents.map((name) => world.startAgent(name)));
       return world;
     } catch (error) {
       await made.disposeAsync();
@@ -58,7 +69,13 @@ export class NodeWorld {
     }
   }
 
-  private constructor(plane: ControlPlane, guest: Guest, made: AsyncDisposableStack) {
+  private constructor(
+    plane: ControlPlane,
+    guest: Guest,
+    made: AsyncDisposableStack,
+    options: NodeWorldOptions,
+  ) {
+    this.#options = options;
     this.plane = plane;
     this.guest = guest;
     this.#made = made;
@@ -69,7 +86,9 @@ export class NodeWorld {
   }
 
   async startAgent(name: DirectorName): Promise<void> {
-    this.#agents.set(name, await this.guest.startAgent(name, 'node'));
+    const { leaseSeconds } = this.#options;
+    const lease = leaseSeconds === undefined ? [] : ['--lease-duration', `${leaseSeconds}s`];
+    this.#agents.set(name, await this.guest.startAgent(name, 'node', lease));
   }
 
   async stopAgent(name: DirectorName, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
