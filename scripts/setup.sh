@@ -19,6 +19,8 @@ nftables nft'
 TEST_PACKAGES='user-mode-linux linux.uml
 keepalived keepalived
 conntrack conntrack
+iptables iptables
+ipset ipset
 socat socat
 iputils-ping ping
 tcpdump tcpdump

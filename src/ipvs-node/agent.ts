@@ -20,7 +20,7 @@ import { executePlan, type Execution } from './execute.ts';
 import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
 import { faultOf, faultOfPlan } from './faults.ts';
 import type { KernelChange, Op } from './kernel.ts';
-import { hostAddressesOf, KernelMirror } from './mirror.ts';
+import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
 import { planScope, type Limits, type Plan } from './plan.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from './plan-parts.ts';
 import { ServiceReports } from './service-reports.ts';
@@ -234,6 +234,7 @@ export class Agent {
       if (!isAnnouncement && !failing.has(targetKey(target))) this.#book.clear(target);
     }
     if (!this.#hasSeenAll) {
+      this.#ports.log.warn({ parts: unread(observed) }, 'the kernel could not be read whole');
       this.#resyncSoon();
       return;
     }
@@ -387,12 +388,9 @@ export class Agent {
   async #canary(): Promise<void> {
     const { kernel, clock, log } = this.#ports;
     this.#canaryDueMs = clock.nowMs() + CANARY_MS;
-    const { virtualServers } = this.#index.state;
-    const key = await this.#canaryKeys.findVanished(
-      kernel,
-      virtualServers,
-      this.#mirror.virtualServers,
-    );
+    const wanted = this.#index.state.virtualServers;
+    const seen = this.#mirror.virtualServers;
+    const key = await this.#canaryKeys.findVanished(kernel, wanted, seen);
     if (key === undefined) return;
     log.warn({ vs: key }, 'virtual server vanished');
     this.#fullDueMs = AT_ONCE;

@@ -243,6 +243,7 @@ export class NodeProgram {
           onRound?.(round);
         },
         onReady: () => {
+          log.info({}, 'ready: the kernel holds what the Services want');
           this.#election.ready();
           this.#writer.mark();
           this.#ports.clock.timer(RELEASE_AFTER_MS, () => this.#ports.releaseMemory?.());

@@ -227,3 +227,10 @@ export function hostAddressesOf(
   }
   return found;
 }
+
+/** The parts that the dump lacks, for the log. */
+export function unread(observed: Observed): readonly string[] {
+  const { virtualServers, addresses, firewall } = observed;
+  const parts = Object.entries({ virtualServers, addresses, firewall });
+  return parts.filter(([, part]) => part === undefined).map(([name]) => name);
+}

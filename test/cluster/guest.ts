@@ -83,7 +83,7 @@ export class Guest {
       await patiently(`the agent of ${director} is ready`, async () => {
         const { code, stderr } = await agent.read();
         if (code !== -1) throw new Error(`the agent ended:\n${stderr}`);
-        return (await this.curl(director, READY_URL)) !== undefined;
+        return (await this.httpGet(director, READY_URL)) !== undefined;
       });
     } catch (error) {
       const why = await this.run(director, ['curl', '-s', '-m', '5', READY_URL]);
@@ -93,9 +93,13 @@ export class Guest {
     return agent;
   }
 
-  /** undefined: no answer, or one that says no. */
-  async curl(node: string, url: string): Promise<string | undefined> {
-    const { code, stdout } = await this.run(node, ['curl', '-sf', '-m', '5', url]);
+  /**
+   * The body; undefined: no answer, or one that says no. By busybox, which is static: curl takes the guest's one
+   * processor for longer than what it asks.
+   */
+  async httpGet(node: string, url: string): Promise<string | undefined> {
+    const command = ['busybox', 'wget', '-q', '-T', '5', '-O', '-', url];
+    const { code, stdout } = await this.run(node, command);
     return code === 0 ? stdout : undefined;
   }
 
@@ -176,16 +180,20 @@ export class Guest {
   }
 }
 
-/** Waits until a condition holds, asking the guest's one processor only now and then; fails after a minute. */
-export async function patiently(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + PATIENCE_MS;
+/** Waits until a condition holds, asking the guest's one processor only now and then; by default for a minute. */
+export async function patiently(
+  what: string,
+  condition: () => Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const deadlineMs = performance.now() + patienceMs;
   while (!(await condition())) {
-    if (performance.now() > deadlineMs) throw new Error(`did not happen in a minute: ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`did not happen in time: ${what}`);
     await wait(POLL_MS);
   }
 }
 const PATIENCE_MS = 60_000;
-const POLL_MS = 250;
+const POLL_MS = 500;
 
 export interface GuestProcess {
   /** What it printed so far; its exit code, or -1 while it runs. */

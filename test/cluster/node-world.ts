@@ -134,13 +134,13 @@ export class NodeWorld {
 
   /** undefined: its agent is not ready. */
   ready(director: string): Promise<string | undefined> {
-    return this.guest.curl(director, 'http://127.0.0.1:9472/readyz');
+    return this.guest.httpGet(director, 'http://127.0.0.1:9472/readyz');
   }
 
   /** Operations that the agent has asked of its kernel. */
   async kernelOps(director: string): Promise<string> {
     const url = 'http://127.0.0.1:9472/metrics';
-    const metrics = (await this.guest.curl(director, url)) ?? 'no metrics';
+    const metrics = (await this.guest.httpGet(director, url)) ?? 'no metrics';
     return metrics
       .split('\n')
       .filter((line) => line.startsWith('vipvs_kernel_ops_total'))
