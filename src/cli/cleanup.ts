@@ -9,7 +9,8 @@ import { runDirFlag } from './flag-catalogue.ts';
 export const cleanupCommand = defineCommand({
   summary: 'remove from the kernel what vipvs made, and nothing else',
   details:
-    'Deletes the addresses and virtual servers that vipvs made and the nft table inet vipvs, and sets sysctls back. ' +
+    'Deletes the addresses and virtual servers that vipvs made and the nft table inet vipvs, and sets sysctls back ' +
+    '(where kube-proxy runs they stay: it needs them). ' +
     'Refuses while a vipvs is running here. May be run again at any time.',
   flags: {
     runDir: runDirFlag,
@@ -37,7 +38,7 @@ export const cleanupCommand = defineCommand({
   },
 });
 
-const DONE = { delete: 'deleted', restore: 'restored' } as const;
+const DONE = { delete: 'deleted', restore: 'restored', leave: 'left' } as const;
 
 function stepLine(step: CleanupStep, dryRun: boolean): string {
   if (step.failure !== undefined) {

@@ -40,8 +40,10 @@ const LEASE_MS = 30_000;
 
 /** The other times of a Lease that others wait for so long. */
 export function announcerLease(leaseMs: number): LeaseTimes {
-  return { leaseMs, renewDeadlineMs: (leaseMs * 2) / 3, retryMs: leaseMs / 15 };
+  const renewDeadlineMs = Math.round((leaseMs * 2) / 3);
+  return { leaseMs, renewDeadlineMs, retryMs: Math.round(leaseMs / 15) };
 }
+
 /** Tries that a free Lease is left to directors that come first. */
 const TRIES_LEFT_TO_OTHERS = 3;
 /** One that was given the Lease and did not take it is not asked again for so long. */

@@ -6,6 +6,7 @@ import { bitsOf, familyOf } from '../net/address.ts';
 import { OperationalError, messageOf } from '../runtime/errors.ts';
 import { takeInstanceLock } from './instance-lock.ts';
 import { IpvsSocket } from './ipvs-socket.ts';
+import { probeKubeProxy } from './kube-proxy-probe.ts';
 import { NftFirewall } from './nft.ts';
 import { Ownership } from './ownership.ts';
 import { ADDRESS_TAG, type AddressRecord, type LinkRecord } from './rtnetlink-codec.ts';
@@ -21,7 +22,7 @@ export interface CleanupOptions {
 export interface CleanupStep {
   /** `virtual server 192.0.2.10:80/TCP`, `address 192.0.2.10 on eth0`, … */
   readonly what: string;
-  readonly action: 'delete' | 'restore';
+  readonly action: 'delete' | 'restore' | 'leave';
   /** Undefined: done (or, with dryRun, to be done). */
   readonly failure?: string;
 }
@@ -36,7 +37,7 @@ export async function cleanUp(options: CleanupOptions): Promise<readonly Cleanup
       ...(await removeAddresses(ownership, options.dryRun)),
       ...(await removeVirtualServers(ownership, options.dryRun)),
       ...(await removeFirewall(options.dryRun)),
-      ...restoreSysctls(ownership, options.dryRun),
+      ...(await restoreSysctls(ownership, options.dryRun)),
     ];
     const isClean = steps.every((step) => step.failure === undefined);
     if (isClean && !options.dryRun) ownership.remove();
@@ -142,11 +143,20 @@ async function removeFirewall(dryRun: boolean): Promise<readonly CleanupStep[]> 
   }
 }
 
-function restoreSysctls(ownership: Ownership, dryRun: boolean): readonly CleanupStep[] {
+async function restoreSysctls(
+  ownership: Ownership,
+  dryRun: boolean,
+): Promise<readonly CleanupStep[]> {
+  // it needs most of them itself, and sets them only when it starts
+  const isNeeded = (await probeKubeProxy()) !== undefined;
   return [...ownership.sysctls].flatMap(([key, value]): readonly CleanupStep[] => {
     const now = readSysctl(key);
     // gone with its module or its interface, or as it was
     if ('errno' in now || now.value === value) return [];
+    if (isNeeded) {
+      const what = `sysctl ${key.replaceAll('/', '.')} ${now.value}: kube-proxy runs here`;
+      return [{ action: 'leave', what }];
+    }
     const step: CleanupStep = {
       action: 'restore',
       what: `sysctl ${key.replaceAll('/', '.')} ${now.value} -> ${value}`,

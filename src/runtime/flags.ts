@@ -180,6 +180,7 @@ const ENV_PREFIX = 'VIPVS_';
 /** Every variable with our prefix that means something, in any command or in bin/vipvs and the build. */
 export const ENVIRONMENT = [
   'VIPVS_BIND_IFACE',
+  'VIPVS_LEASE_DURATION',
   'VIPVS_LIBRARY',
   'VIPVS_LISTEN',
   'VIPVS_LOG_FORMAT',

@@ -10,8 +10,14 @@ import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NODE_PORT = 30080;
-/** Where kube-proxy has the kernel to itself: all that is not at an address of our Pool or in our table. */
-const OURS = /10\.0\.0\.10\d[:/ ]/;
+/** The rest of the table is kube-proxy's; at our VIPs it has its node ports. */
+const OUR_SERVER = /^-[Aa] -[tu] 10\.0\.0\.10\d:/;
+const THEIR_PARTS = [
+  'ipvsadm -Sn',
+  'ip -o address show dev kube-ipvs0 2>/dev/null',
+  'ipset save',
+  'nft -s list ruleset',
+].join('; ');
 const HOST_AUDIT_MS = 90_000;
 
 /** A Service for kube-proxy alone: cluster IP, node port and external IP, with one endpoint. */
@@ -140,14 +146,20 @@ export class KubeProxyWorld {
 
   /** What kube-proxy has in the kernel, in any order. */
   async theirs(): Promise<readonly string[]> {
-    const script = `ipvsadm -Sn; ip -o address show dev kube-ipvs0 2>/dev/null; ipset save; nft -s list ruleset`;
-    const text = await this.world.guest.output('d1', ['sh', '-c', script]);
+    const text = await this.world.guest.output('d1', ['sh', '-c', THEIR_PARTS]);
     const others = text.replace(/^table inet vipvs \{\n.*?^\}\n/ms, '');
     return others
       .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => !OURS.test(line))
+      .filter((line) => !OUR_SERVER.test(line))
+      .flatMap((line) => line.split(','))
+      .map((part) => part.trim())
       .sort();
+  }
+
+  settings(): Promise<string> {
+    const keys = ['vs/conntrack', 'vs/expire_nodest_conn', 'vs/expire_quiescent_template'];
+    const files = [...keys, 'ip_forward'].map((key) => `/proc/sys/net/ipv4/${key}`);
+    return this.world.guest.output('d1', ['cat', ...files]);
   }
 
   /** Its rules when it has done its work. */
@@ -204,10 +216,7 @@ export function coexistence(worldOf: () => KubeProxyWorld): void {
   });
 
   test('the settings that both need are there', async () => {
-    const keys = ['vs/conntrack', 'vs/expire_nodest_conn', 'vs/expire_quiescent_template'];
-    const files = [...keys, 'ip_forward'].map((key) => `/proc/sys/net/ipv4/${key}`);
-    const text = await worldOf().world.guest.output('d1', ['cat', ...files]);
-    assert.equal(text, '1\n1\n1\n1\n');
+    assert.equal(await worldOf().settings(), '1\n1\n1\n1\n');
   });
 }
 
@@ -221,5 +230,6 @@ export async function leaves(proxy: KubeProxyWorld): Promise<void> {
   assert.deepEqual(await proxy.rules(), []);
   assert.equal(await world.hasVip('d1'), false);
   assert.deepEqual(await proxy.settled(), before);
+  assert.equal(await proxy.settings(), '1\n1\n1\n1\n', 'it needs them, too');
   assert.ok(await proxy.proxyWorks());
 }
