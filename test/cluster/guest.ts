@@ -80,11 +80,15 @@ export class Guest {
       ...flags,
     ]);
     try {
-      await patiently(`the agent of ${director} is ready`, async () => {
-        const { code, stderr } = await agent.read();
-        if (code !== -1) throw new Error(`the agent ended:\n${stderr}`);
-        return (await this.httpGet(director, READY_URL)) !== undefined;
-      });
+      await patiently(
+        `the agent of ${director} is ready`,
+        async () => {
+          const { code, stderr } = await agent.read();
+          if (code !== -1) throw new Error(`the agent ended:\n${stderr}`);
+          return (await this.httpGet(director, READY_URL)) !== undefined;
+        },
+        START_PATIENCE_MS,
+      );
     } catch (error) {
       const why = await this.run(director, ['curl', '-s', '-m', '5', READY_URL]);
       const text = `${String(error)}\n${why.stdout}${(await agent.read()).stderr}`;
@@ -94,11 +98,11 @@ export class Guest {
   }
 
   /**
-   * The body; undefined: no answer, or one that says no. By busybox, which is static: curl takes the guest's one
-   * processor for longer than what it asks.
+   * The body; undefined: no answer, or one that says no. By busybox, which is static (with -T it crashes): curl takes
+   * the guest's one processor for longer than what it asks.
    */
   async httpGet(node: string, url: string): Promise<string | undefined> {
-    const command = ['busybox', 'wget', '-q', '-T', '5', '-O', '-', url];
+    const command = ['busybox', 'wget', '-q', '-O', '-', url];
     const { code, stdout } = await this.run(node, command);
     return code === 0 ? stdout : undefined;
   }
@@ -193,6 +197,8 @@ export async function patiently(
   }
 }
 const PATIENCE_MS = 60_000;
+/** Two agents that start side by side take the guest's one processor for 30 s, and more on a busy machine. */
+const START_PATIENCE_MS = 150_000;
 const POLL_MS = 500;
 
 export interface GuestProcess {
