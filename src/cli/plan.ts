@@ -8,12 +8,11 @@ import { formatProblem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
 import { readFailure, loadManifests } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
-import { DEFAULT_LIMITS } from '../ipvs-node/agent.ts';
 import { desiredNode } from '../ipvs-node/desired-index.ts';
 import type { NodeView } from '../ipvs-node/desired.ts';
 import { formatNodeState, formatOp } from '../ipvs-node/format.ts';
 import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/observed-text.ts';
-import { planNode } from '../ipvs-node/plan.ts';
+import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan.ts';
 import type { Observed } from '../ipvs-node/state.ts';
 import { objectNameOf, type IpAddress } from '../net/address.ts';
 import {

@@ -127,9 +127,7 @@ export class AddressBook {
         void this.#reread();
         return;
       case 'address':
-        if (event.removed && isSingle(event.address)) {
-          this.#lost(event.address.ip, event.address.ifindex);
-        }
+        if (event.removed) this.#gone(event.address);
         return;
       case 'link':
         this.#takeLink(event.link, event.removed);
@@ -189,10 +187,21 @@ export class AddressBook {
     return this.#held.get(ifindex)?.delete(address) === true;
   }
 
-  #lost(address: IpAddress, ifindex: number): void {
-    if (!this.#drop(address, ifindex)) return; // we removed it, or it never was ours
-    const name = this.#links.get(ifindex)?.name ?? `interface ${ifindex}`;
-    this.#emit({ kind: 'address.removed', address, interface: name });
+  #gone(record: AddressRecord): void {
+    const { ip, ifindex } = record;
+    if (isSingle(record) && this.#lost(ip, ifindex)) return;
+    this.#emit({ kind: 'address.freed', address: ip, interface: this.#nameOf(ifindex) });
+  }
+
+  /** False: we removed it, or it never was ours. */
+  #lost(address: IpAddress, ifindex: number): boolean {
+    if (!this.#drop(address, ifindex)) return false;
+    this.#emit({ kind: 'address.removed', address, interface: this.#nameOf(ifindex) });
+    return true;
+  }
+
+  #nameOf(ifindex: number): string {
+    return this.#links.get(ifindex)?.name ?? `interface ${ifindex}`;
   }
 }
 

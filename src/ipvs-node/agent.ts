@@ -21,7 +21,7 @@ import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
 import { faultOf, faultOfPlan } from './faults.ts';
 import type { KernelChange, Op } from './kernel.ts';
 import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
-import { planScope, type Limits, type Plan } from './plan.ts';
+import { DEFAULT_LIMITS, planScope, type Limits, type Plan } from './plan.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from './plan-parts.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
@@ -29,8 +29,6 @@ import type { NodeState, Observed } from './state.ts';
 /** ipvs.md 2.5: nothing tells when IPVS is changed, so it is read: cheaply every second, wholly every minute. */
 export const CANARY_MS = 1000;
 export const AUDIT_MS = 60_000;
-/** The drain time of a port whose Service does not have it any more: api/traffic's default. */
-export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
 const NO_DRAINS: DrainStarts = new Map();
 const NEVER = Number.POSITIVE_INFINITY;
 const AT_ONCE = Number.NEGATIVE_INFINITY;
@@ -152,6 +150,9 @@ export class Agent {
     if (change.kind === 'address.removed') {
       this.#mirror.forgetAddress(change.address, change.interface);
       this.#dirty.addresses.add(change.address);
+    } else if (change.kind === 'address.freed') {
+      if (!this.#index.isRefusedFor(change.address)) return;
+      this.#fullDueMs = AT_ONCE;
     } else {
       const addresses = [...this.#index.state.addresses.values()]
         .filter((each) => each.interface === change.interface)

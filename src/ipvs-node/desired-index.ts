@@ -143,6 +143,11 @@ export class DesiredIndex {
     return new Set(claims.map((claim) => claim.desired.server.vip));
   }
 
+  /** A Service wants the address, and the host has it by itself. */
+  isRefusedFor(address: IpAddress): boolean {
+    return this.#hostAddresses.has(address) && this.#servicesByIngress.get(address).size > 0;
+  }
+
   /** Tells which addresses the host has by itself; answers the Services to update. */
   setHostAddresses(addresses: ReadonlySet<IpAddress>): ReadonlySet<string> {
     const before = this.#hostAddresses;

@@ -47,11 +47,13 @@ export interface Kernel {
   run(ops: readonly Op[]): Promise<readonly OpResult[]>;
   /** True while a virtual server of ours is still there: somebody may have flushed the table. */
   canary(key: VirtualServerKey): Promise<boolean>;
-  /** Called when somebody else removed an address or a link changed. */
+  /** Called when somebody else removed an address, ours or not, or a link changed. */
   onChange(listener: (change: KernelChange) => void): void;
   close(): Promise<void>;
 }
 
 export type KernelChange =
   | { readonly kind: 'address.removed'; readonly address: IpAddress; readonly interface: string }
+  /** It was not ours. */
+  | { readonly kind: 'address.freed'; readonly address: IpAddress; readonly interface: string }
   | { readonly kind: 'link'; readonly interface: string; readonly up: boolean };

@@ -31,6 +31,9 @@ export interface Limits {
   readonly orphanDrainSeconds: number;
 }
 
+/** The drain time of a port whose Service does not have it any more: api/traffic's default. */
+export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
+
 /** The keys to compare; everything else is taken to be as it should. */
 export interface Scope {
   readonly virtualServers: Iterable<VirtualServerKey>;

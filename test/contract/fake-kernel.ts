@@ -278,10 +278,13 @@ export class FakeKernel implements Kernel {
 
   /** `ip address del` by hand. */
   removeAddress(address: IpAddress, name: string): void {
-    const rest = (this.addresses.get(address) ?? []).filter((entry) => entry.interface !== name);
+    const entries = this.addresses.get(address) ?? [];
+    const wasOurs = entries.some((entry) => entry.interface === name && entry.ours);
+    const rest = entries.filter((entry) => entry.interface !== name);
     if (rest.length === 0) this.addresses.delete(address);
     else this.addresses.set(address, rest);
-    this.tell({ kind: 'address.removed', address, interface: name });
+    const kind = wasOurs ? 'address.removed' : 'address.freed';
+    this.tell({ kind, address, interface: name });
   }
 
   setLink(name: string, up: boolean): void {

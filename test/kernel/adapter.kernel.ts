@@ -9,7 +9,7 @@ import type { KernelChange, Op } from '../../src/ipvs-node/kernel.ts';
 import { portElement, vipElement } from '../../src/ipvs-node/nft-script.ts';
 import { ADDRESS_TAG } from '../../src/ipvs-node/rtnetlink-codec.ts';
 import { RtNetlink } from '../../src/ipvs-node/rtnetlink.ts';
-import { ipFromBigInt, type IpAddress } from '../../src/net/address.ts';
+import { ipFromBigInt, parseIp, type IpAddress } from '../../src/net/address.ts';
 import { realServerKey, virtualServerKey } from '../../src/net/ipvs.ts';
 import { SELF, ip, run } from '../lab/topology.ts';
 import {
@@ -102,8 +102,15 @@ test('an address that somebody removes is told at once, one that we remove is no
   await kernel.run([{ op: 'vip.del', address: VIP6, interface: DEVICE }]);
   await ip(SELF, [`address del ${VIP}/32 dev ${DEVICE}`, `address add 198.51.100.9/32 dev lo`]);
   await ip(SELF, ['address del 198.51.100.9/32 dev lo']);
-  await until('the change is told', () => changes.length > 0);
-  assert.deepEqual(changes, [{ kind: 'address.removed', address: VIP, interface: DEVICE }]);
+  const told = (kind: KernelChange['kind']): readonly KernelChange[] =>
+    changes.filter((change) => change.kind === kind);
+  await until('the changes are told', () => told('address.freed').length === 2);
+  assert.deepEqual(told('address.removed'), [
+    { kind: 'address.removed', address: VIP, interface: DEVICE },
+  ]);
+  assert.deepEqual(told('address.freed').at(-1), {
+    ...{ kind: 'address.freed', address: parseIp('198.51.100.9'), interface: 'lo' },
+  });
   assert.deepEqual(errnos(await kernel.run([bind(VIP)])), ['ok']);
 });
 
