@@ -7,7 +7,8 @@ import { KUBE_PROXY_MODES, type KubeProxy, type KubeProxyMode } from './desired-
 /** cmd/kube-proxy: --metrics-bind-address and --healthz-bind-address by default; both answer on the loopback. */
 const METRICS_URL = 'http://127.0.0.1:10249';
 const HEALTH_URL = 'http://127.0.0.1:10256/healthz';
-const TIMEOUT_MS = 1_000;
+/** It answers from memory; a node that is short of processor is what this is for. */
+const TIMEOUT_MS = 5_000;
 const ANSWER_MAX = 100_000;
 
 /** undefined: no kube-proxy answers. */

@@ -1,6 +1,6 @@
 // Keeps asking whether kube-proxy runs beside us, and how: it may come after us, change its mode, or be upgraded.
-// Invariant: one that was seen counts as there until it has been silent for long, because what it programmed stays in
-// the kernel through its restart.
+// Invariant: what it said counts until it has been silent for long, because what it programmed stays in the kernel
+// through its restart, and a busy node is slow to answer.
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { isAborted } from '../kube/ports.ts';
@@ -42,11 +42,17 @@ export class KubeProxyWatch {
   async look(): Promise<void> {
     const { probe, clock, log, onChange } = this.#ports;
     const found = await probe();
-    if (found !== undefined) this.#seenMs = clock.nowMs();
+    if (found !== undefined && !isLess(found, this.#known)) this.#seenMs = clock.nowMs();
     else if (clock.nowMs() - this.#seenMs < SILENT_MS) return;
     if (JSON.stringify(found) === JSON.stringify(this.#known)) return;
     this.#known = found;
     log.info({ kubeProxy: found ?? 'none' }, 'kube-proxy of this node');
     onChange(found);
   }
+}
+
+/** It did not answer all that was asked, and said it before. */
+function isLess(found: KubeProxy, known: KubeProxy | undefined): boolean {
+  if (found.mode === undefined) return known?.mode !== undefined;
+  return found.excludeCidrs === undefined && known?.excludeCidrs !== undefined;
 }

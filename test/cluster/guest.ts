@@ -198,7 +198,7 @@ export async function patiently(
 }
 const PATIENCE_MS = 60_000;
 /** Two agents that start side by side take the guest's one processor for 30 s, and more on a busy machine. */
-const START_PATIENCE_MS = 150_000;
+export const START_PATIENCE_MS = 150_000;
 const POLL_MS = 500;
 
 export interface GuestProcess {

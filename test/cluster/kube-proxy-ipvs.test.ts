@@ -30,24 +30,6 @@ suite('kube-proxy in mode ipvs beside us', { timeout: 290_000 }, () => {
     assert.match(lines, /^WARN strict-arp: /m);
   });
 
-  test('with our Pool in its excludeCIDRs it leaves us alone', async () => {
-    await proxy.stopProxy();
-    await proxy.startProxy([...EXCLUDE, '--ipvs-strict-arp']);
-    await proxy.untilServed();
-    await until('the Director is content', async () => {
-      return (await proxy.director('status')) === 'True';
-    });
-    const ops = await proxy.world.kernelOps('d1');
-    await proxy.stopProxy();
-    await proxy.startProxy();
-    await proxy.settled();
-    await proxy.untilServed();
-    assert.equal(await proxy.world.kernelOps('d1'), ops);
-    const lines = await proxy.checkHost();
-    assert.match(lines, /^PASS kube-proxy: runs in mode ipvs.*but for 10\.0\.0\.100\/30/m);
-    assert.match(lines, /^PASS strict-arp: /m);
-  });
-
   test('a VIP that is in externalIPs of another Service is kube-proxy’s: refused, and left alone', async () => {
     await proxy.world.apply(RIVAL);
     await proxy.world.apply(slice('rival', ['10.0.0.23']));
@@ -66,6 +48,39 @@ suite('kube-proxy in mode ipvs beside us', { timeout: 290_000 }, () => {
     await proxy.world.plane.kubectl(['delete', 'svc', 'rival']);
     await proxy.untilServed();
     await until('it is solved', async () => (await proxy.programmed('status')) === 'True');
+  });
+
+  test('with our Pool in its excludeCIDRs it leaves us alone', async () => {
+    await proxy.stopProxy();
+    await proxy.startProxy([...EXCLUDE, '--ipvs-strict-arp']);
+    await proxy.untilServed();
+    await until('the Director is content', async () => {
+      return (await proxy.director('status')) === 'True';
+    });
+    const ops = await proxy.world.kernelOps('d1');
+    await proxy.stopProxy();
+    await proxy.startProxy();
+    await proxy.settled();
+    await proxy.untilServed();
+    assert.equal(await proxy.world.kernelOps('d1'), ops);
+    const lines = await proxy.checkHost();
+    assert.match(lines, /^PASS kube-proxy: runs in mode ipvs.*but for 10\.0\.0\.100\/30/m);
+    assert.match(lines, /^PASS strict-arp: /m);
+  });
+
+  test('what it has left there is somebody else’s, and stays until a hand deletes it', async () => {
+    await proxy.world.apply(RIVAL);
+    await until('the virtual server is kube-proxy’s', async () => {
+      return (await proxy.rules()).some((line) => line.includes('10.0.0.23:80'));
+    });
+    await proxy.world.plane.kubectl(['delete', 'svc', 'rival']);
+    await until('the condition names it', async () => {
+      return (await proxy.programmed('reason')) === 'ForeignVirtualServer';
+    });
+    assert.match(await proxy.programmed('message'), /first 10\.0\.0\.23 port 80.*kube-proxy/);
+    assert.equal((await proxy.rules()).length, 2);
+    await proxy.world.guest.output('d1', ['ipvsadm', '-D', '-t', `${VIP}:80`]);
+    await proxy.untilServed();
   });
 
   test('our end leaves all of it', async () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { join } from 'node:path';
 import type { KubeProxyMode } from '../../src/ipvs-node/desired-kube-proxy.ts';
 import { pool, service } from './assigner-world.ts';
-import { patiently as until, type GuestProcess } from './guest.ts';
+import { patiently as until, START_PATIENCE_MS, type GuestProcess } from './guest.ts';
 import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -100,11 +100,15 @@ export class KubeProxyWorld {
     this.#flags = flags;
     const proxy = await this.world.guest.start('d1', await this.#command());
     this.#process = proxy;
-    await until('kube-proxy serves its node port', async () => {
-      const { code, stderr, stdout } = await proxy.read();
-      if (code !== -1) throw new Error(`kube-proxy ended:\n${stdout}${stderr}`);
-      return this.proxyWorks();
-    }).catch(async (error: unknown) => {
+    await until(
+      'kube-proxy serves its node port',
+      async () => {
+        const { code, stderr, stdout } = await proxy.read();
+        if (code !== -1) throw new Error(`kube-proxy ended:\n${stdout}${stderr}`);
+        return this.proxyWorks();
+      },
+      START_PATIENCE_MS,
+    ).catch(async (error: unknown) => {
       const { stderr } = await proxy.read();
       throw new Error(`${String(error)}\n${stderr.slice(-4000)}`, { cause: error });
     });

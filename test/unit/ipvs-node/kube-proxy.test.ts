@@ -99,7 +99,12 @@ test('a restart is no absence; what changes is told once', async () => {
   assert.deepEqual(told, ['ipvs']);
   answer = { mode: 'ipvs', excludeCidrs: [], strictArp: false };
   await clock.advance(10_000);
-  answer = { ...answer, mode: 'nftables' };
+  answer = { ...answer, excludeCidrs: undefined };
+  await clock.advance(20_000);
+  answer = UNKNOWN;
+  await clock.advance(20_000);
+  assert.deepEqual(told, ['ipvs'], 'half an answer is none');
+  answer = { mode: 'nftables', excludeCidrs: [], strictArp: false };
   await clock.advance(10_000);
   assert.deepEqual(told, ['ipvs', 'nftables']);
   answer = undefined;
