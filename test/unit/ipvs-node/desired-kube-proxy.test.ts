@@ -163,6 +163,11 @@ test('a Service that comes, changes and goes touches the one it takes from', () 
 test('kube-proxy that comes, and goes', () => {
   const store = storeOf(pool(), web, rival());
   const index = new DesiredIndex(store, NODE);
+  assert.deepEqual(
+    index.pools.valid.map(({ name }) => name),
+    ['a'],
+  );
+  assert.equal(index.kubeProxyMode, undefined);
   index.update(store.services.keys());
   const services = index.setKubeProxy({ hasKubeProxy: true, kubeProxyMode: 'ipvs' });
   assert.deepEqual([...services], ['default/web']);
