@@ -34,14 +34,16 @@ export class KubeProxyWatch {
   /** Until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!isAborted(signal)) {
-      await this.look();
+      await this.look(signal);
       await this.#ports.clock.sleep(PROBE_MS, signal);
     }
   }
 
-  async look(): Promise<void> {
+  /** Once. */
+  async look(signal: AbortSignal): Promise<void> {
     const { probe, clock, log, onChange } = this.#ports;
     const found = await probe();
+    if (isAborted(signal)) return;
     if (found !== undefined && !isLess(found, this.#known)) this.#seenMs = clock.nowMs();
     else if (clock.nowMs() - this.#seenMs < SILENT_MS) return;
     if (JSON.stringify(found) === JSON.stringify(this.#known)) return;

@@ -185,7 +185,7 @@ export class NodeProgram {
     await Promise.race([synced, aborted(signal)]);
     const bindInterface = await this.#findInterface(signal);
     if (bindInterface === undefined) return;
-    await this.#kubeProxy.look();
+    await this.#kubeProxy.look(signal);
     const watching = this.#kubeProxy.run(signal);
     this.#startProblem = 'the election of the announcer has not spoken yet';
     this.#writer.mark();
@@ -196,7 +196,8 @@ export class NodeProgram {
       else await this.#agent.setAnnounces(announces);
       this.#writer.mark();
     });
-    await watching;
+    // a question that is on its way need not be waited for
+    await Promise.race([watching, aborted(signal)]);
   }
 
   #onKubeProxy(kubeProxy: KubeProxy | undefined): void {
