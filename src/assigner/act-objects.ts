@@ -112,10 +112,9 @@ export class ObjectWriter {
    * of one moment: a Service that is not in the store may be there, and show the address.
    */
   async #letGo(claim: IpService, ip: IP, version: string): Promise<boolean> {
-    const { client, signal, store } = this.#ports;
+    const { store } = this.#ports;
     const key = namespacedName(claim);
-    const at = { namespace: claim.namespace, name: claim.name };
-    const raw = await readObject(client, SERVICES, at, signal);
+    const raw = await this.#readService(key);
     if (raw === undefined) return true;
     const uid = textAt(objectAt(raw, 'metadata'), 'uid');
     if (claim.uid !== undefined && uid !== claim.uid) return true;
@@ -124,11 +123,12 @@ export class ObjectWriter {
     const isNews = now !== store.services.get(key)?.metadata.resourceVersion;
     const isKnown = service !== undefined || store.services.has(key);
     if ((isNews && isKnown) || isShown(service, tryParseIp(ip.spec.address))) {
-      this.#reread('Service', key, service);
+      this.#show('Service', key, service);
       return false;
     }
     // as it is nobody can show an address for it
     if (service?.spec.type !== 'LoadBalancer') return true;
+    if ((await this.#checkIp(ip.metadata.name, version)) === 'stale') return false;
     // whoever is about to show the address finds the Service changed
     const annotations = { [RELEASED]: `${ip.metadata.name}@${version}` };
     const written = await this.#patchService(key, { metadata: { annotations } }, now);
@@ -214,6 +214,7 @@ export class ObjectWriter {
     const isHeld = claim !== undefined && claim.uid === service?.metadata.uid;
     const resourceVersion = ip?.metadata.resourceVersion;
     if (!isHeld || resourceVersion === undefined) return this.#rereadIp(name);
+    if ((await this.#checkService(key, version)) === 'stale') return 'stale';
     const annotations = { [CONFIRMED_FOR]: version };
     const patch = { at: { name }, patch: { metadata: { annotations } }, resourceVersion };
     const answer = await mergePatchObject(client, IPS, patch, signal);
@@ -236,7 +237,7 @@ export class ObjectWriter {
       { at, patch, subresource: 'status', resourceVersion: version },
       signal,
     );
-    if (answer.outcome !== 'updated') return this.#rereadService(key, at);
+    if (answer.outcome !== 'updated') return this.#rereadService(key);
     const service = readable(`Service ${key}`, () => projectService(answer.object));
     const now = resourceVersionOf(answer.object);
     if (now === version) return 'same';
@@ -259,23 +260,49 @@ export class ObjectWriter {
     return true;
   }
 
-  async #rereadIp(name: string): Promise<'stale'> {
-    const { client, signal } = this.#ports;
-    const raw = await readObject(client, IPS, { name }, signal);
-    const ip = raw === undefined ? undefined : readable(`IP ${name}`, () => projectIp(raw));
-    return this.#reread('IP', name, ip);
+  // on an old view one object is not written for the other's sake: two leaders would keep each other busy
+
+  async #checkIp(name: string, version: string): Promise<Written> {
+    const raw = await this.#readIp(name);
+    return resourceVersionOf(raw) === version ? 'done' : this.#showIp(name, raw);
   }
 
-  async #rereadService(key: string, at: ObjectName): Promise<'stale'> {
+  async #checkService(key: string, version: string): Promise<Written> {
+    const raw = await this.#readService(key);
+    return resourceVersionOf(raw) === version ? 'done' : this.#showService(key, raw);
+  }
+
+  async #rereadIp(name: string): Promise<'stale'> {
+    return this.#showIp(name, await this.#readIp(name));
+  }
+
+  async #rereadService(key: string): Promise<'stale'> {
+    return this.#showService(key, await this.#readService(key));
+  }
+
+  #readIp(name: string): Promise<unknown> {
     const { client, signal } = this.#ports;
-    const raw = await readObject(client, SERVICES, at, signal);
+    return readObject(client, IPS, { name }, signal);
+  }
+
+  #readService(key: string): Promise<unknown> {
+    const { client, signal } = this.#ports;
+    return readObject(client, SERVICES, objectNameOfKey(key), signal);
+  }
+
+  #showIp(name: string, raw: unknown): 'stale' {
+    const ip = raw === undefined ? undefined : readable(`IP ${name}`, () => projectIp(raw));
+    return this.#show('IP', name, ip);
+  }
+
+  #showService(key: string, raw: unknown): 'stale' {
     const service =
       raw === undefined ? undefined : readable(`Service ${key}`, () => projectService(raw));
-    return this.#reread('Service', key, service);
+    return this.#show('Service', key, service);
   }
 
   /** Somebody else wrote it: the store learns how it is now, without waiting for the watch. */
-  #reread(kind: 'IP' | 'Service', key: string, object: IP | Service | undefined): 'stale' {
+  #show(kind: 'IP' | 'Service', key: string, object: IP | Service | undefined): 'stale' {
     const { store, own, onWritten } = this.#ports;
     own.interrupted(`${kind}/${key}`);
     if (object === undefined) store.delete(kind, key);

@@ -22,7 +22,7 @@ const NAMES = ['a', 'b', 'c', 'd'];
 /** These share an address, where the time allows it. */
 const SHARING: Readonly<Record<string, number>> = { c: 81, d: 82 };
 /** Fewer than Services: what is given back is waited for. */
-const FREE = ['192.0.2.1', '192.0.2.2'];
+const FREE = ['192.0.2.1', '192.0.2.2', '192.0.2.4'];
 /** Its object stays when its holder goes. */
 const RETAINED = '192.0.2.3';
 /** A tenth of a second each. */
@@ -228,6 +228,7 @@ test('no address is shown twice, or by one that does not hold it', async () => {
       async (seed, steps) => {
         const world = new World(seed);
         await play(world, steps);
+        // in the end there is one for each that is left
         for (const name of ['a', 'c', 'd']) world.put(name, {});
         world.remove('b');
         await world.clock.advance(SETTLE_MS);

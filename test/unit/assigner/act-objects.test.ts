@@ -11,7 +11,7 @@ test('an address that is held from before is confirmed before it is shown, and n
   world.addIp('192.0.2.1', 'web');
   world.actor.submit([decide(status('web', '192.0.2.1'))]);
   await world.settle();
-  const calls = [`PATCH ${IPS}/192.0.2.1`, `PATCH ${SERVICES}/web/status`];
+  const calls = [`GET ${SERVICES}/web`, `PATCH ${IPS}/192.0.2.1`, `PATCH ${SERVICES}/web/status`];
   assert.deepEqual(world.api.calls, calls);
   const condition = { type: 'Other', status: 'True', reason: 'Other', message: '' } as const;
   const shown = status('web', '192.0.2.1');
@@ -48,7 +48,16 @@ const unconfirmed: readonly {
       world.addService('other');
       world.addIp('192.0.2.1', 'other', false);
     },
-    want: [`PATCH ${IPS}/192.0.2.1`, `GET ${IPS}/192.0.2.1`],
+    want: [`GET ${SERVICES}/web`, `PATCH ${IPS}/192.0.2.1`, `GET ${IPS}/192.0.2.1`],
+  },
+  {
+    name: 'for a Service that was written meanwhile no IP is written',
+    given: (world) => {
+      world.addIp('192.0.2.1', 'web');
+      const service = world.api.objects.get(`${SERVICES}/web`);
+      world.api.put(`${SERVICES}/web`, { ...service, status: {} });
+    },
+    want: [`GET ${SERVICES}/web`],
   },
   {
     name: 'an IP that is written as it is proves nothing',
@@ -60,7 +69,7 @@ const unconfirmed: readonly {
       world.actor.submit([decision]);
     },
     want: [
-      ...[`PATCH ${IPS}/192.0.2.1`, `PATCH ${IPS}/192.0.2.1`],
+      ...[`PATCH ${IPS}/192.0.2.1`, `GET ${SERVICES}/web`, `PATCH ${IPS}/192.0.2.1`],
       `PATCH ${SERVICES}/web/status`,
       // the second decision: shown already
       `PATCH ${SERVICES}/web/status`,
@@ -114,7 +123,7 @@ const releases: readonly {
       world.addService('web');
       world.addIp('192.0.2.1', 'web');
     },
-    want: [`PATCH ${SERVICES}/web/status`, `DELETE ${IPS}/192.0.2.1`],
+    want: [`GET ${IPS}/192.0.2.1`, `PATCH ${SERVICES}/web/status`, `DELETE ${IPS}/192.0.2.1`],
   },
   {
     name: 'a Service that shows the address keeps it',
@@ -140,6 +149,15 @@ const releases: readonly {
     want: [],
   },
   {
+    name: 'a Service is not changed for an IP that was written meanwhile',
+    given: (world) => {
+      world.addService('web');
+      world.addIp('192.0.2.1', 'web');
+      world.addIp('192.0.2.1', 'web', false);
+    },
+    want: [`GET ${IPS}/192.0.2.1`],
+  },
+  {
     name: 'a Service that is written just before it is changed keeps it',
     given: (world) => {
       world.addService('web');
@@ -151,7 +169,7 @@ const releases: readonly {
         }
       };
     },
-    want: [`PATCH ${SERVICES}/web/status`, `GET ${SERVICES}/web`],
+    want: [`GET ${IPS}/192.0.2.1`, ...[`PATCH ${SERVICES}/web/status`, `GET ${SERVICES}/web`]],
   },
 ];
 
