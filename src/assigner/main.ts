@@ -75,7 +75,7 @@ export class AssignerProgram {
   #actor: Actor | undefined;
   #loop: Loop<'assign'> | undefined;
   #isLeading = false;
-  /** Objects listed and decisions made since memory was released. */
+  /** Objects listed, decisions made and decisions written since memory was released. */
   #work = 0;
   #cancelRelease: (() => void) | undefined;
   #onSynced: (() => void) | undefined;
@@ -181,6 +181,7 @@ export class AssignerProgram {
       ...common,
       onWritten: (kind, key) => this.#changed(kind, key),
       onDone: (decision) => {
+        this.#worked(1);
         for (const event of decision.events) this.#record(event);
       },
       onFailed: (decision) => {

@@ -2,9 +2,10 @@
 // what it writes. Pure.
 // A create drops an IP's status, and a second write for each new Service is what we don't want: so the holders stand in
 // spec.claims, the CRD's schema defaults the phase to Active, and status.services is filled in here when it is read.
+import { REQUEST_KEYS } from '../api/annotations.ts';
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
-import type { Service, ServiceStatus } from '../api/kubernetes.ts';
+import type { ObjectMeta, Service, ServiceStatus } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { projectObject } from '../api/project.ts';
 import { LAST_SERVICE } from './ip-object.ts';
@@ -16,14 +17,43 @@ export function projectService(raw: unknown): Service | undefined {
   const isMarked = status?.conditions?.some(
     ({ type }) => type === ADDRESS_ASSIGNED || type === PROGRAMMED,
   );
-  return spec.type === 'LoadBalancer' || isMarked === true ? service : undefined;
+  return spec.type === 'LoadBalancer' || isMarked === true ? keptOfService(service) : undefined;
 }
 
+/** What decisions read. The status stays whole: its conditions are written back whole. */
+function keptOfService({ apiVersion, kind, metadata, spec, status }: Service): Service {
+  const { type, loadBalancerClass, loadBalancerIP, ports, ipFamilies, ipFamilyPolicy } = spec;
+  // beside ipFamilies only this policy asks for them (families.ts)
+  const isAsked = ipFamilies === undefined || ipFamilyPolicy === 'PreferDualStack';
+  return {
+    ...{ apiVersion, kind, metadata: keptOfMeta(metadata, REQUEST_ANNOTATIONS), status },
+    spec: {
+      type: type === 'LoadBalancer' ? 'LoadBalancer' : type, // one string for all
+      ...{ loadBalancerClass, loadBalancerIP, ipFamilies, ipFamilyPolicy },
+      ports: ports?.map(({ port, protocol }) => ({ port, protocol })),
+      clusterIPs: isAsked ? spec.clusterIPs : undefined,
+    },
+  };
+}
+
+function keptOfMeta(metadata: ObjectMeta, keys: ReadonlySet<string>): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => keys.has(key));
+  return {
+    ...{ name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp },
+    annotations: annotations.length === 0 ? undefined : Object.fromEntries(annotations),
+  };
+}
+
+const REQUEST_ANNOTATIONS: ReadonlySet<string> = new Set(Object.values(REQUEST_KEYS).flat());
+const IP_ANNOTATIONS: ReadonlySet<string> = new Set([LAST_SERVICE]);
+
 export function projectIp(raw: unknown): IP {
-  const ip = projectObject('IP', raw);
-  const { claims } = ip.spec;
+  const { apiVersion, kind, metadata, spec, status } = projectObject('IP', raw);
+  const ip: IP = { apiVersion, kind, metadata: keptOfMeta(metadata, IP_ANNOTATIONS), spec, status };
+  const { claims } = spec;
   if (claims === undefined || claims.length === 0) return ip;
-  return { ...ip, status: { phase: 'Active', ...ip.status, services: claims } };
+  return { ...ip, status: { phase: 'Active', ...status, services: claims } };
 }
 
 export function projectPool(raw: unknown): Pool {

@@ -1,7 +1,7 @@
 // The assigner as users run it: its own process, from the bundle; and what the kernel says it uses.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Usage {
@@ -10,9 +10,6 @@ export interface Usage {
   readonly rssMb: number;
   readonly peakRssMb: number;
 }
-
-/** sysconf(_SC_CLK_TCK): 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
 
 const QUIET_MS = 10_000;
 const QUIET_CPU_SECONDS = 0.05;
@@ -26,12 +23,14 @@ export class AssignerProcess {
     this.#exit = once(child, 'exit');
   }
 
-  static async start(bundle: string, kubeconfig: string): Promise<AssignerProcess> {
+  /** `launcher`: bin/vipvs, which sets what users run with. */
+  static async start(launcher: string, kubeconfig: string): Promise<AssignerProcess> {
     const args = ['assigner', '--kubeconfig', kubeconfig, '--default-class', '--log-level', 'warn'];
     const child = spawn(
       'setpriv',
-      ['--pdeathsig', 'KILL', '--', process.execPath, bundle, ...args, '--listen', 'off'],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
+      ['--pdeathsig', 'KILL', '--', launcher, ...args, '--listen', 'off'],
+      // in a checkout the launcher takes the bundle only in the lab
+      { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, VIPVS_LAB: '1' } },
     );
     await once(child, 'spawn');
     return new AssignerProcess(child);
@@ -39,14 +38,17 @@ export class AssignerProcess {
 
   async usage(): Promise<Usage> {
     const { pid } = this.#child;
-    // proc(5): utime and stime are fields 14 and 15; the name before them may hold blanks
-    const stat = await readFile(`/proc/${pid ?? 0}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // proc(5): the first field of a thread's schedstat is its time on a CPU in nanoseconds; stat counts in steps of 10 ms
+    let cpuNs = 0;
+    for (const thread of await readdir(`/proc/${pid ?? 0}/task`)) {
+      const text = await readFile(`/proc/${pid ?? 0}/task/${thread}/schedstat`, 'utf8');
+      cpuNs += Number(text.split(' ')[0]);
+    }
     const status = await readFile(`/proc/${pid ?? 0}/status`, 'utf8');
     const kilobytes = (name: string): number =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN);
     return {
-      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+      cpuSeconds: cpuNs / 1e9,
       rssMb: kilobytes('VmRSS') / 1024,
       peakRssMb: kilobytes('VmHWM') / 1024,
     };

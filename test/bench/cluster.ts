@@ -132,7 +132,7 @@ async function measure(plane: ControlPlane, admin: HttpApiClient, size: number):
   const watch = await ServiceWatch.start(admin);
   const startMs = performance.now();
   const assigner = await AssignerProcess.start(
-    `${ROOT}/dist/vipvs.js`,
+    `${ROOT}/bin/vipvs`,
     await plane.kubeconfig('assigner'),
   );
   try {

@@ -32,6 +32,55 @@ test('of the Services those are kept that ask for a load balancer or carry somet
   }
 });
 
+/** As JSON: what is undefined is not there. */
+const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+test('of an object only what decisions read is kept', () => {
+  const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '7' };
+  const given = {
+    ...{ apiVersion: 'v1', kind: 'Service' },
+    metadata: {
+      ...{ ...metadata, labels: { app: 'web' }, finalizers: ['example.com/x'] },
+      annotations: {
+        'kubectl.kubernetes.io/last-applied-configuration': '{}',
+        'vipvs.io/pool': 'p',
+      },
+    },
+    spec: {
+      ...{ type: 'LoadBalancer', selector: { app: 'web' }, ipFamilies: ['IPv4'] },
+      ...{ clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'], ipFamilyPolicy: 'SingleStack' },
+      ports: [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080 }],
+    },
+    status: { loadBalancer: {} },
+  };
+  const spec = { type: 'LoadBalancer', ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' };
+  assert.deepEqual(json(projectService(given)), {
+    ...{ apiVersion: 'v1', kind: 'Service', status: { loadBalancer: {} } },
+    metadata: { ...metadata, annotations: { 'vipvs.io/pool': 'p' } },
+    spec: { ...spec, ports: [{ port: 80, protocol: 'TCP' }] },
+  });
+  const annotations = { 'vipvs.io/last-service': 'default/web', 'vipvs.io/confirmed-for': '7' };
+  const held = ip('192.0.2.1', 'public', {}, { metadata: { name: '192.0.2.1', annotations } });
+  assert.deepEqual(json(projectIp(held).metadata), {
+    name: '192.0.2.1',
+    annotations: { 'vipvs.io/last-service': 'default/web' },
+  });
+});
+
+test('the cluster addresses are kept where they decide about families', () => {
+  const clusterIPs = ['10.0.0.1'];
+  const cases = [
+    { given: { ipFamilies: ['IPv4'] }, want: undefined },
+    { given: { ipFamilies: ['IPv4'], ipFamilyPolicy: 'PreferDualStack' }, want: clusterIPs },
+    { given: {}, want: clusterIPs },
+  ];
+  for (const { given, want } of cases) {
+    const spec = { type: 'LoadBalancer', clusterIPs, ...given };
+    const projected = projectService({ ...raw('LoadBalancer'), spec });
+    assert.deepEqual(projected?.spec.clusterIPs, want, JSON.stringify(given));
+  }
+});
+
 test('an object that is none of its kind, or malformed, is said to be', () => {
   assert.throws(() => projectObject('Pool', raw('LoadBalancer')), /not a Pool of a version/);
   assert.throws(() => projectPool({ kind: 'Whatever', apiVersion: 'v9' }), /not a Pool/);
