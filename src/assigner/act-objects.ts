@@ -91,20 +91,17 @@ export class ObjectWriter {
     // the object that it was decided on was never made
     if (version === undefined) return this.#rereadIp(ip.metadata.name);
     if (action.do === 'ip.status') return this.#patchIp(action, version, progress);
-    for (const claim of this.#claimsTakenOff(ip)) {
-      if (progress.services.has(namespacedName(claim))) continue;
+    const held = this.#ports.store.ips.get(ip.metadata.name);
+    // whom this write takes the address from is known for one version only
+    if (held?.metadata.resourceVersion !== version) return this.#rereadIp(ip.metadata.name);
+    const left = new Set(claimsOf(ip).map(holderOf));
+    for (const claim of claimsOf(held)) {
+      if (left.has(holderOf(claim)) || progress.services.has(namespacedName(claim))) continue;
       if (!(await this.#letGo(claim, ip, version))) return 'stale';
     }
     return action.do === 'ip.delete'
       ? this.#deleteIp(ip, version)
       : this.#patchIp(action, version, progress);
-  }
-
-  /** Also of what is deleted: it is decided on as it will be, without the claim that is to go. */
-  #claimsTakenOff(ip: IP): readonly IpService[] {
-    const held = this.#ports.store.ips.get(ip.metadata.name);
-    const left = new Set(claimsOf(ip).map(holderOf));
-    return held === undefined ? [] : claimsOf(held).filter((claim) => !left.has(holderOf(claim)));
   }
 
   /**
