@@ -29,9 +29,9 @@ const RETAINED = '192.0.2.3';
 const RUNS = 50;
 const CALL_MAX_MS = 30;
 const WATCH_MAX_MS = 60;
-/** Longer than a Service waits after its fourth conflict. */
-const SETTLE_MS = 10_000;
-const QUIET_MS = 5000;
+/** Longer than a decision waits that goes on failing (act-retries.ts). */
+const SETTLE_MS = 120_000;
+const QUIET_MS = 60_000;
 
 const everybody: Election = {
   problem: undefined,
