@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Election } from '../../src/assigner/main.ts';
 import { createObject, deleteObject } from '../../src/kube/apply.ts';
 import { SERVICES } from '../../src/kube/resource.ts';
 import type { HttpApiClient } from '../../src/kube/transport.ts';
 import { AddressHistory } from './address-history.ts';
 import { until } from '../api/clocks.ts';
+import { everybodyLeads } from '../api/everybody-leads.ts';
 import { dice } from '../api/dice.ts';
 import { pool, startAssigner, startWorld, type RunningAssigner } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -20,19 +20,6 @@ const SERVICES_DELETED = 120;
 const ADDRESSES = SERVICES_MADE - SERVICES_DELETED;
 const WRITERS = 8;
 const KILLS = 12;
-
-/** Everybody leads. */
-const everybody: Election = {
-  problem: undefined,
-  acquire: () => Promise.resolve(true),
-  keep: (signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) resolve('stopped');
-      else signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    }),
-  release: () => Promise.resolve(),
-  mayWrite: () => true,
-};
 
 suite('two assigners that both believe they lead', { timeout: 120_000 }, () => {
   const random = dice(20_261_121);
@@ -70,7 +57,7 @@ suite('two assigners that both believe they lead', { timeout: 120_000 }, () => {
 
   /** An assigner that answers to nobody's clock but its own. */
   const start = async (): Promise<RunningAssigner> => {
-    const assigner = await startAssigner(plane, { election: everybody });
+    const assigner = await startAssigner(plane, { election: everybodyLeads });
     assigner.client.before = () => sleep(random() * 8);
     return assigner;
   };

@@ -5,12 +5,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { AssignerProgram, type Election } from '../../src/assigner/main.ts';
+import { AssignerProgram } from '../../src/assigner/main.ts';
 import { arrayAt, objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ApiClient, Call, Stream } from '../../src/kube/transport.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { VirtualClock } from '../api/clocks.ts';
+import { everybodyLeads } from '../api/everybody-leads.ts';
 import { dice } from '../api/dice.ts';
 import { MemoryApi } from '../api/memory-api.ts';
 import { CONFIG } from '../unit/assigner/objects.ts';
@@ -32,18 +33,6 @@ const WATCH_MAX_MS = 60;
 /** Longer than a decision waits that goes on failing (act-retries.ts). */
 const SETTLE_MS = 120_000;
 const QUIET_MS = 60_000;
-
-const everybody: Election = {
-  problem: undefined,
-  acquire: () => Promise.resolve(true),
-  keep: (signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) resolve('stopped');
-      else signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    }),
-  release: () => Promise.resolve(),
-  mayWrite: () => true,
-};
 
 /** An assigner's way to the API server. Who is killed does not call back what it has sent. */
 class SlowWay implements ApiClient {
@@ -115,7 +104,7 @@ class World {
         ...{ client: new SlowWay(this), clock: this.clock, random: this.random, log: silentLog },
         metrics: createMetrics(),
         releaseMemory: () => undefined,
-        election: everybody,
+        election: everybodyLeads,
       },
     );
     const ended = program.run(stop.signal);

@@ -1,30 +1,19 @@
 // The whole program on an API server's rules in memory: what only the timing of its watches can bring about.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AssignerProgram, type Election } from '../../../src/assigner/main.ts';
+import { AssignerProgram } from '../../../src/assigner/main.ts';
 import { arrayAt, objectAt, textAt, type JsonObject } from '../../../src/kube/json.ts';
 import type { ApiClient, Stream } from '../../../src/kube/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { until } from '../../api/clocks.ts';
+import { everybodyLeads } from '../../api/everybody-leads.ts';
 import { MemoryApi } from '../../api/memory-api.ts';
 import { CONFIG } from './objects.ts';
 
 const SERVICES = '/api/v1/services';
 const IP = '/apis/vipvs.io/v1alpha1/ips/192.0.2.1';
-
-const alone: Election = {
-  problem: undefined,
-  acquire: () => Promise.resolve(true),
-  keep: (signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) resolve('stopped');
-      else signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    }),
-  release: () => Promise.resolve(),
-  mayWrite: () => true,
-};
 
 /** Watches of IPs show as many events as they are let. */
 class SlowIpWatches implements ApiClient {
@@ -97,7 +86,7 @@ test('a watch that shows an old holder late brings him back for nobody', async (
       ...{ client, clock: systemClock, random: () => 0.5, log: silentLog },
       metrics: createMetrics(),
       releaseMemory: () => undefined,
-      election: alone,
+      election: everybodyLeads,
     },
   );
   const ended = program.run(stop.signal);
