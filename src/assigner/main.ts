@@ -19,7 +19,7 @@ import { Reflector, type ReflectorState } from '../kube/reflector.ts';
 import { projectDirector, projectObject } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
-import { NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
+import { identityOf, NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -262,7 +262,7 @@ export class AssignerProgram {
     return new Reflector<ClusterObject>({
       client,
       resource,
-      project,
+      project: (raw) => this.#known(kind, raw) ?? project(raw),
       clock,
       random,
       log,
@@ -276,6 +276,13 @@ export class AssignerProgram {
         onDelete: (key, uid) => this.#delete(kind, key, uid),
       },
     });
+  }
+
+  /** Most of what a watch shows is what our own writes made: it is in the store, and not read again. */
+  #known(kind: Kind, raw: unknown): ClusterObject | undefined {
+    const identity = identityOf(raw);
+    const known = identity === undefined ? undefined : this.#store.get(kind, identity.key);
+    return known?.metadata.resourceVersion === identity?.resourceVersion ? known : undefined;
   }
 
   #reflectDirectors(): Reflector<Director> {
