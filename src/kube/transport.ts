@@ -1,6 +1,8 @@
 // One HTTP client per API server, on pooled keep-alive connections: calls share a bounded pool, and each watch has a
 // connection of its own, so that watches never starve calls. Every failure leaves here as an ApiError, or as the
 // reason of the caller's own signal. Credentials are read again every minute, and at once after a 401.
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Pool, type Dispatcher } from 'undici';
 import { KubeConfigError, type Credentials, type KubeAccess } from './config.ts';
 import { ApiError, errorOfAnswer } from './errors.ts';
@@ -108,12 +110,11 @@ export class HttpApiClient implements ApiClient {
           signal,
         }),
       );
+      const bytes = await bytesOf(answer);
       if (call.protobuf !== undefined && answer.headers['content-type'] === PROTOBUF) {
-        const bytes = Buffer.from(await answer.body.arrayBuffer());
         return decoded(asked, bytes, call.protobuf);
       }
-      const text = await answer.body.text();
-      return parseAnswer(asked, text);
+      return parseAnswer(asked, bytes.toString('utf8'));
     } catch (error) {
       throw failureOf(asked, error, signal);
     } finally {
@@ -168,7 +169,7 @@ export class HttpApiClient implements ApiClient {
   }
 
   async #errorOf(asked: string, answer: Dispatcher.ResponseData): Promise<ApiError> {
-    const body = await answer.body.text();
+    const body = (await bytesOf(answer)).toString('utf8');
     const retryAfter = answer.headers['retry-after'];
     const header = typeof retryAfter === 'string' ? retryAfter : undefined;
     return errorOfAnswer(asked, answer.statusCode, body, header);
@@ -250,6 +251,8 @@ export class HttpApiClient implements ApiClient {
       ...session.credentials.headers,
       accept:
         call?.protobuf === undefined ? CONTENT_TYPES.json : `${PROTOBUF},${CONTENT_TYPES.json}`,
+      // calls only: a compressed watch would hold events back
+      ...(call === undefined ? {} : { 'accept-encoding': 'gzip' }),
       'user-agent': this.#options.userAgent,
       ...(call?.body === undefined
         ? {}
@@ -285,6 +288,17 @@ function sameTls(a: Credentials, b: Credentials): boolean {
 function sameCredentials(a: Credentials, b: Credentials): boolean {
   return sameTls(a, b) && JSON.stringify(a.headers) === JSON.stringify(b.headers);
 }
+
+/**
+ * kube-apiserver compresses answers from 128 KiB on (apiserver, handlers/responsewriters): a page of a list is a fourteenth
+ * then, and decrypting what is left out costs more than unpacking it.
+ */
+async function bytesOf(answer: Dispatcher.ResponseData): Promise<Buffer> {
+  const bytes = Buffer.from(await answer.body.arrayBuffer());
+  return answer.headers['content-encoding'] === 'gzip' ? unpack(bytes) : bytes;
+}
+
+const unpack = promisify(gunzip);
 
 function parseAnswer(asked: string, text: string): unknown {
   try {

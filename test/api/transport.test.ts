@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { KubeConfigError, loadKubeAccess } from '../../src/kube/config.ts';
 import { ApiError, isApiError } from '../../src/kube/errors.ts';
+import { messageOf } from '../../src/kube/protobuf.ts';
 import { HttpApiClient, type Call } from '../../src/kube/transport.ts';
 import { MemoryLog, QuickClock, until } from './clocks.ts';
-import { failure, FakeServer, json, reset, silence, streaming } from './fake-server.ts';
+import { failure, FakeServer, json, reset, silence, streaming, type Step } from './fake-server.ts';
 
 suite('transport', () => {
   let fake: FakeServer;
@@ -55,6 +57,35 @@ suite('transport', () => {
     }
     assert.deepEqual(await client.call(get), { ok: true });
     watching.abort();
+  });
+
+  const raw =
+    (body: Buffer, headers: Readonly<Record<string, string>>): Step =>
+    (answer) => {
+      answer.writeHead(200, headers);
+      answer.end(body);
+    };
+
+  test('a compressed answer is unpacked; one that is broken is the network', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    fake.other.push(raw(gzipSync('{"ok":true}'), headers), raw(Buffer.from('no gzip'), headers));
+    assert.deepEqual(await client.call(get), { ok: true });
+    assert.equal((await failed()).code, 'network');
+  });
+
+  test('protobuf where it is asked for and given, else JSON', async () => {
+    const headers = { 'content-type': 'application/vnd.kubernetes.protobuf' };
+    const protobuf = messageOf({ 1: { name: 'name', type: 'text' } });
+    const object = Buffer.from([10, 2, 110, 49]); // field 1: n1
+    const bytes = Buffer.concat([Buffer.from('k8s\0'), Buffer.from([18, 4]), object]);
+    fake.other.push(raw(bytes, headers), json(200, { ok: true }), raw(Buffer.from('x'), headers));
+    assert.deepEqual(await client.call({ ...get, protobuf }), { name: 'n1' });
+    assert.deepEqual(await client.call({ ...get, protobuf }), { ok: true });
+    const { code, message } = await failed({ ...get, protobuf });
+    assert.deepEqual(
+      [code, message],
+      [...['bad-answer', 'GET /api/v1/nodes/n1: the answer is not protobuf: no envelope']],
+    );
   });
 
   const mapped = [
