@@ -39,7 +39,7 @@ export class QuickProjections {
   readonly #slicePorts = new Map<string, readonly SlicePort[]>();
 
   service(raw: unknown): Service | undefined {
-    const metadata = plainMeta(raw);
+    const metadata = this.#plainMeta(raw);
     const spec = objectAt(raw, 'spec');
     if (metadata === undefined || spec === undefined) return undefined;
     if (RARE_SPEC_FIELDS.some((field) => spec[field] !== undefined)) return undefined;
@@ -71,7 +71,11 @@ export class QuickProjections {
     if (ports === undefined || endpoints === undefined) return undefined;
     return {
       ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
-      metadata: { name, namespace, labels: { [SERVICE_NAME_LABEL]: service } },
+      metadata: {
+        name,
+        namespace: this.#shared(namespace),
+        labels: { [SERVICE_NAME_LABEL]: service },
+      },
       ...{ addressType, endpoints, ports },
     };
   }
@@ -90,6 +94,17 @@ export class QuickProjections {
       ...{ apiVersion: API_VERSION, kind: 'IP', metadata: { name } },
       spec: { address: name, poolName: this.#shared(poolName), retain, claims },
     };
+  }
+
+  /** undefined: with annotations, ours may be among them; another proxy's; or without what every object has. */
+  #plainMeta(raw: unknown): ObjectMeta | undefined {
+    const meta = objectAt(raw, 'metadata');
+    if (meta === undefined || meta['annotations'] !== undefined) return undefined;
+    if (textAt(objectAt(meta, 'labels'), SERVICE_PROXY_LABEL) !== undefined) return undefined;
+    const { name, namespace, uid, creationTimestamp } = meta;
+    if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
+    if (typeof uid !== 'string' || typeof creationTimestamp !== 'string') return undefined;
+    return { name, namespace: this.#shared(namespace), uid, creationTimestamp };
   }
 
   #endpoints(raw: unknown): readonly Endpoint[] | undefined {
@@ -124,17 +139,6 @@ export class QuickProjections {
 }
 
 const NO_CONDITIONS: JsonObject = {};
-
-/** undefined: with annotations, ours may be among them; another proxy's; or without what every object has. */
-function plainMeta(raw: unknown): ObjectMeta | undefined {
-  const meta = objectAt(raw, 'metadata');
-  if (meta === undefined || meta['annotations'] !== undefined) return undefined;
-  if (textAt(objectAt(meta, 'labels'), SERVICE_PROXY_LABEL) !== undefined) return undefined;
-  const { name, namespace, uid, creationTimestamp } = meta;
-  if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
-  if (typeof uid !== 'string' || typeof creationTimestamp !== 'string') return undefined;
-  return { name, namespace, uid, creationTimestamp };
-}
 
 function textsOf(raw: unknown): readonly string[] | undefined {
   if (!Array.isArray(raw)) return undefined;
