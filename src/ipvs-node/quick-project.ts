@@ -46,7 +46,10 @@ export class QuickProjections {
     const ports = portsOf(spec['ports'], this.#servicePorts, servicePort);
     const clusterIPs = textsOf(spec['clusterIPs']);
     const policy = spec['externalTrafficPolicy'];
-    const ingress = ingressOf(objectAt(objectAt(raw, 'status'), 'loadBalancer'));
+    const ingress = readAll(
+      objectAt(objectAt(raw, 'status'), 'loadBalancer')?.['ingress'],
+      ingressOf,
+    );
     if (ports === undefined || clusterIPs === undefined || ingress === undefined) return undefined;
     if (spec['sessionAffinity'] !== 'None' || spec['type'] !== 'LoadBalancer') return undefined;
     if (policy !== 'Cluster' && policy !== 'Local') return undefined;
@@ -67,7 +70,7 @@ export class QuickProjections {
     const { addressType } = raw;
     if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
     const ports = portsOf(raw['ports'], this.#slicePorts, slicePort);
-    const endpoints = this.#endpoints(raw['endpoints']);
+    const endpoints = readAll(raw['endpoints'], (each) => this.#endpoint(each));
     if (ports === undefined || endpoints === undefined) return undefined;
     return {
       ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
@@ -85,7 +88,7 @@ export class QuickProjections {
     const spec = objectAt(raw, 'spec');
     const poolName = textAt(spec, 'poolName');
     if (name === undefined || spec?.['address'] !== name || !IPV4.test(name)) return undefined;
-    const claims = claimNames(spec['claims']);
+    const claims = readAll(spec['claims'], (each) => this.#claimName(each));
     const retain = spec['retain'] ?? false;
     if (poolName === undefined || claims === undefined || typeof retain !== 'boolean') {
       return undefined;
@@ -107,15 +110,10 @@ export class QuickProjections {
     return { name, namespace: this.#shared(namespace), uid, creationTimestamp };
   }
 
-  #endpoints(raw: unknown): readonly Endpoint[] | undefined {
-    if (!Array.isArray(raw)) return undefined;
-    const endpoints: Endpoint[] = new Array<Endpoint>(raw.length);
-    for (let i = 0; i < raw.length; i += 1) {
-      const endpoint = this.#endpoint(raw[i]);
-      if (endpoint === undefined) return undefined;
-      endpoints[i] = endpoint;
-    }
-    return endpoints;
+  #claimName(raw: unknown): ClaimName | undefined {
+    const [namespace, name] = [textAt(raw, 'namespace'), textAt(raw, 'name')];
+    if (namespace === undefined || name === undefined) return undefined;
+    return { namespace: this.#shared(namespace), name, ports: NO_PORTS };
   }
 
   /** One that serves: the others have conditions, which are rare. */
@@ -156,12 +154,8 @@ function portsOf<T>(
   const key = raw.map(portKey).join();
   const found = known.get(key);
   if (found !== undefined) return found;
-  const ports: T[] = [];
-  for (const each of raw) {
-    const port = read(each);
-    if (port === undefined) return undefined;
-    ports.push(port);
-  }
+  const ports = readAll(raw, read);
+  if (ports === undefined) return undefined;
   const numbers = new Set(
     raw.map((each) => `${numberAt(each, 'port')}/${textAt(each, 'protocol')}`),
   );
@@ -200,29 +194,17 @@ function protocolOf(raw: unknown): Protocol | undefined {
 }
 
 /** Of the ports only those with an error count, which are rare. */
-function ingressOf(
-  loadBalancer: JsonObject | undefined,
-): readonly LoadBalancerIngress[] | undefined {
-  const raw = loadBalancer?.['ingress'];
-  if (!Array.isArray(raw)) return undefined;
-  const ingress: LoadBalancerIngress[] = [];
-  for (const each of raw) {
-    const [ip, mode] = [textAt(each, 'ip'), textAt(each, 'ipMode')];
-    const hasErrors = arrayAt(each, 'ports').some((port) => textAt(port, 'error') !== undefined);
-    if (ip === undefined || hasErrors) return undefined;
-    if (mode !== undefined && mode !== 'Proxy') return undefined;
-    ingress.push(mode === undefined ? { ip } : { ip, ipMode: mode });
-  }
-  return ingress;
+function ingressOf(raw: unknown): LoadBalancerIngress | undefined {
+  const [ip, mode] = [textAt(raw, 'ip'), textAt(raw, 'ipMode')];
+  const hasErrors = arrayAt(raw, 'ports').some((port) => textAt(port, 'error') !== undefined);
+  if (ip === undefined || hasErrors) return undefined;
+  if (mode === undefined) return { ip };
+  return mode === 'Proxy' ? { ip, ipMode: 'Proxy' } : undefined;
 }
 
-function claimNames(raw: unknown): readonly ClaimName[] | undefined {
+/** undefined: not a list, or something in it can't be read. map() makes an array of just the length; push() leaves room. */
+function readAll<T>(raw: unknown, read: (raw: unknown) => T | undefined): readonly T[] | undefined {
   if (!Array.isArray(raw)) return undefined;
-  const claims: ClaimName[] = [];
-  for (const each of raw) {
-    const [namespace, name] = [textAt(each, 'namespace'), textAt(each, 'name')];
-    if (namespace === undefined || name === undefined) return undefined;
-    claims.push({ namespace, name, ports: NO_PORTS });
-  }
-  return claims;
+  const all = raw.map(read);
+  return all.every((each) => each !== undefined) ? all : undefined;
 }
