@@ -112,6 +112,7 @@ export async function measure(
     const readySeconds = (performance.now() - startMs) / 1000;
     await sleep(SETTLE_MS);
     const { rssMb, peakRssMb } = await guest.usage();
+    say(`${program}: ready in ${rounded(readySeconds)} s, ${rounded(rssMb)} MB resident`);
     return {
       ...{ program, services, programmedSeconds, programmedCpuSeconds: cpuMs / 1000 },
       ...{ readySeconds, rssMb, peakRssMb },
