@@ -2,6 +2,7 @@
 // discovery/v1, generated.proto), for the lists at its start: in JSON 10,000 of each are 36 MB to parse.
 // Invariant: every field that project.ts or quick-project.ts looks at is here.
 import { SERVICE_NAME_LABEL } from '../api/kubernetes.ts';
+import { SERVICE_PROXY_LABEL } from './desired-kube-proxy.ts';
 import { messageOf, type Field, type FieldType, type Message } from '../kube/protobuf.ts';
 
 const PREFIX = 'vipvs.io/';
@@ -22,6 +23,7 @@ const SERVICE_META = message({
   5: ['uid', 'text'],
   6: ['resourceVersion', 'text'],
   8: ['creationTimestamp', 'time'],
+  11: ['labels', { map: (key) => key === SERVICE_PROXY_LABEL }],
   12: ['annotations', { map: (key) => key.startsWith(PREFIX) }],
 });
 
@@ -48,6 +50,7 @@ const SERVICE_SPEC = message({
   1: ['ports', { message: SERVICE_PORT }, 'list'],
   3: ['clusterIP', 'text'],
   4: ['type', 'text'],
+  5: ['externalIPs', 'text', 'list'],
   7: ['sessionAffinity', 'text'],
   9: ['loadBalancerSourceRanges', 'text', 'list'],
   11: ['externalTrafficPolicy', 'text'],

@@ -17,6 +17,7 @@ import { startControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
 
 const PORT = { name: 'http', port: 80, targetPort: 'web' };
+const NO_NODE_PORTS = { allocateLoadBalancerNodePorts: undefined };
 const LABEL = 'kubernetes.io/service-name';
 const INGRESS = {
   ingress: [
@@ -57,7 +58,13 @@ const OBJECTS = [
     },
     { annotations: { 'vipvs.io/scheduler': 'wlc', 'example.com/text': 'größe' } },
   ),
-  service('inner', { type: 'ClusterIP', allocateLoadBalancerNodePorts: undefined }),
+  service('outside', { type: 'ClusterIP', externalIPs: ['192.0.2.9'], ...NO_NODE_PORTS }),
+  service(
+    'foreign',
+    { externalIPs: ['192.0.2.8'] },
+    { labels: { 'service.kubernetes.io/service-proxy-name': 'other' } },
+  ),
+  service('inner', { type: 'ClusterIP', ...NO_NODE_PORTS }),
   slice('plain', {}),
   slice('bare', { endpoints: [], ports: [] }),
   slice('six', { addressType: 'IPv6', endpoints: [{ addresses: ['2001:db8::5'] }] }),
@@ -117,7 +124,7 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
     assert.deepEqual(objects(other), objects(json));
     return arrayAt(other, 'items').length;
   };
-  assert.equal(await both(SERVICES, SERVICE_LIST, (raw) => projections.service(raw)), 6);
+  assert.equal(await both(SERVICES, SERVICE_LIST, (raw) => projections.service(raw)), 8);
   const slices = await both(ENDPOINT_SLICES, ENDPOINT_SLICE_LIST, (raw) => projections.slice(raw));
   assert.equal(slices, 4);
   // pages: the continue token goes through
@@ -126,5 +133,5 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
   const first = await admin.call({ ...page, query: { limit: 2 } });
   const token = textAt(objectAt(first, 'metadata'), 'continue');
   const rest = await admin.call({ ...page, query: { continue: token } });
-  assert.equal(arrayAt(first, 'items').length + arrayAt(rest, 'items').length, 6);
+  assert.equal(arrayAt(first, 'items').length + arrayAt(rest, 'items').length, 8);
 });
