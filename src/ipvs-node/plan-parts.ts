@@ -10,7 +10,7 @@ import { planNode, planScope, planSysctls, wholeScope, type Limits, type Plan } 
 import type { NodeState, Observed } from './state.ts';
 
 /** Virtual servers in a part; a VIP with more of them is not cut. */
-export const SERVERS_AT_ONCE = 1024;
+const SERVERS_AT_ONCE = 1024;
 
 /**
  * Everything, where `before` is what the kernel held when it was read last. After a flush as one part: the order in which
@@ -71,6 +71,11 @@ interface Part {
   readonly vips: readonly IpAddress[];
 }
 
+interface Found {
+  readonly key: VirtualServerKey;
+  readonly server: VirtualServer;
+}
+
 /** All virtual servers of a VIP in one part: its address is bound behind them. */
 function* byVips(
   unsorted: Iterable<VirtualServerKey>,
@@ -78,20 +83,21 @@ function* byVips(
   observed: Observed,
   serversAtOnce: number,
 ): Generator<Part> {
-  const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
-    (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
+  const found: Found[] = [];
+  for (const key of unsorted) {
+    const server = (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
+    if (server !== undefined) found.push({ key, server });
+  }
   let keys: VirtualServerKey[] = [];
   let vips: IpAddress[] = [];
-  for (const key of sortByServer(unsorted, serverOf)) {
-    const vip = serverOf(key)?.vip;
-    if (vip === undefined) continue;
-    if (vips.at(-1) !== vip) {
+  for (const { key, server } of sortByServer(found, (each) => each.server)) {
+    if (vips.at(-1) !== server.vip) {
       if (keys.length >= serversAtOnce) {
         yield { keys, vips };
         keys = [];
         vips = [];
       }
-      vips.push(vip);
+      vips.push(server.vip);
     }
     keys.push(key);
   }
