@@ -18,9 +18,11 @@ import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import { Reflector, type ReflectorState } from '../kube/reflector.ts';
 import { projectDirector, projectObject } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
+import { whyStale } from '../kube/freshness.ts';
 import { isAborted } from '../kube/ports.ts';
 import { identityOf, NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
+import { aborted, taskFailure } from '../runtime/abort.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Loop } from '../runtime/loop.ts';
@@ -127,7 +129,7 @@ export class AssignerProgram {
   /** Why it is not ready; empty: all caches are filled and fresh, and nothing that it may have to write is refused. */
   notReady(): readonly string[] {
     const others = [this.#lease.problem, this.#events.problem].filter((each) => each !== undefined);
-    const reasons = [...this.sources().flatMap(reasonOf), ...this.#problems.current(), ...others];
+    const reasons = [...this.sources().flatMap(whyStale), ...this.#problems.current(), ...others];
     return [...new Set(reasons)];
   }
 
@@ -141,7 +143,7 @@ export class AssignerProgram {
       this.#events.run(inner),
     ];
     try {
-      return await Promise.race([this.#lead(synced, inner, stop), ...background.map(failing)]);
+      return await Promise.race([this.#lead(synced, inner, stop), ...background.map(taskFailure)]);
     } finally {
       stop.abort();
       this.#cancelRelease?.();
@@ -370,22 +372,4 @@ const RELEASE_TIMEOUT_MS = 2000;
 
 function conditionIn(service: Service | undefined): Condition | undefined {
   return service?.status?.conditions?.find(({ type }) => type === ADDRESS_ASSIGNED);
-}
-
-function reasonOf({ resource, synced, problem }: ReflectorState): readonly string[] {
-  if (problem !== undefined) return [problem.message];
-  return synced ? [] : [`${resource} are not listed yet`];
-}
-
-/** Never resolves: a background task that ends well has ended because it was told to. */
-async function failing(task: Promise<void>): Promise<never> {
-  await task;
-  return new Promise<never>(() => undefined);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

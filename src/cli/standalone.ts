@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
 import { trimAllocator } from '../ipvs-node/ipvs-ffi.ts';
+import { aborted } from '../runtime/abort.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import {
   parseNonEmpty,
@@ -141,11 +142,4 @@ async function runStandalone(
     await standalone?.stop();
     await kernel?.close();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -3,7 +3,7 @@ import type { VirtualServerKey } from '../net/ipvs.ts';
 import type { Kernel } from './kernel.ts';
 
 /** Virtual servers that one canary looks at; each look costs 15 to 40 us. */
-export const CANARY_KEYS = 2;
+const CANARY_KEYS = 2;
 
 type Keys = Pick<ReadonlyMap<VirtualServerKey, unknown>, 'keys' | 'has'>;
 

@@ -9,6 +9,7 @@ import { EventRecorder } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
 import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
+import { whyStale } from '../kube/freshness.ts';
 import { isAborted } from '../kube/ports.ts';
 import {
   Reflector,
@@ -18,6 +19,7 @@ import {
 } from '../kube/reflector.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
+import { aborted, taskFailure } from '../runtime/abort.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Agent } from './agent.ts';
@@ -153,7 +155,7 @@ export class NodeProgram {
       this.#agent?.isReady === false ? 'the first full round is not done yet' : undefined,
       ...[this.#election.problem, this.#writer.problem, this.#events.problem],
     ].filter((each) => each !== undefined);
-    return [...new Set([...this.sources().flatMap(reasonOf), ...others])];
+    return [...new Set([...this.sources().flatMap(whyStale), ...others])];
   }
 
   /** Runs until the signal is aborted. */
@@ -166,7 +168,7 @@ export class NodeProgram {
       this.#events.run(inner),
     ];
     try {
-      await Promise.race([this.#work(synced, inner), ...background.map(failing)]);
+      await Promise.race([this.#work(synced, inner), ...background.map(taskFailure)]);
     } finally {
       stop.abort();
       await Promise.all(background);
@@ -366,22 +368,4 @@ function viewOf(
   kubeProxy: KubeProxy | undefined,
 ): Pick<NodeView, 'hasKubeProxy' | 'kubeProxyMode'> {
   return { hasKubeProxy: kubeProxy !== undefined, kubeProxyMode: kubeProxy?.mode };
-}
-
-function reasonOf({ resource, synced, problem }: ReflectorState): readonly string[] {
-  if (problem !== undefined) return [problem.message];
-  return synced ? [] : [`${resource} are not listed yet`];
-}
-
-/** Never resolves: a background task that ends well has ended because it was told to. */
-async function failing(task: Promise<void>): Promise<never> {
-  await task;
-  return new Promise<never>(() => undefined);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
