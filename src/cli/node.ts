@@ -92,7 +92,8 @@ async function runNode(
   let program: NodeProgram | undefined;
   const onMissing = (text: string): void => void (problem = text);
   // the lock first: a second instance must hear that, not that its port is taken
-  let kernel = await tryKernel(values.runDir, log, onMissing);
+  const ports = { runDirectory: values.runDir, log, metrics, onMissing };
+  let kernel = await tryKernel(ports);
   try {
     await daemon.serve({
       notReady: () => program?.notReady() ?? [problem],
@@ -103,7 +104,7 @@ async function runNode(
         if (state !== undefined) countKernel(metrics, state.desired, state.observed);
       },
     });
-    kernel ??= await awaitKernel(values.runDir, log, io.signal, onMissing);
+    kernel ??= await awaitKernel(ports, io.signal);
     if (kernel === undefined) return EXIT_OK;
     const client = new HttpApiClient({
       access,

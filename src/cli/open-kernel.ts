@@ -6,6 +6,7 @@ import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 
 /** Tries between two lines about the same failure. */
 const SAY_EVERY = 8;
@@ -17,17 +18,24 @@ export function kernelVersion(): NonNullable<NodeView['kernelVersion']> {
   return { major, minor };
 }
 
+export interface KernelPorts {
+  readonly runDirectory: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Why the kernel can't be used yet. */
+  readonly onMissing: (text: string) => void;
+}
+
 /** undefined where IPVS is missing, which may heal. Throws OperationalError for what does not. */
 export async function tryKernel(
-  runDirectory: string,
-  log: Log,
-  onMissing: (text: string) => void,
+  { runDirectory, log, metrics, onMissing }: KernelPorts,
   failures = 0,
 ): Promise<LinuxKernel | undefined> {
   try {
     return await LinuxKernel.open({
       runDirectory,
       onNotice: (notice) => log.warn({ notice }, 'a feature is off'),
+      onTornDump: () => metrics.kernel.dumpInterruptedTotal.inc(),
     });
   } catch (error) {
     if (!(error instanceof OperationalError) || error.retry === 'never') throw error;
@@ -42,16 +50,14 @@ export async function tryKernel(
 
 /** undefined where the signal came first. */
 export async function awaitKernel(
-  runDirectory: string,
-  log: Log,
+  ports: KernelPorts,
   signal: AbortSignal,
-  onMissing: (text: string) => void,
 ): Promise<LinuxKernel | undefined> {
   const backoff = new Backoff(LOCAL_BACKOFF, systemRandom);
   for (;;) {
     await systemClock.sleep(backoff.nextMs(), signal);
     if (signal.aborted) return undefined;
-    const kernel = await tryKernel(runDirectory, log, onMissing, backoff.failures);
+    const kernel = await tryKernel(ports, backoff.failures);
     if (kernel !== undefined) return kernel;
   }
 }

@@ -93,13 +93,15 @@ async function runStandalone(
   let kernelFailure: string | undefined = 'the kernel is not opened yet';
   let standalone: Standalone | undefined;
   // the lock first: a second instance must hear that, not that its port is taken
-  let kernel = await tryKernel(values.runDir, log, (text) => (kernelFailure = text));
+  const onMissing = (text: string): void => void (kernelFailure = text);
+  const ports = { runDirectory: values.runDir, log, metrics, onMissing };
+  let kernel = await tryKernel(ports);
   try {
     await serve({
       notReady: () => standalone?.notReady() ?? [kernelFailure ?? 'starting'],
       collect: () => standalone?.collectMetrics(),
     });
-    kernel ??= await awaitKernel(values.runDir, log, io.signal, (text) => (kernelFailure = text));
+    kernel ??= await awaitKernel(ports, io.signal);
     if (kernel === undefined) return EXIT_OK;
     standalone = new Standalone(
       {

@@ -32,6 +32,8 @@ export interface LinuxKernelOptions {
   readonly runDirectory?: string;
   /** What a person should know: features that are off and why. Each text once. */
   readonly onNotice?: (message: string) => void;
+  /** A dump was torn by a change, and is read again. */
+  readonly onTornDump?: () => void;
 }
 
 const DUMP_ATTEMPTS = 3;
@@ -47,6 +49,7 @@ export class LinuxKernel implements Kernel {
   readonly #firewall = new NftFirewall();
   readonly #ownership: Ownership;
   readonly #onNotice: (message: string) => void;
+  readonly #onTornDump: () => void;
   readonly #noticed = new Set<string>();
   readonly #listeners: ((change: KernelChange) => void)[] = [];
   readonly #pauseMs = hasServiceResizer(release()) ? { pauseMs: RESIZER_PAUSE_MS } : {};
@@ -70,6 +73,7 @@ export class LinuxKernel implements Kernel {
     this.#lock = lock;
     this.#ipvs = ipvs;
     this.#onNotice = options.onNotice ?? (() => undefined);
+    this.#onTornDump = options.onTornDump ?? (() => undefined);
     this.#ownership = new Ownership(options.runDirectory ?? DEFAULT_RUN_DIRECTORY);
     this.#route = new RtNetlink();
     this.#book = new AddressBook(this.#route, (change) => {
@@ -180,11 +184,13 @@ export class LinuxKernel implements Kernel {
   async #dumpVirtualServers(): Promise<Observed['virtualServers']> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const services = await this.#ipvs.dumpServices();
-      if (!services.complete) continue;
-      const ours = services.entries.filter((service) => isOurKindOfKey(service.key));
-      const dests = await this.#ipvs.dumpDests(ours.map((service) => service.key));
-      const observed = observedVirtualServers(ours, dests.entries);
-      if (observed !== undefined) return observed;
+      if (services.complete) {
+        const ours = services.entries.filter((service) => isOurKindOfKey(service.key));
+        const dests = await this.#ipvs.dumpDests(ours.map((service) => service.key));
+        const observed = observedVirtualServers(ours, dests.entries);
+        if (observed !== undefined) return observed;
+      }
+      this.#onTornDump();
     }
     return undefined;
   }

@@ -148,9 +148,6 @@ function sourceMetrics(make: Maker) {
       'Watches that had to be started again.',
       ['resource', 'reason'],
     ),
-    watchAgeSeconds: make.gauge('watch_age_seconds', 'Age of the last sign of life of a watch.', [
-      'resource',
-    ]),
     stateWriteFailuresTotal: make.counter(
       'state_write_failures_total',
       'Writes of the state file that failed and are tried again.',
