@@ -41,8 +41,19 @@ suite('the Dockerfile', () => {
   test('its last stage holds nothing but our files, and does not run as root', () => {
     assert.equal(all('FROM').at(-1), 'scratch');
     assert.deepEqual(all('USER'), ['65532:65532']);
+  });
+
+  test('it starts Node as bin/vipvs does: the same flags and settings of the allocator', async () => {
+    const launcher = await readFile(`${ROOT}/bin/vipvs`, 'utf8');
+    const flags = /^flags=(.*)$/m.exec(launcher)?.[1]?.split(' ') ?? [];
+    const settings = [...launcher.matchAll(/(MALLOC_\w+)="\$\{\1:-(\d+)\}"/g)];
+    assert.ok(flags.length > 0 && settings.length > 0, 'bin/vipvs reads otherwise than this test');
     const entry: unknown = JSON.parse(all('ENTRYPOINT')[0] ?? '');
-    assert.deepEqual(entry, ['/usr/local/bin/node', '/opt/vipvs/dist/vipvs.js']);
+    assert.deepEqual(entry, ['/usr/local/bin/node', ...flags, '/opt/vipvs/dist/vipvs.js']);
+    const environment = all('ENV').join(' ').split(' ');
+    for (const [, name = '', value = ''] of settings) {
+      assert.ok(environment.includes(`${name}=${value}`), name);
+    }
   });
 
   test('it builds with the Node that package.json pins', async () => {
