@@ -8,12 +8,12 @@ import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { optionalFlag, switchFlag, valueFlag, type FlagValues } from '../runtime/flags.ts';
-import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countObjects } from './count-objects.ts';
 import { openAccess } from './open-access.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import { contextFlag, kubeconfigFlag, leaseNamespaceFlag } from './flag-catalogue.ts';
+import { releaseAllMemory } from './release-memory.ts';
 
 const DETAILS = `Gives every Service of type LoadBalancer with loadBalancerClass ${LOAD_BALANCER_CLASS} (with --default-class those
 without a class, too) an address of a Pool. Start it twice or more: one holds the Lease vipvs-assigner and works, the
@@ -87,7 +87,10 @@ async function runAssigner(
       namespace: values.leaseNamespace,
       identity: `${values.identity ?? hostname()}_${randomUUID()}`,
     },
-    { client, clock: systemClock, random: systemRandom, log, metrics, releaseMemory },
+    {
+      ...{ client, clock: systemClock, random: systemRandom, log, metrics },
+      releaseMemory: releaseAllMemory,
+    },
   );
   log.info({ server: access.server, source: access.source }, 'API server');
   try {

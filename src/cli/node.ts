@@ -9,7 +9,6 @@ import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { parseDurationMs, valueFlag, type FlagValues } from '../runtime/flags.ts';
-import { releaseMemory } from '../runtime/memory.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { countWatches } from './count-objects.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
@@ -23,6 +22,7 @@ import {
 } from './flag-catalogue.ts';
 import { openAccess } from './open-access.ts';
 import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
+import { releaseAllMemory } from './release-memory.ts';
 import { countKernel, countRound } from './standalone-metrics.ts';
 
 const DETAILS = `Runs on every director, by custom the nodes with the label vipvs.io/director, as a DaemonSet. All of them have the virtual
@@ -152,7 +152,7 @@ function makeProgram(
       clock: systemClock,
       random: systemRandom,
       log,
-      releaseMemory,
+      releaseMemory: releaseAllMemory,
       onRound: (round) => countRound(metrics, round, systemClock.wallMs()),
     },
   );

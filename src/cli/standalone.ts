@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { readFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
-import { trimAllocator } from '../ipvs-node/ipvs-ffi.ts';
 import { aborted } from '../runtime/abort.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import {
@@ -16,12 +15,12 @@ import {
   UsageError,
   type FlagValues,
 } from '../runtime/flags.ts';
-import { releaseMemory } from '../runtime/memory.ts';
 import { startTicksOf } from '../runtime/process-identity.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import { nodeNameFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
 import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
+import { releaseAllMemory } from './release-memory.ts';
 import { Standalone } from './standalone-run.ts';
 
 const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
@@ -130,10 +129,7 @@ async function runStandalone(
           startedAt: new Date().toISOString(),
         },
         kernel,
-        releaseMemory: () => {
-          releaseMemory();
-          trimAllocator();
-        },
+        releaseMemory: releaseAllMemory,
       },
     );
     await standalone.start();
