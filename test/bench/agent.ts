@@ -1,5 +1,6 @@
-// `make bench-agent` (and after the assigner in `make bench-cluster`): the agent of a director and kube-proxy (ipvs mode), each in a guest of its own, on the same Services of one
-// real API server: from start to all programmed, memory, and what one changed endpoint takes and costs.
+// `make bench-agent` (and after the assigner in `make bench-cluster`): the agent of a director and kube-proxy (ipvs mode),
+// each in a guest of its own, on the same Services of one real API server: from start to all programmed, memory, and what
+// one changed endpoint takes and costs.
 //   node test/bench/agent.ts [N]...     default 100 1000 10000 (six minutes)
 // Table on stdout, figures in test/bench/results/agent-N.json, so that sizes may be measured one at a time. Nothing is asserted.
 import { execFileSync } from 'node:child_process';
@@ -15,6 +16,7 @@ const ROOT = `${import.meta.dirname}/../..`;
 const RESULTS = `${import.meta.dirname}/results`;
 const SIZES = [100, 1000, 10_000];
 const WRITERS = 32;
+
 function report(services: number, figures: readonly Figures[]): void {
   mkdirSync(RESULTS, { recursive: true });
   const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
