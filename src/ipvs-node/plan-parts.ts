@@ -24,12 +24,17 @@ export function planRound(
   nowMs: number,
   limits: Limits,
 ): Iterable<Plan> {
-  const found = observed.virtualServers;
-  const isFlushed =
-    found !== undefined && [...(before?.keys() ?? [])].some((key) => !found.has(key));
-  if (!isFlushed) return planParts(desired, observed, drains, nowMs, limits);
+  if (!hasLost(before, observed.virtualServers))
+    return planParts(desired, observed, drains, nowMs, limits);
   const plan = planNode(desired, observed, drains, nowMs, limits);
   return [{ ...plan, ops: rebuildOrder(plan.ops, plan.safeOps, before) }];
+}
+
+function hasLost(before: Observed['virtualServers'], found: Observed['virtualServers']): boolean {
+  if (before === undefined || found === undefined) return false;
+  // no copy of the keys: every audit comes through here
+  for (const key of before.keys()) if (!found.has(key)) return true;
+  return false;
 }
 
 /**

@@ -13,6 +13,16 @@ interface Change {
   readonly object: JsonObject;
 }
 
+/** Where the objects of each kind are listed. */
+export const PATHS = {
+  Pool: '/apis/vipvs.io/v1alpha1/pools',
+  IP: '/apis/vipvs.io/v1alpha1/ips',
+  Service: '/api/v1/services',
+  Node: '/api/v1/nodes',
+  Namespace: '/api/v1/namespaces',
+  EndpointSlice: '/apis/discovery.k8s.io/v1/endpointslices',
+};
+
 export class MemoryApi implements ApiClient {
   /** By path. */
   readonly objects = new Map<string, JsonObject>();

@@ -13,16 +13,8 @@ import { silentLog } from '../../src/runtime/log.ts';
 import { FakeKernel } from '../contract/fake-kernel.ts';
 import { node, pool, service, slice } from '../unit/ipvs-node/objects.ts';
 import { until } from './clocks.ts';
-import { MemoryApi } from './memory-api.ts';
+import { MemoryApi, PATHS } from './memory-api.ts';
 
-const PATHS = {
-  Pool: '/apis/vipvs.io/v1alpha1/pools',
-  IP: '/apis/vipvs.io/v1alpha1/ips',
-  Service: '/api/v1/services',
-  Node: '/api/v1/nodes',
-  Namespace: '/api/v1/namespaces',
-  EndpointSlice: '/apis/discovery.k8s.io/v1/endpointslices',
-};
 const DIRECTORS = '/apis/vipvs.io/v1alpha1/directors';
 const LEASE = '/apis/coordination.k8s.io/v1/namespaces/vipvs-system/leases/vipvs-announcer';
 const RULES = `-A -t 192.0.2.10:80 -s rr
