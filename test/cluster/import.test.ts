@@ -152,6 +152,8 @@ suite('import from a real API server', () => {
     await run('bash', ['-euc', commands.join('\n')], {
       env: {
         PATH: `${plane.binaries}:${process.env['PATH'] ?? ''}`,
+        // kubectl keeps a cache there; without a home it would be in the tree
+        HOME: plane.directory,
         KUBECONFIG: await plane.kubeconfig('admin'),
       },
     });
