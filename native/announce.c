@@ -4,7 +4,6 @@
  * Announcement" of RFC 5227 2.3) and reply, both broadcast (packet format RFC 826). IPv6: unsolicited neighbour
  * advertisement to all nodes with the override flag (RFC 4861 4.4, 7.2.6). Frames go out through AF_PACKET.
  */
-#define _GNU_SOURCE
 #include "internal.h"
 
 #include <arpa/inet.h>
