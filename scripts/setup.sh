@@ -64,7 +64,28 @@ install_npm() {
   exec 8< package-lock.json
   flock 8
   npm_is_fresh || quietly 'npm packages and the pinned Node' npm ci --loglevel=error
+  link_node
   exec 8<&-
+}
+
+# npm 9 (Debian 12) removes .bin/node again: the Node package for the other machine type, which it leaves out, has that name too.
+link_node() {
+  local machine pinned version
+  case $(uname -m) in
+    x86_64) machine=x64 ;;
+    aarch64) machine=arm64 ;;
+    *) machine=none ;;
+  esac
+  pinned=node_modules/node-linux-$machine/bin/node
+  if [ -x $pinned ]; then
+    [ node_modules/.bin/node -ef $pinned ] || { mkdir -p node_modules/.bin && ln -sfn "../node-linux-$machine/bin/node" node_modules/.bin/node; }
+    return
+  fi
+  version=$(node --version 2>/dev/null) || version=none
+  if [[ ! $version =~ ^v([0-9]+) ]] || [ "${BASH_REMATCH[1]}" -lt 24 ]; then
+    echo "setup: needs Node 24 or later, found $version, and npm left out the pinned one (package node-linux-$machine; does npm's configuration omit optional packages?)" >&2
+    exit 1
+  fi
 }
 
 is_there() {
