@@ -67,7 +67,7 @@ demo: ## the product in a lab, step by step, in under a minute
 
 .PHONY: demo-cluster
 demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab; two minutes
-	@scripts/setup.sh npm lab-packages native kernel
+	@scripts/setup.sh npm lab-packages cluster-packages native kernel
 	@$(MAKE) lab
 	@test/controlplane/build.sh >/dev/null
 	@node test/demo/demo-cluster.ts
@@ -78,13 +78,14 @@ bench: setup ## tables and JSON of speed and memory, see docs/limits.md
 
 .PHONY: bench-cluster
 bench-cluster: ## assigner and agent on a real API server with 100, 1,000 and 10,000 Services (20 minutes); SIZES="100"
-	@scripts/setup.sh npm
+	@scripts/setup.sh npm cluster-packages
 	@node test/bench/cluster.ts $(SIZES)
 	@$(MAKE) bench-agent SIZES="$(SIZES)"
 
 .PHONY: bench-agent
 bench-agent: ## the agent of a director beside kube-proxy, in the lab, on the same Services (ten minutes); SIZES="100"
-	@scripts/setup.sh npm lab-packages native kernel
+	@scripts/setup.sh npm lab-packages cluster-packages test-packages native kernel
+	@$(MAKE) lab
 	@node test/bench/agent.ts $(SIZES)
 
 .PHONY: image

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, and nothing else: npm packages (the pinned Node is one), Debian packages, the native library,
 # the lab's kernel. Prints a line for each step that had something to do, and a step's own output only if it fails.
-# usage: scripts/setup.sh [npm | lab-packages | test-packages | check-packages | native | kernel]...     (default: all)
+# usage: scripts/setup.sh [npm | lab-packages | cluster-packages | test-packages | check-packages | native | kernel]...     (default: all)
 # Several may run at once: the later one waits and finds the work done.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -15,7 +15,11 @@ qemu-system-x86 qemu-system-x86_64
 busybox-static static:busybox
 xz-utils xz
 ipvsadm ipvsadm
-nftables nft'
+nftables nft
+curl curl'
+# PyPI's Go, where the machine has none that is new enough, builds the tests' control plane
+CLUSTER_PACKAGES='python3 python3
+python3-pip pip3'
 TEST_PACKAGES='user-mode-linux linux.uml
 keepalived keepalived
 conntrack conntrack
@@ -24,10 +28,7 @@ ipset ipset
 socat socat
 iputils-ping ping
 tcpdump tcpdump
-curl curl
 openssl openssl
-python3 python3
-python3-pip pip3
 valgrind valgrind
 clang-14 clang-14
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a'
@@ -148,12 +149,13 @@ prepare_kernel() {
   test/lab/kernel.sh --ready || quietly "the lab's kernel (70 MB)" test/lab/kernel.sh
 }
 
-[ $# -gt 0 ] || set -- npm lab-packages test-packages check-packages native kernel
+[ $# -gt 0 ] || set -- npm lab-packages cluster-packages test-packages check-packages native kernel
 tables=()
 for step; do
   case $step in
     npm) install_npm ;;
     lab-packages) tables+=("$LAB_PACKAGES") ;;
+    cluster-packages) tables+=("$CLUSTER_PACKAGES") ;;
     test-packages) tables+=("$TEST_PACKAGES") ;;
     check-packages) tables+=("$CHECK_PACKAGES") ;;
     native | kernel) ;; # after the packages

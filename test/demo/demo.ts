@@ -73,9 +73,11 @@ async function startStandalone(): Promise<ChildProcess> {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text));
   child.stdout?.resume();
   await until('vipvs is ready', 30, async () => {
-    if (child.exitCode !== null) throw new Error(`vipvs standalone ended:\n${log}`);
+    if (child.exitCode !== null) throw new Error(`vipvs standalone ended with ${child.exitCode}`);
     const ready = ['curl', '-sf', '-o', '/dev/null', 'http://127.0.0.1:9472/readyz'];
     return (await run('director', ready, { mayFail: true })).code === 0 ? true : undefined;
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}\nvipvs standalone says:\n${log}`, { cause: error });
   });
   return child;
 }

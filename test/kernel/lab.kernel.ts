@@ -65,3 +65,9 @@ for (const [name, flag] of Object.entries(FORWARDING)) {
 test('a refused port is counted as an error', async () => {
   assert.deepEqual(await countAnswers('client', 'tcp', VIPS.v4, 9, 2), { errors: 2 });
 });
+
+test('a command that is not installed is an error, even where a command may fail', async () => {
+  const missing = run('client', ['no-such-command'], { mayFail: true });
+  await assert.rejects(missing, /exec of "no-such-command" failed/);
+  assert.equal((await run('client', ['false'], { mayFail: true })).code, 1);
+});
