@@ -4,10 +4,10 @@
 // server is put into a virtual server that turned out to be there already: it is somebody else's (the kernel runs every
 // message of a batch, whatever became of the one before).
 import type { IpAddress } from '../net/address.ts';
-import { virtualServerKey, type RealServerKey, type VirtualServerKey } from '../net/ipvs.ts';
+import type { RealServerKey, VirtualServerKey } from '../net/ipvs.ts';
 import type { DrainStarts } from './drain.ts';
 import type { Target } from './fault-book.ts';
-import type { Kernel, Op, OpResult } from './kernel.ts';
+import { serverKeyOf, type Kernel, type Op, type OpResult } from './kernel.ts';
 import type { KernelMirror } from './mirror.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Plan, PlanProblem } from './plan.ts';
@@ -108,7 +108,7 @@ class Executor implements Execution {
     if (op.op === 'vip.announce') {
       return (this.#mirror.addresses?.get(op.address) ?? []).some(({ ours }) => ours);
     }
-    return !isOfRealServer(op) || !this.#failed.has(virtualServerKey(op.server));
+    return !isOfRealServer(op) || !this.#failed.has(serverKeyOf(op));
   }
 
   async run(ops: readonly Op[]): Promise<void> {
@@ -151,7 +151,7 @@ function targetOf(op: Op): Target {
     case 'rs.add':
     case 'rs.set':
     case 'rs.del':
-      return { kind: 'virtual server', key: virtualServerKey(op.server) };
+      return { kind: 'virtual server', key: serverKeyOf(op) };
     case 'vip.add':
     case 'vip.del':
       return { kind: 'address', address: op.address };

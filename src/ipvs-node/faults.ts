@@ -1,11 +1,10 @@
 // Failed operations and planned refusals as faults: for whom, and in the words of the condition.
 import type { IpAddress } from '../net/address.ts';
 import { tryParseIp } from '../net/address.ts';
-import { virtualServerKey } from '../net/ipvs.ts';
 import type { KubeProxyMode } from './desired-kube-proxy.ts';
 import type { Failure } from './execute.ts';
 import type { Fault } from './fault-book.ts';
-import type { Op } from './kernel.ts';
+import { serverKeyOf, type Op } from './kernel.ts';
 import type { PlanProblem } from './plan.ts';
 import type { NodeState } from './state.ts';
 
@@ -35,7 +34,7 @@ function servicesOf(
     case 'rs.add':
     case 'rs.set':
     case 'rs.del': {
-      const service = desired.virtualServers.get(virtualServerKey(op.server))?.service;
+      const service = desired.virtualServers.get(serverKeyOf(op))?.service;
       return service === undefined ? [] : [service];
     }
     case 'vip.add':
@@ -94,11 +93,11 @@ function subjectOf(op: Op): string {
     case 'vs.add':
     case 'vs.set':
     case 'vs.del':
-      return `virtual server ${virtualServerKey(op.server)}`;
+      return `virtual server ${serverKeyOf(op)}`;
     case 'rs.add':
     case 'rs.set':
     case 'rs.del':
-      return `real server ${op.real.address} port ${op.real.port} of ${virtualServerKey(op.server)}`;
+      return `real server ${op.real.address} port ${op.real.port} of ${serverKeyOf(op)}`;
     case 'vip.add':
     case 'vip.del':
     case 'vip.announce':

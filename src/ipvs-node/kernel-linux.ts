@@ -16,10 +16,10 @@ import { library } from './ipvs-ffi.ts';
 import type { IpvsResult } from './ipvs-result.ts';
 import { IpvsSocket } from './ipvs-socket.ts';
 import { serviceKeyOf, type DumpedService } from './ipvs-values.ts';
-import type { Kernel, KernelChange, Op, OpResult } from './kernel.ts';
+import type { Kernel, KernelChange, Op, OpResult, ServerOp } from './kernel.ts';
 import { NftFirewall } from './nft.ts';
 import { isOurKindOfKey, observedVirtualServers } from './observed-ipvs.ts';
-import { groupAt, type Group, type IpvsKernelOp, type SysctlOp } from './op-groups.ts';
+import { groupAt, type Group, type SysctlOp } from './op-groups.ts';
 import { addressId, parseVirtualServerKey } from './ownership-journal.ts';
 import { DEFAULT_RUN_DIRECTORY, Ownership, UnrecordedError } from './ownership.ts';
 import { addressEntry, ipvsEntry, runRecorded } from './recorded-run.ts';
@@ -257,7 +257,7 @@ export class LinuxKernel implements Kernel {
     }
   }
 
-  async #runIpvs(ops: readonly IpvsKernelOp[]): Promise<readonly OpResult[]> {
+  async #runIpvs(ops: readonly ServerOp[]): Promise<readonly OpResult[]> {
     const results = await this.#ipvs.run(ops, this.#pauseMs);
     return results.every((result) => result.ok) ? results : results.map(opResult);
   }

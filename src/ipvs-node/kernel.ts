@@ -1,32 +1,42 @@
 // The port to the kernel. The Linux adapter (kernel-linux.ts) and the fake of the tests pass one contract suite.
 import type { IpAddress } from '../net/address.ts';
-import type {
-  RealServer,
-  RealServerAddress,
-  VirtualServer,
-  VirtualServerAddress,
-  VirtualServerKey,
+import {
+  virtualServerKey,
+  type RealServer,
+  type RealServerAddress,
+  type VirtualServer,
+  type VirtualServerAddress,
+  type VirtualServerKey,
 } from '../net/ipvs.ts';
 import type { FirewallSet, Observed } from './state.ts';
 
-export type Op =
-  | { readonly op: 'vs.add' | 'vs.set'; readonly server: VirtualServer }
-  | { readonly op: 'vs.del'; readonly server: VirtualServerAddress }
-  | {
+/** `key` is the server's, where the planner has it at hand: making it anew for 60,000 operations is what a round feels. */
+interface OfServer<Server> {
+  readonly key?: VirtualServerKey;
+  readonly server: Server;
+}
+
+export type ServerOp =
+  | ({ readonly op: 'vs.add' | 'vs.set' } & OfServer<VirtualServer>)
+  | ({ readonly op: 'vs.del' } & OfServer<VirtualServerAddress>)
+  | ({
       readonly op: 'rs.add' | 'rs.set';
-      readonly server: VirtualServerAddress;
       readonly real: RealServer;
-    }
-  | {
-      readonly op: 'rs.del';
-      readonly server: VirtualServerAddress;
-      readonly real: RealServerAddress;
-    }
+    } & OfServer<VirtualServerAddress>)
+  | ({ readonly op: 'rs.del'; readonly real: RealServerAddress } & OfServer<VirtualServerAddress>);
+
+export type Op =
+  | ServerOp
   | { readonly op: 'vip.add' | 'vip.del'; readonly address: IpAddress; readonly interface: string }
   /** Gratuitous ARP or unsolicited neighbour advertisement. */
   | { readonly op: 'vip.announce'; readonly address: IpAddress; readonly interface: string }
   | { readonly op: 'fw.add' | 'fw.del'; readonly set: FirewallSet; readonly element: string }
   | { readonly op: 'sysctl.set'; readonly key: string; readonly value: number };
+
+/** The virtual server that the operation is about. */
+export function serverKeyOf(op: ServerOp): VirtualServerKey {
+  return op.key ?? virtualServerKey(op.server);
+}
 
 /** The outcome of one Op. `unknown`: the reply was lost, the operation may have happened. */
 export type OpResult =

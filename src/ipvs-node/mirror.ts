@@ -4,13 +4,11 @@
 import type { IpAddress } from '../net/address.ts';
 import {
   realServerKey,
-  virtualServerKey,
   type RealServer,
   type RealServerKey,
-  type VirtualServerAddress,
   type VirtualServerKey,
 } from '../net/ipvs.ts';
-import type { Op } from './kernel.ts';
+import { serverKeyOf, type Op } from './kernel.ts';
 import { sameRealServer, sameVirtualServer } from './plan.ts';
 import type {
   FirewallSet,
@@ -102,25 +100,25 @@ export class KernelMirror implements Observed {
     switch (op.op) {
       case 'vs.add':
       case 'vs.set': {
-        const key = virtualServerKey(op.server);
+        const key = serverKeyOf(op);
         const realServers = this.#virtualServers?.get(key)?.realServers ?? new Map();
         this.#virtualServers?.set(key, { server: op.server, realServers });
         this.#owned.virtualServers.add(key);
         break;
       }
       case 'vs.del': {
-        const key = virtualServerKey(op.server);
+        const key = serverKeyOf(op);
         this.#virtualServers?.delete(key);
         this.#owned.virtualServers.delete(key);
         break;
       }
       case 'rs.add':
-        this.#editRealServers(op.server, (realServers) => {
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
           realServers.set(realServerKey(op.real), op.real);
         });
         break;
       case 'rs.set':
-        this.#editRealServers(op.server, (realServers) => {
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
           const key = realServerKey(op.real);
           const { activeConnections, inactiveConnections } = realServers.get(key) ?? {};
           const isCounted = activeConnections !== undefined && inactiveConnections !== undefined;
@@ -129,7 +127,7 @@ export class KernelMirror implements Observed {
         });
         break;
       case 'rs.del':
-        this.#editRealServers(op.server, (realServers) => {
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
           realServers.delete(realServerKey(op.real));
         });
         break;
@@ -162,10 +160,9 @@ export class KernelMirror implements Observed {
    * servers that come one after the other are one copy.
    */
   #editRealServers(
-    server: VirtualServerAddress,
+    key: VirtualServerKey,
     edit: (realServers: Map<RealServerKey, ObservedRealServer>) => void,
   ): void {
-    const key = virtualServerKey(server);
     const entry = this.#virtualServers?.get(key);
     if (entry === undefined) return;
     if (this.#edited !== undefined && entry.realServers === this.#edited) {

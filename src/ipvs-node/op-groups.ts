@@ -1,14 +1,13 @@
 // Cuts a list of operations into runs that one executor takes as a batch, in order. Pure.
 import type { AddressOp } from './address-book.ts';
-import type { Op } from './kernel.ts';
+import type { Op, ServerOp } from './kernel.ts';
 import type { FirewallChange } from './nft-script.ts';
 
-export type IpvsKernelOp = Extract<Op, { op: `vs.${string}` | `rs.${string}` }>;
 export type AnnounceOp = Extract<Op, { op: 'vip.announce' }>;
 export type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
 
 export type Group =
-  | { readonly kind: 'ipvs'; readonly ops: readonly IpvsKernelOp[] }
+  | { readonly kind: 'ipvs'; readonly ops: readonly ServerOp[] }
   | { readonly kind: 'address'; readonly ops: readonly AddressOp[] }
   | { readonly kind: 'announce'; readonly ops: readonly AnnounceOp[] }
   | { readonly kind: 'firewall'; readonly ops: readonly FirewallChange[] }
@@ -57,7 +56,7 @@ function areAll<T extends Op>(
   return ops.every(isMember);
 }
 
-function isIpvsOp(op: Op): op is IpvsKernelOp {
+function isIpvsOp(op: Op): op is ServerOp {
   switch (op.op) {
     case 'vs.add':
     case 'vs.set':

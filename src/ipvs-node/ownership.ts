@@ -66,6 +66,16 @@ function currentScope(): RecordScope {
   };
 }
 
+/** Answers the bytes of the text. The usual write takes all of it, and then needs no buffer. */
+function writeWhole(descriptor: number, text: string): number {
+  const written = writeSync(descriptor, text);
+  const bytes = Buffer.byteLength(text);
+  if (written === bytes) return bytes;
+  const rest = Buffer.from(text);
+  for (let at = written; at < bytes;) at += writeSync(descriptor, rest, at);
+  return bytes;
+}
+
 export class Ownership {
   readonly #file: string;
   readonly #scope: RecordScope;
@@ -220,9 +230,7 @@ export class Ownership {
       for (let from = 0; from < items.length; from += PIECE_LINES) {
         let lines = '';
         for (const item of items.slice(from, from + PIECE_LINES)) lines += lineOf(item);
-        const text = Buffer.from(lines);
-        for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
-        bytes += text.length;
+        bytes += writeWhole(descriptor, lines);
       }
       this.#bytes += bytes;
       this.#lines += items.length;
@@ -262,12 +270,12 @@ export class Ownership {
 
   #rewrite(): void {
     const next = `${this.#file}.new`;
-    const text = Buffer.from(renderRecord(this.#record, this.#scope));
     let descriptor: number | undefined;
+    let bytes = 0;
     try {
       mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 });
       descriptor = openSync(next, 'w', 0o644);
-      for (let at = 0; at < text.length;) at += writeSync(descriptor, text, at);
+      bytes = writeWhole(descriptor, renderRecord(this.#record, this.#scope));
       renameSync(next, this.#file);
     } catch (error) {
       if (descriptor !== undefined) closeSync(descriptor);
@@ -275,7 +283,7 @@ export class Ownership {
     }
     this.close();
     this.#descriptor = descriptor;
-    this.#bytes = text.length;
+    this.#bytes = bytes;
     this.#lines = this.#record.virtualServers.size + this.#record.addresses.size;
     this.#isBroken = false;
   }

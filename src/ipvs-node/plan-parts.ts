@@ -5,7 +5,7 @@ import type { IpAddress } from '../net/address.ts';
 import type { VirtualServer, VirtualServerKey } from '../net/ipvs.ts';
 import type { DrainStarts } from './drain.ts';
 import { planFirewall } from './plan-firewall.ts';
-import { rebuildOrder, sortByServer } from './plan-order.ts';
+import { rebuildOrder, sortKeys } from './plan-order.ts';
 import { planNode, planScope, planSysctls, wholeScope, type Limits, type Plan } from './plan.ts';
 import type { NodeState, Observed } from './state.ts';
 
@@ -76,11 +76,6 @@ interface Part {
   readonly vips: readonly IpAddress[];
 }
 
-interface Found {
-  readonly key: VirtualServerKey;
-  readonly server: VirtualServer;
-}
-
 /** All virtual servers of a VIP in one part: its address is bound behind them. */
 function* byVips(
   unsorted: Iterable<VirtualServerKey>,
@@ -88,21 +83,19 @@ function* byVips(
   observed: Observed,
   serversAtOnce: number,
 ): Generator<Part> {
-  const found: Found[] = [];
-  for (const key of unsorted) {
-    const server = (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
-    if (server !== undefined) found.push({ key, server });
-  }
+  const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
+    (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
   let keys: VirtualServerKey[] = [];
   let vips: IpAddress[] = [];
-  for (const { key, server } of sortByServer(found, (each) => each.server)) {
-    if (vips.at(-1) !== server.vip) {
+  for (const key of sortKeys(unsorted, serverOf)) {
+    const vip = serverOf(key)?.vip;
+    if (vip !== undefined && vips.at(-1) !== vip) {
       if (keys.length >= serversAtOnce) {
         yield { keys, vips };
         keys = [];
         vips = [];
       }
-      vips.push(server.vip);
+      vips.push(vip);
     }
     keys.push(key);
   }

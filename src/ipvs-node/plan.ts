@@ -15,7 +15,7 @@ import {
 import { drainStep, type DrainStarts } from './drain.ts';
 import type { Op } from './kernel.ts';
 import { planFirewall } from './plan-firewall.ts';
-import { sortByServer } from './plan-order.ts';
+import { sortKeys } from './plan-order.ts';
 import {
   EXACT_SYSCTLS,
   SYSCTLS,
@@ -195,7 +195,7 @@ class Planner {
     if (found === undefined) return;
     const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
       (this.#desired.virtualServers.get(key) ?? found.get(key))?.server;
-    for (const key of isSorted ? keys : sortByServer(keys, serverOf)) {
+    for (const key of isSorted ? keys : sortKeys(keys, serverOf)) {
       const wanted = this.#desired.virtualServers.get(key);
       const present = found.get(key);
       this.#planVirtualServer(key, wanted, present);
@@ -210,11 +210,11 @@ class Planner {
     const isOwned = this.#observed.owned.virtualServers.has(key);
     if (wanted === undefined) {
       if (present !== undefined && isOwned) this.#removeVirtualServer(key, present);
-    } else if (present === undefined) this.#addVirtualServer(wanted);
+    } else if (present === undefined) this.#addVirtualServer(key, wanted);
     else if (isOwned || this.#mayAdopt(wanted.server.vip)) {
       // adopting is said to the kernel's keeper by a set, even where nothing differs
       if (!isOwned || !sameVirtualServer(present.server, wanted.server)) {
-        this.build.push({ op: 'vs.set', server: wanted.server });
+        this.build.push({ op: 'vs.set', key, server: wanted.server });
       }
       this.#planRealServers(key, wanted, present);
     } else if (this.#isForeign(key)) {
@@ -227,9 +227,9 @@ class Planner {
     }
   }
 
-  #addVirtualServer({ server, realServers }: DesiredVirtualServer): void {
-    this.build.push({ op: 'vs.add', server });
-    for (const real of realServers.values()) this.build.push({ op: 'rs.add', server, real });
+  #addVirtualServer(key: VirtualServerKey, { server, realServers }: DesiredVirtualServer): void {
+    this.build.push({ op: 'vs.add', key, server });
+    for (const real of realServers.values()) this.build.push({ op: 'rs.add', key, server, real });
   }
 
   #planRealServers(
@@ -239,9 +239,9 @@ class Planner {
   ): void {
     for (const [realKey, real] of realServers) {
       const other = present.realServers.get(realKey);
-      if (other === undefined) this.build.push({ op: 'rs.add', server, real });
+      if (other === undefined) this.build.push({ op: 'rs.add', key, server, real });
       // one that returns while it drains gets its weight back: DEL and NEW would reset its connections
-      else if (!sameRealServer(real, other)) this.build.push({ op: 'rs.set', server, real });
+      else if (!sameRealServer(real, other)) this.build.push({ op: 'rs.set', key, server, real });
     }
     this.#drain(key, server, present, realServers, drainSeconds);
   }
@@ -260,12 +260,12 @@ class Planner {
       const since = this.#oldDrains.get(key)?.get(realKey);
       const step = drainStep(real, drainSeconds, since, this.#nowMs);
       if (step.step === 'delete') {
-        this.remove.push({ op: 'rs.del', server, real });
+        this.remove.push({ op: 'rs.del', key, server, real });
         continue;
       }
       isLeft = true;
       if (step.step === 'lower') {
-        this.lower.push({ op: 'rs.set', server, real: { ...configOf(real), weight: 0 } });
+        this.lower.push({ op: 'rs.set', key, server, real: { ...configOf(real), weight: 0 } });
       }
       const started = step.step === 'wait' ? step.sinceMs : this.#nowMs;
       const drains = this.drains.get(key) ?? new Map<RealServerKey, number>();
@@ -287,7 +287,7 @@ class Planner {
       if (this.#drain(key, server, present, new Map(), seconds)) return;
       this.remove.length = mark; // the kernel drops its real servers with it
     }
-    this.destroy.push({ op: 'vs.del', server: addressOf(server) });
+    this.destroy.push({ op: 'vs.del', key, server: addressOf(server) });
   }
 
   /**

@@ -1,9 +1,7 @@
 // Runs operations with the ownership record around them: what is to be made is written down first, what is gone or was
 // never made is struck out afterwards. Invariant: an operation that can not be written down is refused, not done.
-import { virtualServerKey } from '../net/ipvs.ts';
 import type { AddressOp } from './address-book.ts';
-import type { Op, OpResult } from './kernel.ts';
-import type { IpvsKernelOp } from './op-groups.ts';
+import { serverKeyOf, type Op, type OpResult, type ServerOp } from './kernel.ts';
 import { addressId, type Entry } from './ownership-journal.ts';
 import { UnrecordedError, type Ownership } from './ownership.ts';
 
@@ -19,9 +17,9 @@ type Work<T> = (ops: readonly T[]) => Promise<readonly OpResult[]>;
 /** The kernel no longer has it. */
 const GONE = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL']);
 
-export function ipvsEntry(op: IpvsKernelOp): Effect | undefined {
+export function ipvsEntry(op: ServerOp): Effect | undefined {
   if (op.op !== 'vs.add' && op.op !== 'vs.set' && op.op !== 'vs.del') return undefined;
-  const entry: Entry = { kind: 'virtualServer', key: virtualServerKey(op.server) };
+  const entry: Entry = { kind: 'virtualServer', key: serverKeyOf(op) };
   return { entry, makes: op.op !== 'vs.del' };
 }
 

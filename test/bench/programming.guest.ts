@@ -1,4 +1,4 @@
-// Runs in the lab. Without arguments: programs N virtual servers with 2 real servers each, from empty, in a fresh network
+// Runs in the lab. `RAW N...`: programs N virtual servers with 2 real servers each, from empty, in a fresh network
 // namespace every time, by the product, by raw C and by `ipvsadm -R`, and prints one JSON line per measurement.
 // `ours N DIR`: the product's part, a process with a first round and later ones.
 import { execFileSync } from 'node:child_process';
@@ -20,12 +20,12 @@ export interface Measurement {
 }
 
 const REAL_SERVERS = 2;
-const SIZES = [1000, 2000, 5000, 10_000, 20_000];
 const RUNS = 3;
 /** linux/sched.h */
 const CLONE_NEWNET = 0x4000_0000;
 /** As bin/vipvs starts it. */
-const NODE_FLAGS = ['--max-semi-space-size=2'];
+const MALLOC = ['MALLOC_ARENA_MAX=1', 'MALLOC_MMAP_THRESHOLD_=65536'];
+const NODE = ['env', ...MALLOC, process.execPath, '--max-semi-space-size=2'];
 /** ipvsadm takes half a minute for 20,000 in the lab: one run of a large size says enough. */
 const IPVSADM_RUNS_BELOW = 5000;
 
@@ -104,16 +104,15 @@ function timed(raw: string, command: string): Timed {
   return { stdout, ms: ms ?? 0, rssMb: (kb ?? 0) / 1024 };
 }
 
-function compare(raw: string): void {
+function compare(raw: string, sizes: readonly number[]): void {
   const script = process.argv[1] ?? '';
-  for (const virtualServers of SIZES) {
+  for (const virtualServers of sizes) {
     const n = String(virtualServers);
     const rules = `${mkdtempSync(`${tmpdir()}/rules`)}/rules`;
     execFileSync('sh', ['-c', `${raw} rules ${n} ${REAL_SERVERS} > ${rules}`]);
     for (let run = 0; run < RUNS; run++) {
       const directory = mkdtempSync(`${tmpdir()}/run`);
-      const node = [process.execPath, ...NODE_FLAGS, script];
-      process.stdout.write(inFreshNamespace([...node, 'ours', n, directory]));
+      process.stdout.write(inFreshNamespace([...NODE, script, 'ours', n, directory]));
       const { stdout, rssMb } = timed(raw, `${raw} prog ${n} ${REAL_SERVERS} 1024`);
       print({ how: 'raw C', virtualServers, ms: Number(stdout), rssMb });
       if (run > 0 && virtualServers >= IPVSADM_RUNS_BELOW) continue;
@@ -125,4 +124,4 @@ function compare(raw: string): void {
 
 const [what, ...rest] = process.argv.slice(2);
 if (what === 'ours') await ours(Number(rest[0]), rest[1] ?? '');
-else compare(what ?? '');
+else compare(what ?? '', rest.map(Number));

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import type { OpResult } from '../../../src/ipvs-node/kernel.ts';
-import type { IpvsKernelOp } from '../../../src/ipvs-node/op-groups.ts';
+import type { ServerOp } from '../../../src/ipvs-node/kernel.ts';
 import { Ownership } from '../../../src/ipvs-node/ownership.ts';
 import { ipvsEntry, runRecorded } from '../../../src/ipvs-node/recorded-run.ts';
 import { parseIp } from '../../../src/net/address.ts';
@@ -21,7 +21,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function op(kind: 'vs.add' | 'vs.set' | 'vs.del', port: number): IpvsKernelOp {
+function op(kind: 'vs.add' | 'vs.set' | 'vs.del', port: number): ServerOp {
   const server = {
     vip: VIP,
     port,
@@ -32,7 +32,7 @@ function op(kind: 'vs.add' | 'vs.set' | 'vs.del', port: number): IpvsKernelOp {
   };
   return { op: kind, server };
 }
-const realOp: IpvsKernelOp = {
+const realOp: ServerOp = {
   op: 'rs.del',
   server: { vip: VIP, port: 80, protocol: 'TCP' },
   real: { address: parseIp('10.0.0.1'), port: 80 },
@@ -67,7 +67,7 @@ const cases = [
   },
 ] as const;
 
-function parse(text: string): IpvsKernelOp {
+function parse(text: string): ServerOp {
   const [kind, port] = text.split(' ');
   assert.ok(kind === 'vs.add' || kind === 'vs.set' || kind === 'vs.del');
   return op(kind, Number(port));
@@ -86,7 +86,7 @@ for (const { name, owned, ops, errnos, want } of cases) {
   });
 }
 
-function entryOf(each: IpvsKernelOp) {
+function entryOf(each: ServerOp) {
   const effect = ipvsEntry(each);
   assert.ok(effect !== undefined);
   return effect.entry;
