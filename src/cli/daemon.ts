@@ -45,7 +45,6 @@ export async function runDaemon(
   const { version } = await readVersions();
   const metrics = createMetrics();
   metrics.info.set({ version }, 1);
-  metrics.process.start();
   let server: HealthServer | undefined;
   const serve = async ({ notReady, collect }: DaemonHealth): Promise<void> => {
     if (values.listen === 'off') return;
@@ -67,8 +66,8 @@ export async function runDaemon(
     io.stderr(`vipvs: ${error.message}\n`);
     return EXIT_FAILED;
   } finally {
-    metrics.process.stop();
     await server?.close();
+    metrics.process.stop();
     unguard();
   }
 }

@@ -138,6 +138,14 @@ suite('transport', () => {
     );
   });
 
+  test('an answer that stops half-way', async () => {
+    fake.other.push((answer) => void answer.writeHead(200).write('{"ok":'));
+    const waiting = failed({ ...get, timeoutMs: 5000 });
+    await until('the request', () => fake.requests.length === 1);
+    clock.advance(5001);
+    assert.equal((await waiting).code, 'timeout');
+  });
+
   test('a broken connection, an answer that is not JSON, no server', async () => {
     fake.other.push(reset, (answer) => answer.end('<html>'));
     assert.equal((await failed()).code, 'network');
