@@ -53,7 +53,7 @@ flags="-s -w -X $stamp.gitVersion=$kubernetes -X $stamp.gitMajor=1 -X $stamp.git
 rm -rf "$out.part"
 mkdir -p "$out.part"
 
-say "building Kubernetes $kubernetes with Go $go_version into $out (about 4 minutes the first time)"
+say "building Kubernetes $kubernetes with Go $go_version into $out (4 to 7 minutes the first time)"
 start=$SECONDS
 CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly nice -n 10 "$go" build -buildvcs=false -trimpath \
   -ldflags "$flags" -o "$out.part/controlplane" . 2> >(without_downloads) 9>&- &
