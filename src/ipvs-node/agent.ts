@@ -10,6 +10,8 @@ import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { COALESCE_MS, Loop, type RoundResult } from '../runtime/loop.ts';
 import type { AgentOptions, AgentPorts, RoundSummary } from './agent-ports.ts';
+import { AnnounceQueue } from './announce-queue.ts';
+import { Audit } from './audit.ts';
 import { CanaryKeys } from './canary-keys.ts';
 import { DesiredIndex } from './desired-index.ts';
 import type { NodeView } from './desired.ts';
@@ -17,18 +19,18 @@ import { DirtyScope } from './dirty-scope.ts';
 import { DRAIN_CHECK_MS, type DrainStarts } from './drain.ts';
 import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
-import { FaultBook, targetKey, type Fault, type Target } from './fault-book.ts';
-import { faultOf, faultOfPlan } from './faults.ts';
-import type { KernelChange, Op } from './kernel.ts';
+import { FaultBook, isOfHost, type Fault } from './fault-book.ts';
+import { faultsOf } from './faults.ts';
+import type { KernelChange } from './kernel.ts';
 import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
-import { DEFAULT_LIMITS, planScope, type Limits, type Plan } from './plan.ts';
+import { DEFAULT_LIMITS, planHost, planScope, type Limits, type Plan } from './plan.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from './plan-parts.ts';
+import { tellRound } from './round-log.ts';
 import { ServiceReports } from './service-reports.ts';
-import type { NodeState, Observed } from './state.ts';
+import type { NodeState, Observed, ObservedHost } from './state.ts';
 
-/** ipvs.md 2.5: nothing tells when IPVS is changed, so it is read: cheaply every second, wholly every minute. */
+/** ipvs.md 2.5: nothing tells when IPVS is changed, so a little of it is read every second. */
 export const CANARY_MS = 1000;
-export const AUDIT_MS = 60_000;
 const NO_DRAINS: DrainStarts = new Map();
 const NEVER = Number.POSITIVE_INFINITY;
 const AT_ONCE = Number.NEGATIVE_INFINITY;
@@ -40,13 +42,14 @@ export class Agent {
   readonly #mirror = new KernelMirror();
   readonly #book: FaultBook;
   readonly #drains = new DrainBook();
+  readonly #toAnnounce = new AnnounceQueue();
   readonly #canaryKeys = new CanaryKeys();
+  readonly #audit: Audit;
   readonly #reports: ServiceReports;
   readonly #loop: Loop<'work'>;
   readonly #resyncDelay: Backoff;
   #dirty = new DirtyScope();
   #dirtyServices = new Set<string>();
-  #toAnnounce = new Set<IpAddress>();
   #mustWithdraw = false;
   #onMoved: (() => void)[] = [];
   #fullDueMs = AT_ONCE;
@@ -73,6 +76,7 @@ export class Agent {
         ports.log.error({ err: error, reason: messageOf(error), delayMs }, 'round failed');
       },
     });
+    this.#audit = new Audit(ports.kernel, ports.random, () => this.#loop.mark('work'));
     ports.kernel.onChange((change) => this.#onKernelChange(change));
   }
 
@@ -144,9 +148,11 @@ export class Agent {
   /** Waits for the running round; the kernel stays as it is. */
   async stop(): Promise<void> {
     await this.#loop.stop();
+    await this.#audit.settle();
   }
 
   #onKernelChange(change: KernelChange): void {
+    this.#audit.edited();
     if (change.kind === 'address.removed') {
       this.#mirror.forgetAddress(change.address, change.interface);
       this.#dirty.addresses.add(change.address);
@@ -180,6 +186,7 @@ export class Agent {
     for (const resolve of moved) resolve();
     const wakeAtMs = Math.min(
       this.#fullDueMs,
+      this.#audit.dueMs,
       this.#drains.dueMs,
       this.#canaryDueMs,
       this.#book.nextDueMs,
@@ -205,35 +212,21 @@ export class Agent {
     const before = this.#mirror.virtualServers;
     const observed = await kernel.observe();
     this.#hasSeenAll = this.#mirror.load(observed);
-    if (this.#isSynced && observed.addresses !== undefined) {
-      const touched = this.#index.setHostAddresses(hostAddressesOf(observed.addresses));
-      for (const service of touched) this.#dirtyServices.add(service);
-    }
+    this.#setHostAddresses(observed);
     this.#updateIndex();
     this.#dirty = new DirtyScope();
-    // the mirror remembers what this dump lacks; a full round must not delete on memories
-    const seen: Observed = {
-      virtualServers: observed.virtualServers && this.#mirror.virtualServers,
-      addresses: observed.addresses && this.#mirror.addresses,
-      firewall: observed.firewall && this.#mirror.firewall,
-      sysctls: this.#mirror.sysctls,
-      owned: this.#mirror.owned,
-    };
+    const seen = this.#mirror.seenIn(observed);
     const nowMs = clock.nowMs();
+    this.#fullDueMs = NEVER;
+    this.#audit.restart(nowMs);
     const { starts } = this.#drains;
     const parts = planRound(this.#index.state, seen, before, starts, nowMs, this.#limits);
     this.#canaryDueMs = nowMs + CANARY_MS;
-    // one minute, give or take six seconds: many directors must not read all at once
-    this.#fullDueMs = nowMs + AUDIT_MS * (0.9 + 0.2 * this.#ports.random());
     const { drains, wakeAtMs, faults } = await this.#perform(parts, 'full', startMs);
     if (seen.virtualServers === undefined) this.#drains.postpone(nowMs + DRAIN_CHECK_MS);
     else this.#drains.replace(drains, wakeAtMs);
     this.#mirror.share(this.desired.virtualServers, this.desired.virtualServers.keys());
-    const failing = new Set(faults.map(({ target }) => targetKey(target)));
-    for (const { target } of [...this.#book.faults]) {
-      const isAnnouncement = target.kind === 'announcement';
-      if (!isAnnouncement && !failing.has(targetKey(target))) this.#book.clear(target);
-    }
+    this.#book.clearOthers(faults, ({ kind }) => kind !== 'announcement');
     if (!this.#hasSeenAll) {
       this.#ports.log.warn({ parts: unread(observed) }, 'the kernel could not be read whole');
       this.#resyncSoon();
@@ -245,51 +238,82 @@ export class Agent {
     this.#reports.send();
   }
 
-  /** Work on what changed, and on nothing else. */
+  #setHostAddresses({ addresses }: ObservedHost): void {
+    if (!this.#isSynced || addresses === undefined) return;
+    const touched = this.#index.setHostAddresses(hostAddressesOf(addresses));
+    for (const service of touched) this.#dirtyServices.add(service);
+  }
+
+  /** Work on what changed, on a step of the audit, and on nothing else. */
   async #incrementalRound(): Promise<void> {
     const startMs = this.#ports.clock.nowMs();
+    const host = this.#takeHost(startMs);
     if (this.#isSynced) this.#updateIndex();
     this.#addDueTargets(startMs);
     const scope = this.#dirty;
-    if (scope.isEmpty && this.#toAnnounce.size === 0) {
+    const audited = this.#audit.step(startMs, !scope.isEmpty, () => [
+      ...this.desired.virtualServers.keys(),
+      ...this.#mirror.owned.virtualServers,
+    ]);
+    const isIdle = scope.isEmpty && audited.length === 0 && this.#toAnnounce.isEmpty;
+    if (isIdle && host === undefined) {
       this.#sendReports();
       return;
     }
     this.#dirty = new DirtyScope();
-    const unsure = this.#unsureOf(scope.virtualServers);
-    if (unsure.length > 0) {
-      const found = await this.#ports.kernel.observeVirtualServers(unsure);
-      if (found === undefined) {
-        this.#drains.postpone(startMs + DRAIN_CHECK_MS);
-        this.#resyncSoon();
-        return;
-      }
-      this.#mirror.loadVirtualServers(unsure, found);
-    }
+    if (!(await this.#readUnsure(scope.virtualServers, audited))) return;
+    for (const key of audited) scope.virtualServers.add(key);
     const nowMs = this.#ports.clock.nowMs();
     const { starts } = this.#drains;
     const plan = planScope(scope, this.#index.state, this.#mirror, starts, nowMs, this.#limits);
     this.#drains.update(scope.virtualServers, plan.drains, plan.wakeAtMs);
-    const { faults } = await this.#perform([plan], 'incremental', startMs);
+    const parts =
+      host === undefined
+        ? [plan]
+        : [plan, planHost(this.desired, this.#mirror, nowMs, this.#limits)];
+    const { faults } = await this.#perform(parts, 'incremental', startMs);
     this.#mirror.share(this.desired.virtualServers, scope.virtualServers);
-    const failing = new Set(faults.map(({ target }) => targetKey(target)));
-    const clear = (target: Target): void => {
-      if (!failing.has(targetKey(target))) this.#book.clear(target);
-    };
-    for (const key of scope.virtualServers) clear({ kind: 'virtual server', key });
-    for (const address of scope.addresses) clear({ kind: 'address', address });
-    if (scope.sysctls) clear({ kind: 'sysctls' });
+    this.#book.clearOthers(
+      faults,
+      (target) => scope.covers(target) || (host !== undefined && isOfHost(target)),
+    );
+
     this.#sendReports();
   }
 
-  /** What the kernel must be asked about first: what drains, and what others may have taken away by now. */
-  #unsureOf(keys: Iterable<VirtualServerKey>): readonly VirtualServerKey[] {
-    const { virtualServers, owned } = this.#mirror;
-    return [...keys].filter(
-      (key) =>
-        this.#drains.starts.has(key) ||
-        (virtualServers?.has(key) === true && !owned.virtualServers.has(key)),
-    );
+  /** The host's part of the audit, where it has been read. */
+  #takeHost(nowMs: number): ObservedHost | undefined {
+    const host = this.#audit.takeHost(nowMs);
+    if (this.#audit.isStuck) this.#fullDueMs = nowMs;
+    if (host === undefined) return undefined;
+    this.#mirror.loadHost(host);
+    this.#setHostAddresses(host);
+    return host;
+  }
+
+  /** Reads what is not sure to be as it was. False: the kernel has to be read whole. */
+  async #readUnsure(
+    dirty: Iterable<VirtualServerKey>,
+    audited: readonly VirtualServerKey[],
+  ): Promise<boolean> {
+    const unsure = [...new Set([...this.#mirror.unsureOf(dirty, this.#drains.starts), ...audited])];
+    if (unsure.length === 0) return true;
+    const { clock, kernel } = this.#ports;
+    const found = await kernel.observeVirtualServers(unsure);
+    if (found === undefined) {
+      this.#drains.postpone(clock.nowMs() + DRAIN_CHECK_MS);
+      this.#resyncSoon();
+      return false;
+    }
+    const { virtualServers: seen } = this.#mirror;
+    const wanted = this.desired.virtualServers;
+    const vanished = audited.find((key) => wanted.has(key) && seen?.has(key) && !found.has(key));
+    if (vanished !== undefined) {
+      this.#vanished(vanished);
+      return false;
+    }
+    this.#mirror.loadVirtualServers(unsure, found);
+    return true;
   }
 
   #sendReports(): void {
@@ -329,55 +353,24 @@ export class Agent {
     startMs: number,
   ): Promise<Pick<Execution, 'drains' | 'wakeAtMs'> & { readonly faults: readonly Fault[] }> {
     const { kernel, clock } = this.#ports;
-    const all = inTurn(parts, { ...NOTHING_PLANNED, ops: this.#takeAnnouncements() });
+    const { ops, unbound } = this.#toAnnounce.take(this.desired.addresses, this.#mirror.addresses);
+    for (const address of unbound) this.#book.clear({ kind: 'announcement', address });
+    const all = inTurn(parts, { ...NOTHING_PLANNED, ops });
     const execution = await executePlan(kernel, this.#mirror, all, this.desired.addresses);
     const { drains, wakeAtMs } = execution;
     const nowMs = clock.nowMs();
     const mode = this.#index.kubeProxyMode;
-    const refused = execution.problems.map((each) => faultOfPlan(each, mode));
-    const faults = [...this.#faultsOf(execution), ...refused];
+    const servicesOf = (address: IpAddress): ReadonlySet<string> =>
+      this.#index.servicesOfAddress(address);
+    const faults = faultsOf(execution, this.desired, servicesOf, mode);
+    if (execution.hasEditedHost) this.#audit.edited();
     for (const fault of faults) this.#book.fail(fault, nowMs);
     for (const address of execution.announced) this.#book.clear({ kind: 'announcement', address });
     const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
     if (isUnsure || execution.drift > 0) this.#resyncSoon();
     else if (kind === 'full') this.#resyncDelay.reset();
-    if (execution.counts.size > 0) this.#summarize(kind, nowMs - startMs, execution);
+    if (execution.counts.size > 0) tellRound(this.#ports, kind, nowMs - startMs, execution);
     return { drains, wakeAtMs, faults };
-  }
-
-  #faultsOf(execution: Execution): readonly Fault[] {
-    const servicesOf = (address: IpAddress): ReadonlySet<string> =>
-      this.#index.servicesOfAddress(address);
-    const failures = execution.failures.map((each) => faultOf(each, this.desired, servicesOf));
-    const waiting = execution.waiting.map((target): Fault => {
-      return { target, services: [], problem: undefined };
-    });
-    return [...failures, ...waiting];
-  }
-
-  #summarize(kind: RoundSummary['kind'], durationMs: number, execution: Execution): void {
-    const { counts, drift, failures } = execution;
-    const round = { kind, durationMs, counts, drift, failures: failures.length };
-    this.#ports.log.info({ ...round }, 'round');
-    for (const { op, errno, message, target } of failures) {
-      this.#ports.log.warn({ op: op.op, errno, reason: message, target }, 'operation failed');
-    }
-    this.#ports.onRound?.(round);
-  }
-
-  #takeAnnouncements(): readonly Op[] {
-    if (this.#toAnnounce.size === 0) return [];
-    const ops = [...this.#toAnnounce].flatMap((address): readonly Op[] => {
-      const wanted = this.desired.addresses.get(address);
-      const isBound = this.#mirror.addresses?.get(address)?.some(({ ours }) => ours) === true;
-      if (wanted !== undefined && isBound)
-        return [{ op: 'vip.announce', address, interface: wanted.interface }];
-      // one that is bound later is announced then
-      this.#book.clear({ kind: 'announcement', address });
-      return [];
-    });
-    this.#toAnnounce = new Set();
-    return ops;
   }
 
   #resyncSoon(): void {
@@ -387,13 +380,18 @@ export class Agent {
 
   /** Looks whether a few of our virtual servers are still there, others each time. */
   async #canary(): Promise<void> {
-    const { kernel, clock, log } = this.#ports;
+    const { kernel, clock } = this.#ports;
     this.#canaryDueMs = clock.nowMs() + CANARY_MS;
     const wanted = this.#index.state.virtualServers;
     const seen = this.#mirror.virtualServers;
     const key = await this.#canaryKeys.findVanished(kernel, wanted, seen);
     if (key === undefined) return;
-    log.warn({ vs: key }, 'virtual server vanished');
+    this.#vanished(key);
+  }
+
+  /** Perhaps all of them did. */
+  #vanished(key: VirtualServerKey): void {
+    this.#ports.log.warn({ vs: key }, 'virtual server vanished');
     this.#fullDueMs = AT_ONCE;
   }
 }

@@ -2,7 +2,8 @@
 import type { IpAddress } from '../net/address.ts';
 import type { VirtualServerKey } from '../net/ipvs.ts';
 import type { Changed } from './desired-state.ts';
-import type { Scope } from './plan.ts';
+import type { Target } from './fault-book.ts';
+import type { Scope } from './plan-scope.ts';
 import type { FirewallSet } from './state.ts';
 
 export class DirtyScope implements Scope {
@@ -18,6 +19,21 @@ export class DirtyScope implements Scope {
       this.firewall.size === 0 &&
       !this.sysctls
     );
+  }
+
+  /** Whether a round over it settles the target. */
+  covers(target: Target): boolean {
+    switch (target.kind) {
+      case 'virtual server':
+        return this.virtualServers.has(target.key);
+      case 'address':
+        return this.addresses.has(target.address);
+      case 'sysctls':
+        return this.sysctls;
+      case 'announcement':
+      case 'firewall':
+        return false;
+    }
   }
 
   add(changed: Changed): void {

@@ -7,7 +7,7 @@ import type { IpAddress } from '../net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../net/ipvs.ts';
 import type { DrainStarts } from './drain.ts';
 import type { Target } from './fault-book.ts';
-import { serverKeyOf, type Kernel, type Op, type OpResult } from './kernel.ts';
+import { isServerOp, serverKeyOf, type Kernel, type Op, type OpResult } from './kernel.ts';
 import type { KernelMirror } from './mirror.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Plan, PlanProblem } from './plan.ts';
@@ -32,6 +32,8 @@ export interface Execution {
   /** How often each operation ended how: `vs.add ok`. */
   readonly counts: ReadonlyMap<string, number>;
   readonly announced: readonly IpAddress[];
+  /** Something beside the virtual servers was tried. */
+  readonly hasEditedHost: boolean;
   /** Of all parts of the plan. */
   readonly problems: readonly PlanProblem[];
   readonly drains: DrainStarts;
@@ -68,6 +70,7 @@ class Executor implements Execution {
   drift = 0;
   readonly counts = new Map<string, number>();
   readonly announced: IpAddress[] = [];
+  hasEditedHost = false;
   readonly problems: PlanProblem[] = [];
   readonly drains = new Map<VirtualServerKey, ReadonlyMap<RealServerKey, number>>();
   wakeAtMs: number | undefined;
@@ -119,6 +122,7 @@ class Executor implements Execution {
 
   #take(op: Op, result: OpResult): void {
     const outcome = outcomeOf(op, result);
+    if (!isServerOp(op)) this.hasEditedHost = true;
     const label = `${op.op} ${result.ok ? 'ok' : outcome === 'drift' ? 'drift' : 'failed'}`;
     this.counts.set(label, (this.counts.get(label) ?? 0) + 1);
     if (outcome === 'drift') this.drift++;

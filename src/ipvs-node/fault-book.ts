@@ -15,9 +15,14 @@ export type Target =
   | { readonly kind: 'address' | 'announcement'; readonly address: IpAddress }
   | { readonly kind: 'firewall' | 'sysctls' };
 
-export function targetKey(target: Target): string {
+function targetKey(target: Target): string {
   if ('key' in target) return target.key;
   return 'address' in target ? `${target.kind} ${target.address}` : target.kind;
+}
+
+/** Whether the audit of the host's part settles it. */
+export function isOfHost({ kind }: Target): boolean {
+  return kind === 'address' || kind === 'firewall' || kind === 'sysctls';
 }
 
 export interface Fault {
@@ -75,6 +80,14 @@ export class FaultBook {
       keys?.delete(key);
       if (keys?.size === 0) this.#byService.delete(service);
       this.#touched.add(service);
+    }
+  }
+
+  /** Clears those meant, but for what failed just now. */
+  clearOthers(failing: readonly Fault[], isMeant: (target: Target) => boolean): void {
+    const keys = new Set(failing.map(({ target }) => targetKey(target)));
+    for (const { target } of [...this.#entries.values()]) {
+      if (isMeant(target) && !keys.has(targetKey(target))) this.clear(target);
     }
   }
 

@@ -2,11 +2,25 @@
 import type { IpAddress } from '../net/address.ts';
 import { tryParseIp } from '../net/address.ts';
 import type { KubeProxyMode } from './desired-kube-proxy.ts';
-import type { Failure } from './execute.ts';
+import type { Execution, Failure } from './execute.ts';
 import type { Fault } from './fault-book.ts';
 import { serverKeyOf, type Op } from './kernel.ts';
 import type { PlanProblem } from './plan.ts';
 import type { NodeState } from './state.ts';
+
+/** All that an execution could not reach, and what waits for it. */
+export function faultsOf(
+  { failures, waiting, problems }: Pick<Execution, 'failures' | 'waiting' | 'problems'>,
+  desired: NodeState,
+  servicesOfAddress: (address: IpAddress) => Iterable<string>,
+  kubeProxyMode: KubeProxyMode | undefined,
+): readonly Fault[] {
+  return [
+    ...failures.map((each) => faultOf(each, desired, servicesOfAddress)),
+    ...waiting.map((target): Fault => ({ target, services: [], problem: undefined })),
+    ...problems.map((each) => faultOfPlan(each, kubeProxyMode)),
+  ];
+}
 
 /** A failure with the Services that suffer from it. An answer that was lost is no problem of theirs yet. */
 export function faultOf(

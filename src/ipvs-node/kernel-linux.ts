@@ -24,7 +24,13 @@ import { addressId, parseVirtualServerKey } from './ownership-journal.ts';
 import { DEFAULT_RUN_DIRECTORY, Ownership, UnrecordedError } from './ownership.ts';
 import { addressEntry, ipvsEntry, runRecorded } from './recorded-run.ts';
 import { RtMonitor, RtNetlink } from './rtnetlink.ts';
-import { EXACT_SYSCTLS, SYSCTLS, type Observed, type ObservedAddress } from './state.ts';
+import {
+  EXACT_SYSCTLS,
+  SYSCTLS,
+  type Observed,
+  type ObservedAddress,
+  type ObservedHost,
+} from './state.ts';
 import { readSysctl, sysctlProblem, writeSysctl } from './sysctl.ts';
 
 export interface LinuxKernelOptions {
@@ -101,25 +107,34 @@ export class LinuxKernel implements Kernel {
         this.#book.observe((address) => this.#isOurs(address)),
         this.#firewall.observe(),
       ]);
-      if (this.#firewall.absence !== undefined) {
-        this.#notice(
-          `${this.#firewall.absence.reason}: no masquerade, no loadBalancerSourceRanges, and closed ports of a VIP ` +
-            'reach this host',
-        );
+      if (virtualServers !== undefined && seen !== undefined) {
+        this.#compact((key) => virtualServers.has(key), seen);
       }
-      if (virtualServers !== undefined && seen !== undefined) this.#compact(virtualServers, seen);
-      const addresses = seen === undefined ? undefined : this.#observedAddresses(seen);
-      return {
-        virtualServers,
-        addresses,
-        firewall,
-        sysctls: readSysctls(),
-        owned: this.#ownedWith(seen),
-      };
+      return { virtualServers, ...this.#observedHost(seen, firewall) };
     });
   }
 
-  async observeVirtualServers(
+  async observeHost(): Promise<ObservedHost> {
+    // nft lists 20,000 elements in a tenth of a second, in an emulated guest in one or two: operations do not wait for that
+    const firewall = await this.#firewall.observe();
+    return this.#exclusive(async () => {
+      const seen = await this.#book.observe((address) => this.#isOurs(address));
+      if (seen !== undefined) this.#compact(() => true, seen);
+      return this.#observedHost(seen, firewall);
+    });
+  }
+
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']> {
+    return this.#exclusive(async () => {
+      const found = await this.#readVirtualServers(keys);
+      const gone = keys.filter((key) => found?.has(key) === false);
+      // somebody else may make it anew, and that one is not ours
+      this.#ownership.release(gone.map((key) => ({ kind: 'virtualServer', key })));
+      return found;
+    });
+  }
+
+  async #readVirtualServers(
     keys: readonly VirtualServerKey[],
   ): Promise<Observed['virtualServers']> {
     const services: DumpedService[] = [];
@@ -200,6 +215,20 @@ export class LinuxKernel implements Kernel {
     return seen.hasTag || this.#ownership.has({ kind: 'address', ...seen });
   }
 
+  #observedHost(
+    seen: readonly SeenAddress[] | undefined,
+    firewall: Observed['firewall'],
+  ): ObservedHost {
+    if (this.#firewall.absence !== undefined) {
+      this.#notice(
+        `${this.#firewall.absence.reason}: no masquerade, no loadBalancerSourceRanges, and closed ports of a VIP ` +
+          'reach this host',
+      );
+    }
+    const addresses = seen === undefined ? undefined : this.#observedAddresses(seen);
+    return { addresses, firewall, sysctls: readSysctls(), owned: this.#ownedWith(seen) };
+  }
+
   #observedAddresses(seen: readonly SeenAddress[]): ReadonlyMap<IpAddress, ObservedAddress[]> {
     const addresses = new Map<IpAddress, ObservedAddress[]>();
     for (const item of seen) {
@@ -222,14 +251,11 @@ export class LinuxKernel implements Kernel {
     return { virtualServers, addresses: new Set([...addresses, ...tagged]) };
   }
 
-  #compact(
-    virtualServers: NonNullable<Observed['virtualServers']>,
-    seen: readonly SeenAddress[],
-  ): void {
+  #compact(virtualServers: (key: VirtualServerKey) => boolean, seen: readonly SeenAddress[]): void {
     const present = new Set(seen.map((item) => addressId(item.address, item.interface)));
     try {
       this.#ownership.compact({
-        virtualServers: (key) => virtualServers.has(key),
+        virtualServers,
         address: (address, name) => present.has(addressId(address, name)),
       });
     } catch (error) {

@@ -8,7 +8,7 @@ import {
   type VirtualServerAddress,
   type VirtualServerKey,
 } from '../net/ipvs.ts';
-import type { FirewallSet, Observed } from './state.ts';
+import type { FirewallSet, Observed, ObservedHost } from './state.ts';
 
 /** `key` is the server's, where the planner has it at hand: making it anew for 60,000 operations is what a round feels. */
 interface OfServer<Server> {
@@ -38,6 +38,25 @@ export function serverKeyOf(op: ServerOp): VirtualServerKey {
   return op.key ?? virtualServerKey(op.server);
 }
 
+export function isServerOp(op: Op): op is ServerOp {
+  switch (op.op) {
+    case 'vs.add':
+    case 'vs.set':
+    case 'vs.del':
+    case 'rs.add':
+    case 'rs.set':
+    case 'rs.del':
+      return true;
+    case 'vip.add':
+    case 'vip.del':
+    case 'vip.announce':
+    case 'fw.add':
+    case 'fw.del':
+    case 'sysctl.set':
+      return false;
+  }
+}
+
 /** The outcome of one Op. `unknown`: the reply was lost, the operation may have happened. */
 export type OpResult =
   | { readonly ok: true }
@@ -51,7 +70,9 @@ export type OpResult =
 export interface Kernel {
   /** Dumps everything. A part that could not be read whole is undefined in the answer, never empty. */
   observe(): Promise<Observed>;
-  /** Connection counts of these virtual servers only: the cheap read that a drain needs. */
+  /** The part beside the virtual servers. Operations may run meanwhile: it is then of before or after them. */
+  observeHost(): Promise<ObservedHost>;
+  /** These virtual servers only: the cheap read that a drain and a step of the audit need. One that is gone is not ours. */
   observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']>;
   /** Runs the operations in order and answers for each one. Never throws for the failure of an operation. */
   run(ops: readonly Op[]): Promise<readonly OpResult[]>;

@@ -8,6 +8,7 @@ import {
   type RealServerKey,
   type VirtualServerKey,
 } from '../net/ipvs.ts';
+import type { DrainStarts } from './drain.ts';
 import { serverKeyOf, type Op } from './kernel.ts';
 import { sameRealServer, sameVirtualServer } from './plan.ts';
 import type {
@@ -16,6 +17,7 @@ import type {
   NodeState,
   Observed,
   ObservedAddress,
+  ObservedHost,
   ObservedRealServer,
   ObservedVirtualServer,
 } from './state.ts';
@@ -50,16 +52,39 @@ export class KernelMirror implements Observed {
 
   /** Takes a dump. A part that could not be read stays as it was known before. Answers whether all was read. */
   load(observed: Observed): boolean {
-    const { virtualServers, addresses, firewall } = observed;
+    const { virtualServers } = observed;
     if (virtualServers !== undefined) this.#virtualServers = new Map(virtualServers);
+    return this.loadHost(observed) && virtualServers !== undefined;
+  }
+
+  /** The same for the part beside the virtual servers. */
+  loadHost({ addresses, firewall, sysctls, owned }: ObservedHost): boolean {
     if (addresses !== undefined) this.#addresses = new Map(addresses);
     if (firewall !== undefined) this.#firewall = copyFirewall(firewall);
-    this.#sysctls = new Map(observed.sysctls);
+    this.#sysctls = new Map(sysctls);
     this.#owned = {
-      virtualServers: new Set(observed.owned.virtualServers),
-      addresses: new Set(observed.owned.addresses),
+      virtualServers: new Set(owned.virtualServers),
+      addresses: new Set(owned.addresses),
     };
-    return virtualServers !== undefined && addresses !== undefined && firewall !== undefined;
+    return addresses !== undefined && firewall !== undefined;
+  }
+
+  /** Only what that dump had: the mirror remembers what it lacks, and nothing may be deleted on memories. */
+  seenIn(observed: Observed): Observed {
+    return {
+      virtualServers: observed.virtualServers && this.virtualServers,
+      addresses: observed.addresses && this.addresses,
+      firewall: observed.firewall && this.firewall,
+      sysctls: this.sysctls,
+      owned: this.owned,
+    };
+  }
+
+  /** What the kernel must be asked about before it is edited: what drains, and what others may have taken away by now. */
+  unsureOf(keys: Iterable<VirtualServerKey>, drains: DrainStarts): readonly VirtualServerKey[] {
+    const mayBeGone = (key: VirtualServerKey): boolean =>
+      this.#virtualServers?.has(key) === true && !this.#owned.virtualServers.has(key);
+    return [...keys].filter((key) => drains.has(key) || mayBeGone(key));
   }
 
   /** Takes a fresh reading of these virtual servers; one that is missing in it is gone. */
@@ -69,8 +94,10 @@ export class KernelMirror implements Observed {
   ): void {
     for (const key of keys) {
       const server = found.get(key);
-      if (server === undefined) this.#virtualServers?.delete(key);
-      else this.#virtualServers?.set(key, server);
+      if (server === undefined) {
+        this.#virtualServers?.delete(key);
+        this.#owned.virtualServers.delete(key);
+      } else this.#virtualServers?.set(key, server);
     }
   }
 

@@ -41,6 +41,8 @@ export class NftFirewall {
   /** `other`: not there or not as we lay it out; the next change makes it anew. */
   #table: 'unknown' | 'ours' | 'other' = 'unknown';
   #absence: NftAbsence | undefined;
+  /** Grows where a change begins and where it ends: what was listed meanwhile is neither the state before nor after. */
+  #edits = 0;
 
   constructor(run: RunNft = runNft) {
     this.#run = run;
@@ -52,11 +54,13 @@ export class NftFirewall {
   }
 
   /**
-   * `absent`: no nft binary, or a kernel without the family. undefined: it could not be read now. A table that is
-   * missing or damaged reads as empty sets, so that the plan fills them again.
+   * `absent`: no nft binary, or a kernel without the family. undefined: it could not be read now, or a change ran
+   * meanwhile. A table that is missing or damaged reads as empty sets, so that the plan fills them again.
    */
   async observe(): Promise<FirewallState | 'absent' | undefined> {
+    const edits = this.#edits;
     const listed = await this.#run(['-j', '-n', 'list', 'table', NFT_FAMILY, NFT_TABLE], '');
+    if (edits !== this.#edits) return undefined;
     this.#absence = undefined;
     if (listed.kind === 'missing') return this.#absent('the program nft is not installed');
     if (listed.kind === 'lost') return undefined;
@@ -68,7 +72,7 @@ export class NftFirewall {
     if (!parseErrors(listed.stderr).some((error) => error.errno === 'ENOENT')) return undefined;
     // nft says the same for a table that is missing and a family that is
     const probe = await this.#run(['-c', '-f', '-'], PROBE_SCRIPT);
-    if (probe.kind !== 'exit') return undefined;
+    if (probe.kind !== 'exit' || edits !== this.#edits) return undefined;
     if (probe.code === 0) {
       this.#table = 'other';
       return emptyFirewall();
@@ -81,6 +85,15 @@ export class NftFirewall {
   /** All changes in one transaction; those that the kernel refuses are answered and left out. */
   async change(changes: readonly FirewallChange[]): Promise<readonly OpResult[]> {
     if (changes.length === 0) return [];
+    this.#edits++;
+    try {
+      return await this.#change(changes);
+    } finally {
+      this.#edits++;
+    }
+  }
+
+  async #change(changes: readonly FirewallChange[]): Promise<readonly OpResult[]> {
     if (this.#table === 'unknown') await this.observe();
     if (this.#absence !== undefined) {
       const failed = failure({ ...NO_REASON, errno: 'EOPNOTSUPP', message: this.#absence.reason });

@@ -1,6 +1,6 @@
 // Cuts a list of operations into runs that one executor takes as a batch, in order. Pure.
 import type { AddressOp } from './address-book.ts';
-import type { Op, ServerOp } from './kernel.ts';
+import { isServerOp, type Op, type ServerOp } from './kernel.ts';
 import type { FirewallChange } from './nft-script.ts';
 
 export type AnnounceOp = Extract<Op, { op: 'vip.announce' }>;
@@ -44,7 +44,7 @@ export function groupAt(ops: readonly Op[], start: number): Group {
     case 'rs.set':
     case 'rs.del':
     case undefined:
-      return { kind: 'ipvs', ops: take(isIpvsOp) };
+      return { kind: 'ipvs', ops: take(isServerOp) };
   }
 }
 
@@ -54,25 +54,6 @@ function areAll<T extends Op>(
   isMember: (op: Op) => op is T,
 ): ops is readonly T[] {
   return ops.every(isMember);
-}
-
-function isIpvsOp(op: Op): op is ServerOp {
-  switch (op.op) {
-    case 'vs.add':
-    case 'vs.set':
-    case 'vs.del':
-    case 'rs.add':
-    case 'rs.set':
-    case 'rs.del':
-      return true;
-    case 'vip.add':
-    case 'vip.del':
-    case 'vip.announce':
-    case 'fw.add':
-    case 'fw.del':
-    case 'sysctl.set':
-      return false;
-  }
 }
 
 function isAddressOp(op: Op): op is AddressOp {

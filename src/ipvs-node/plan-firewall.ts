@@ -25,9 +25,9 @@ export function planFirewall(
   for (const set of ORDER) {
     const wanted = desired.sets.get(set);
     const found = observed.sets.get(set);
-    const elements = [...(scope.get(set) ?? [])].sort();
-    const coming = elements.filter((each) => wanted?.has(each) && !found?.has(each));
-    const going = elements.filter((each) => found?.has(each) && !wanted?.has(each));
+    const elements = [...(scope.get(set) ?? [])];
+    const coming = elements.filter((each) => wanted?.has(each) && !found?.has(each)).sort();
+    const going = elements.filter((each) => found?.has(each) && !wanted?.has(each)).sort();
     const isSources = set.startsWith('sources');
     const renewed = new Set(isSources ? coming.map(portOfSource) : []);
     for (const element of going) {

@@ -6,7 +6,8 @@ import type { VirtualServer, VirtualServerKey } from '../net/ipvs.ts';
 import type { DrainStarts } from './drain.ts';
 import { planFirewall } from './plan-firewall.ts';
 import { rebuildOrder, sortKeys } from './plan-order.ts';
-import { planNode, planScope, planSysctls, wholeScope, type Limits, type Plan } from './plan.ts';
+import { planNode, planScope, planSysctls, type Limits, type Plan } from './plan.ts';
+import { wholeScope } from './plan-scope.ts';
 import type { NodeState, Observed } from './state.ts';
 
 /** Virtual servers in a part; a VIP with more of them is not cut. */

@@ -16,11 +16,11 @@ import { drainStep, type DrainStarts } from './drain.ts';
 import type { Op } from './kernel.ts';
 import { planFirewall } from './plan-firewall.ts';
 import { sortKeys } from './plan-order.ts';
+import { hostScope, wholeScope, type Scope } from './plan-scope.ts';
 import {
   EXACT_SYSCTLS,
   SYSCTLS,
   type DesiredVirtualServer,
-  type FirewallSet,
   type NodeState,
   type Observed,
   type ObservedVirtualServer,
@@ -33,16 +33,6 @@ export interface Limits {
 
 /** The drain time of a port whose Service does not have it any more: api/traffic's default. */
 export const DEFAULT_LIMITS: Limits = { orphanDrainSeconds: 300 };
-
-/** The keys to compare; everything else is taken to be as it should. */
-export interface Scope {
-  readonly virtualServers: Iterable<VirtualServerKey>;
-  /** They stand in canonical order. */
-  readonly isSorted?: boolean;
-  readonly addresses: Iterable<IpAddress>;
-  readonly firewall: ReadonlyMap<FirewallSet, Iterable<string>>;
-  readonly sysctls: boolean;
-}
 
 /** Why a wanted thing is left out of the plan. */
 export interface PlanProblem {
@@ -77,37 +67,14 @@ export function planNode(
   return planScope(wholeScope(desired, observed), desired, observed, drains, nowMs, limits);
 }
 
-export function wholeScope(desired: NodeState, observed: Observed): Scope {
-  const firewall = new Map<FirewallSet, Iterable<string>>();
-  for (const [set, elements] of desired.firewall.sets) firewall.set(set, elements);
-  if (typeof observed.firewall === 'object') {
-    for (const [set, elements] of observed.firewall.sets) {
-      firewall.set(set, keysOfBoth(desired.firewall.sets.get(set) ?? NO_KEYS, elements));
-    }
-  }
-  const { virtualServers } = observed.owned;
-  return {
-    virtualServers: keysOfBoth(desired.virtualServers, virtualServers),
-    addresses: keysOfBoth(desired.addresses, observed.addresses ?? NO_KEYS),
-    firewall,
-    sysctls: true,
-  };
-}
-
-const NO_KEYS = new Set<never>();
-
-interface Keyed<K> {
-  readonly size: number;
-  has(key: K): boolean;
-  keys(): Iterable<K>;
-}
-
-/** Keys of either; copied only where `b` has one that `a` lacks: at a start and in the usual round it has none. */
-function keysOfBoth<K>(a: Keyed<K>, b: Keyed<K>): Iterable<K> {
-  for (const key of b.keys()) {
-    if (!a.has(key)) return new Set([...a.keys(), ...b.keys()]);
-  }
-  return a.keys();
+/** All but the virtual servers. */
+export function planHost(
+  desired: NodeState,
+  observed: Observed,
+  nowMs: number,
+  limits: Limits,
+): Plan {
+  return planScope(hostScope(desired, observed), desired, observed, new Map(), nowMs, limits);
 }
 
 export function planScope(
@@ -312,7 +279,18 @@ class Planner {
 
   planAddresses(addresses: Iterable<IpAddress>): void {
     if (this.#observed.addresses === undefined) return;
-    for (const address of [...addresses].sort(compareIp)) this.#planAddress(address);
+    const differing = [...addresses].filter((address) => !this.#isAsWanted(address));
+    for (const address of differing.sort(compareIp)) this.#planAddress(address);
+  }
+
+  /** Nearly all are, and 10,000 take their time to sort. */
+  #isAsWanted(address: IpAddress): boolean {
+    const name = this.#desired.addresses.get(address)?.interface;
+    const found = this.#observed.addresses?.get(address) ?? [];
+    return (
+      found.every((each) => each.ours && each.interface === name) &&
+      (name === undefined || found.length > 0)
+    );
   }
 
   #planAddress(address: IpAddress): void {

@@ -84,8 +84,12 @@ export interface ObservedAddress {
  * Each part is undefined while its dump is missing or incomplete: that is a third answer beside present and
  * absent, and nothing is deleted on it.
  */
-export interface Observed {
+export interface Observed extends ObservedHost {
   readonly virtualServers: ReadonlyMap<VirtualServerKey, ObservedVirtualServer> | undefined;
+}
+
+/** All but the virtual servers. */
+export interface ObservedHost {
   readonly addresses: ReadonlyMap<IpAddress, readonly ObservedAddress[]> | undefined;
   /** `absent`: the kernel has no nft, its parts of the plan are left out. */
   readonly firewall: FirewallState | 'absent' | undefined;

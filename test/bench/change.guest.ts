@@ -29,6 +29,10 @@ function counted(kernel: Kernel): Kernel {
       calls.dumps += 1;
       return kernel.observe();
     },
+    observeHost: () => {
+      calls.dumps += 1;
+      return kernel.observeHost();
+    },
     observeVirtualServers: (keys) => kernel.observeVirtualServers(keys),
     run: (ops) => {
       calls.writes += ops.length;

@@ -16,6 +16,7 @@ import {
   SYSCTLS,
   type FirewallSet,
   type Observed,
+  type ObservedHost,
   type ObservedAddress,
   type ObservedRealServer,
   type ObservedVirtualServer,
@@ -63,6 +64,7 @@ export class FakeKernel implements Kernel {
   readonly log: Op[] = [];
   observeCount = 0;
   partialObserveCount = 0;
+  hostObserveCount = 0;
   canaryCount = 0;
   onOp: ((op: Op) => void) | undefined;
   readonly #schedulers: ReadonlySet<string>;
@@ -92,18 +94,25 @@ export class FakeKernel implements Kernel {
 
   observe(): Promise<Observed> {
     this.observeCount++;
-    const isReadable = (part: 'virtualServers' | 'addresses' | 'firewall'): boolean =>
-      !this.unreadable.has(part) && !this.#chance();
-    return Promise.resolve({
-      virtualServers: isReadable('virtualServers')
-        ? this.#snapshot(this.virtualServers.keys())
-        : undefined,
-      addresses: isReadable('addresses')
+    const virtualServers = this.#isReadable('virtualServers')
+      ? this.#snapshot(this.virtualServers.keys())
+      : undefined;
+    return Promise.resolve({ virtualServers, ...this.#host() });
+  }
+
+  observeHost(): Promise<ObservedHost> {
+    this.hostObserveCount++;
+    return Promise.resolve(this.#host());
+  }
+
+  #host(): ObservedHost {
+    return {
+      addresses: this.#isReadable('addresses')
         ? new Map([...this.addresses].map(([ip, entries]) => [ip, [...entries]]))
         : undefined,
       firewall: !this.#hasFirewall
         ? 'absent'
-        : isReadable('firewall')
+        : this.#isReadable('firewall')
           ? { sets: new Map([...this.firewall].map(([set, each]) => [set, new Set(each)])) }
           : undefined,
       sysctls: new Map(this.sysctls),
@@ -111,13 +120,20 @@ export class FakeKernel implements Kernel {
         virtualServers: new Set(this.owned.virtualServers),
         addresses: new Set(this.owned.addresses),
       },
-    });
+    };
+  }
+
+  #isReadable(part: 'virtualServers' | 'addresses' | 'firewall'): boolean {
+    return !this.unreadable.has(part) && !this.#chance();
   }
 
   observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']> {
     this.partialObserveCount++;
     const failed = this.unreadable.has('virtualServers') || this.#chance();
-    return Promise.resolve(failed ? undefined : this.#snapshot(keys));
+    if (failed) return Promise.resolve(undefined);
+    const found = this.#snapshot(keys);
+    for (const key of keys) if (!found.has(key)) this.owned.virtualServers.delete(key);
+    return Promise.resolve(found);
   }
 
   #snapshot(

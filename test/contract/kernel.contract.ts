@@ -198,6 +198,26 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       assert.deepEqual(await run({ op: 'rs.add', server, real }), ['ESRCH']);
     });
 
+    test('what a cheap read finds gone is not ours any more', async () => {
+      const server = virtualServer();
+      const key = virtualServerKey(server);
+      await run({ op: 'vs.add', server });
+      await under.flush();
+      assert.ok((await under.kernel.observeHost()).owned.virtualServers.has(key));
+      assert.equal((await under.kernel.observeVirtualServers([key]))?.size, 0);
+      assert.equal((await under.kernel.observeHost()).owned.virtualServers.has(key), false);
+    });
+
+    test('the host without its virtual servers reads as the same host with them', async () => {
+      const at = { address: VIP4, interface: under.interface };
+      await run({ op: 'vip.add', ...at }, { op: 'fw.add', set: 'vips4', element: VIP4 });
+      const { virtualServers: all, ...host } = await under.kernel.observe();
+      assert.equal(all?.size, 0);
+      assert.deepEqual(await under.kernel.observeHost(), host);
+      await run({ op: 'vip.del', ...at });
+      assert.equal((await under.kernel.observeHost()).addresses?.has(VIP4), false);
+    });
+
     test('ours is what we made, or changed', async () => {
       const server = virtualServer();
       const foreign = virtualServer({ port: 81 });

@@ -147,3 +147,29 @@ test('remove deletes a table that is there, and only says so where it is not', a
     /resource busy/,
   );
 });
+
+for (const late of ['listing', 'probe'] as const) {
+  test(`a ${late} beside a change says nothing, and the table stays known`, async () => {
+    const first = Promise.withResolvers<ProcessOutcome>();
+    const asked: string[] = [];
+    let isHeld = false;
+    const isLate = (args: readonly string[]): boolean =>
+      isHeld && args.includes(late === 'listing' ? 'list' : '-c');
+    const run: RunNft = (args, script) => {
+      if (isLate(args)) return first.promise;
+      asked.push(script);
+      return Promise.resolve(args.includes('list') ? NOT_THERE : OK);
+    };
+    const firewall = new NftFirewall(run);
+    await firewall.change([VIP]);
+    isHeld = true;
+    const observed = firewall.observe();
+    await firewall.change([OTHER]);
+    first.resolve(late === 'listing' ? NOT_THERE : OK);
+    assert.equal(await observed, undefined);
+    isHeld = false;
+    asked.length = 0;
+    await firewall.change([VIP]);
+    assert.deepEqual(asked, ['add element inet vipvs vips4 { 192.0.2.1 }\n'], 'no layout again');
+  });
+}
