@@ -7,6 +7,7 @@ import type { FailedService } from '../api/director.ts';
 import type { ClusterObject, ClusterView, Kind } from '../api/cluster.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
+import type { Problem } from '../api/problem.ts';
 import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
 import { whyStale } from '../kube/freshness.ts';
@@ -33,6 +34,7 @@ import type { Kernel } from './kernel.ts';
 import { KubeProxyWatch } from './kube-proxy-watch.ts';
 import { NodeObjects } from './node-objects.ts';
 import { Projections, SLICE_SELECTOR } from './project.ts';
+import { ServiceEvents } from './service-events.ts';
 import type { ServiceReport } from './service-reports.ts';
 import type { NodeState, Observed } from './state.ts';
 import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from './wire.ts';
@@ -75,6 +77,7 @@ export class NodeProgram {
   readonly #directors = new Map<string, Director>();
   readonly #reflectors: readonly Pick<Reflector<unknown>, 'run' | 'state'>[];
   readonly #events: EventRecorder;
+  readonly #serviceEvents: ServiceEvents;
   readonly #election: AnnouncerElection;
   readonly #writer: DirectorWriter;
   readonly #kubeProxy: KubeProxyWatch;
@@ -114,6 +117,9 @@ export class NodeProgram {
     this.#events = new EventRecorder({
       ...{ ...common, controller: 'vipvs.io/node', instance: nodeName },
     });
+    this.#serviceEvents = new ServiceEvents(clock, (service, problem) =>
+      this.#recordEvent(service, problem),
+    );
     const { namespace, leaseTimes } = options;
     const times = leaseTimes === undefined ? {} : { times: leaseTimes };
     this.#election =
@@ -173,6 +179,7 @@ export class NodeProgram {
       stop.abort();
       await Promise.all(background);
       await this.#agent?.stop();
+      this.#serviceEvents.stop();
       this.#isStopped = true;
       await this.#writer.stop();
     }
@@ -267,18 +274,16 @@ export class NodeProgram {
     if (failure === undefined) this.#failing.delete(service);
     else this.#failing.set(service, failure);
     this.#writer.mark();
-    if (!this.#isAnnouncing || report === undefined) return;
+    this.#serviceEvents.told(service, report);
+  }
+
+  #recordEvent(service: string, { reason, message }: Problem): void {
     // all directors have the same troubles; one of them tells
-    const {
-      uid,
-      namespace = 'default',
-      name,
-    } = this.#objects.store.services.get(service)?.metadata ?? {};
-    if (name === undefined) return;
-    for (const { reason, message } of report.problems) {
-      const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
-      this.#events.record({ about, type: 'Warning', reason, action: 'Program', note: message });
-    }
+    const { metadata } = this.#objects.store.services.get(service) ?? {};
+    if (!this.#isAnnouncing || metadata === undefined) return;
+    const { uid, namespace = 'default', name } = metadata;
+    const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
+    this.#events.record({ about, type: 'Warning', reason, action: 'Program', note: message });
   }
 
   #status(shown: Parameters<typeof directorStatus>[1], now: string): DirectorStatus {
