@@ -8,7 +8,13 @@ import { resolvePools, type ResolvedPools } from '../api/pools.ts';
 import { serviceRef, type Problem } from '../api/problem.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
 import type { VirtualServerKey } from '../net/ipvs.ts';
-import { contributionOf, type Claim, type Contribution, type NodeView } from './desired.ts';
+import {
+  contributionOf,
+  seniorityOf,
+  type Claim,
+  type Contribution,
+  type NodeView,
+} from './desired.ts';
 import { KubeProxyTakings } from './desired-kube-proxy.ts';
 import { NodeStateBuilder, type Changed } from './desired-state.ts';
 import type { NodeState } from './state.ts';
@@ -234,7 +240,9 @@ export class DesiredIndex {
   }
 
   #seniorityOf(claim: Claim): string {
-    return String(this.#contributions.get(claim.desired.service)?.seniority);
+    const service = this.#view.services.get(claim.desired.service);
+    // one that was deleted gives way, and is out after this round; kept nowhere: hardly any two Services dispute
+    return service === undefined ? LAST : seniorityOf(service);
   }
 
   *#disputesOf(service: string, contribution: Contribution): Generator<Problem> {
@@ -279,6 +287,8 @@ class MultiMap<K> {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+/** Behind every seniority. */
+const LAST = '~~';
 
 /** The status of a Pool changes every second, its spec hardly ever. */
 function sameSpec(before: ClusterObject | undefined, after: ClusterObject | undefined): boolean {

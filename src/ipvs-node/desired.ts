@@ -75,8 +75,6 @@ export interface Contribution {
   readonly ingress: readonly IpAddress[];
   /** Nodes whose addresses it uses. */
   readonly nodes: readonly string[];
-  /** Who wins a virtual server that two Services want: the older, then the lesser uid, then the lesser name. */
-  readonly seniority: string;
 }
 
 export interface DesiredContext {
@@ -123,15 +121,17 @@ export function contributionOf(
     problems: problems.size === 0 ? NOTHING : [...problems.values()],
     ingress: addresses,
     nodes: nodes.size === 0 ? NOTHING : [...nodes],
-    seniority: seniorityOf(service),
   };
 }
 
 /** One for all Services that have none. */
 const NOTHING: readonly never[] = [];
 
-/** creationTimestamp is RFC 3339 in UTC, which sorts as text; a Service without one is the youngest. */
-function seniorityOf({ metadata }: Service): string {
+/**
+ * Who wins a virtual server that two Services want, the lesser text: the older, then the lesser uid, then the lesser name.
+ * creationTimestamp is RFC 3339 in UTC, which sorts as text; a Service without one is the youngest.
+ */
+export function seniorityOf({ metadata }: Service): string {
   return [metadata.creationTimestamp ?? '~', metadata.uid ?? '~', namespacedName(metadata)].join(
     '\n',
   );
