@@ -113,10 +113,12 @@ export async function measure(
     await sleep(SETTLE_MS);
     const { rssMb, peakRssMb } = await guest.usage();
     say(`${program}: ready in ${rounded(readySeconds)} s, ${rounded(rssMb)} MB resident`);
+    const changed = await changes(program, guest, admin, services);
+    const [p50, p99] = [rounded(changed.changeP50Ms), rounded(changed.changeP99Ms)];
+    say(`${program}: an endpoint change takes ${p50} ms (p50), ${p99} ms (p99)`);
     return {
       ...{ program, services, programmedSeconds, programmedCpuSeconds: cpuMs / 1000 },
-      ...{ readySeconds, rssMb, peakRssMb },
-      ...(await changes(program, guest, admin, services)),
+      ...{ readySeconds, rssMb, peakRssMb, ...changed },
     };
   } finally {
     const errors = await guest.stop().catch(String);
