@@ -77,7 +77,7 @@ bench: setup ## tables and JSON of speed and memory, see docs/limits.md
 	@node test/bench/run.ts
 
 .PHONY: bench-cluster
-bench-cluster: ## assigner and agent on a real API server with 100, 1,000 and 10,000 Services (20 minutes); SIZES="100"
+bench-cluster: ## assigner and agent on a real API server with 100, 1,000 and 10,000 Services (25 minutes); SIZES="100"
 	@scripts/setup.sh npm cluster-packages
 	@node test/bench/cluster.ts $(SIZES)
 	@$(MAKE) bench-agent SIZES="$(SIZES)"

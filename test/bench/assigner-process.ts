@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Usage {
   /** User and system time since the start. */
@@ -10,9 +9,6 @@ export interface Usage {
   readonly rssMb: number;
   readonly peakRssMb: number;
 }
-
-const QUIET_MS = 10_000;
-const QUIET_CPU_SECONDS = 0.05;
 
 export class AssignerProcess {
   readonly #child: ChildProcess;
@@ -52,16 +48,6 @@ export class AssignerProcess {
       rssMb: kilobytes('VmRSS') / 1024,
       peakRssMb: kilobytes('VmHWM') / 1024,
     };
-  }
-
-  /** Resolves when it has done next to nothing for ten seconds. */
-  async untilQuiet(): Promise<void> {
-    for (let last = Number.NEGATIVE_INFINITY; ;) {
-      const { cpuSeconds } = await this.usage();
-      if (cpuSeconds - last < QUIET_CPU_SECONDS) return;
-      last = cpuSeconds;
-      await sleep(QUIET_MS);
-    }
   }
 
   async stop(): Promise<void> {
