@@ -177,9 +177,10 @@ export class Agent {
     if (!this.#hasSynced) return {};
     const moved = this.#onMoved;
     if (this.#mustWithdraw) await this.#withdraw();
+    let hasOnlyLooked = false;
     if (this.#ports.clock.nowMs() >= this.#fullDueMs) await this.#fullRound();
     else {
-      await this.#incrementalRound();
+      hasOnlyLooked = await this.#incrementalRound();
       if (this.#ports.clock.nowMs() >= this.#canaryDueMs) await this.#canary();
     }
     this.#onMoved = this.#onMoved.filter((each) => !moved.includes(each));
@@ -192,7 +193,8 @@ export class Agent {
       this.#book.nextDueMs,
     );
     // whatever was not dealt with must not become a busy loop
-    return { wakeAtMs: Math.max(wakeAtMs, this.#ports.clock.nowMs() + COALESCE_MS) };
+    const soonestMs = this.#ports.clock.nowMs() + COALESCE_MS;
+    return { wakeAtMs: Math.max(wakeAtMs, soonestMs), hasOnlyLooked };
   }
 
   /** Before all else, and with nothing beside it that could fail. */
@@ -244,24 +246,24 @@ export class Agent {
     for (const service of touched) this.#dirtyServices.add(service);
   }
 
-  /** Work on what changed, on a step of the audit, and on nothing else. */
-  async #incrementalRound(): Promise<void> {
+  /** Work on what changed, on a step of the audit, and on nothing else. Answers whether nothing had changed. */
+  async #incrementalRound(): Promise<boolean> {
     const startMs = this.#ports.clock.nowMs();
     const host = this.#takeHost(startMs);
     if (this.#isSynced) this.#updateIndex();
     this.#addDueTargets(startMs);
     const scope = this.#dirty;
-    const audited = this.#audit.step(startMs, !scope.isEmpty, () => [
+    const isClean = scope.isEmpty && this.#toAnnounce.isEmpty;
+    const audited = this.#audit.step(startMs, !isClean, () => [
       ...this.desired.virtualServers.keys(),
       ...this.#mirror.owned.virtualServers,
     ]);
-    const isIdle = scope.isEmpty && audited.length === 0 && this.#toAnnounce.isEmpty;
-    if (isIdle && host === undefined) {
+    if (isClean && audited.length === 0 && host === undefined) {
       this.#sendReports();
-      return;
+      return true;
     }
     this.#dirty = new DirtyScope();
-    if (!(await this.#readUnsure(scope.virtualServers, audited))) return;
+    if (!(await this.#readUnsure(scope.virtualServers, audited))) return isClean;
     for (const key of audited) scope.virtualServers.add(key);
     const nowMs = this.#ports.clock.nowMs();
     const { starts } = this.#drains;
@@ -277,8 +279,8 @@ export class Agent {
       faults,
       (target) => scope.covers(target) || (host !== undefined && isOfHost(target)),
     );
-
     this.#sendReports();
+    return isClean;
   }
 
   /** The host's part of the audit, where it has been read. */

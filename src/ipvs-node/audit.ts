@@ -8,8 +8,8 @@ import type { ObservedHost } from './state.ts';
 
 /** ipvs.md 2.5: nothing tells when IPVS is changed, so all of it is read every minute. */
 export const AUDIT_MS = 60_000;
-/** Virtual servers in one round: 2 ms, in an emulated guest 20. */
-const SERVERS_AT_ONCE = 64;
+/** Virtual servers in one round: 1 ms, in an emulated guest 10. */
+const SERVERS_AT_ONCE = 32;
 /** An audit of very many takes larger steps rather than longer than 20 seconds. */
 const MOST_STEPS = 400;
 /** Rounds with changes have none of the audit, but not for ever. */

@@ -1,17 +1,18 @@
-// The plan of everything in parts, each safe by itself and of other VIPs than the others: a first round of 20,000 virtual
-// servers needs the memory of a thousand, and what fails in one part holds up nothing in the next. Pure, and lazy: a part
-// is planned when the one before it has been run.
-import type { IpAddress } from '../net/address.ts';
+// The plan of everything in parts, each safe after those before it: a first round of 20,000 virtual servers needs the memory
+// of a thousand, and what fails in one part holds up nothing in the next. Pure, and lazy: a part is planned when the one
+// before it has been run.
+import { compareIp } from '../net/address.ts';
 import type { VirtualServer, VirtualServerKey } from '../net/ipvs.ts';
 import type { DrainStarts } from './drain.ts';
+import type { Op } from './kernel.ts';
 import { planFirewall } from './plan-firewall.ts';
 import { rebuildOrder, sortKeys } from './plan-order.ts';
 import { planNode, planScope, planSysctls, type Limits, type Plan } from './plan.ts';
-import { wholeScope } from './plan-scope.ts';
+import { wholeScope, type Scope } from './plan-scope.ts';
 import type { NodeState, Observed } from './state.ts';
 
-/** Virtual servers in a part; a VIP with more of them is not cut. */
-const SERVERS_AT_ONCE = 1024;
+/** Virtual servers, or addresses, in a part. */
+const AT_ONCE = 1024;
 
 /**
  * Everything, where `before` is what the kernel held when it was read last. After a flush as one part: the order in which
@@ -39,8 +40,9 @@ function hasLost(before: Observed['virtualServers'], found: Observed['virtualSer
 }
 
 /**
- * The same operations as planNode's. What opens comes before the first virtual server, what closes after the last. While
- * it runs, `observed` may follow what was reached.
+ * The same operations as planNode's: settings, what is wanted of IPVS, the firewall, the addresses with their announcements,
+ * and then what goes. A VIP is bound when all virtual servers are there; a port is closed until the firewall opens it.
+ * While it runs, `observed` may follow what was reached.
  */
 export function* planParts(
   desired: NodeState,
@@ -48,60 +50,46 @@ export function* planParts(
   drains: DrainStarts,
   nowMs: number,
   limits: Limits,
-  serversAtOnce = SERVERS_AT_ONCE,
+  atOnce = AT_ONCE,
 ): Generator<Plan> {
   const scope = wholeScope(desired, observed);
-  const addressesLeft = new Set(scope.addresses);
+  const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
+    (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
+  const keys = sortKeys(scope.virtualServers, serverOf);
   const firewall = planFirewall(scope.firewall, desired.firewall, observed.firewall);
-  const opening = [...planSysctls(desired, observed), ...firewall.add];
-  yield { ...NOTHING_PLANNED, ops: opening, safeOps: opening.length };
-  for (const { keys, vips } of byVips(scope.virtualServers, desired, observed, serversAtOnce)) {
-    const addresses = vips.filter((vip) => addressesLeft.delete(vip));
-    const servers = { virtualServers: keys, isSorted: true };
-    const part = { ...servers, addresses, firewall: new Map(), sysctls: false };
-    yield planScope(part, desired, observed, drains, nowMs, limits);
+  const planOf = (part: Partial<Scope>): Plan =>
+    planScope({ ...NO_SCOPE, ...part }, desired, observed, drains, nowMs, limits);
+  yield safePlan(planSysctls(desired, observed));
+  const wanted = keys.filter((key) => desired.virtualServers.has(key));
+  for (const virtualServers of inSlices(wanted, atOnce)) {
+    yield planOf({ virtualServers, isSorted: true });
   }
-  const others = { virtualServers: [], addresses: addressesLeft };
-  const rest = { ...others, firewall: new Map(), sysctls: false };
-  yield planScope(rest, desired, observed, drains, nowMs, limits);
+  yield safePlan(firewall.add);
+  const addresses = [...scope.addresses].sort(compareIp);
+  const kept = addresses.filter((address) => desired.addresses.has(address));
+  for (const some of inSlices(kept, atOnce)) yield planOf({ addresses: some });
+  yield planOf({
+    virtualServers: keys.filter((key) => !desired.virtualServers.has(key)),
+    isSorted: true,
+    addresses: addresses.filter((address) => !desired.addresses.has(address)),
+  });
   yield { ...NOTHING_PLANNED, ops: firewall.remove };
+}
+
+const NO_SCOPE: Scope = { virtualServers: [], addresses: [], firewall: new Map(), sysctls: false };
+
+function safePlan(ops: readonly Op[]): Plan {
+  return { ...NOTHING_PLANNED, ops, safeOps: ops.length };
+}
+
+function* inSlices<T>(items: readonly T[], length: number): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += length) yield items.slice(from, from + length);
 }
 
 export const NOTHING_PLANNED: Plan = {
   ...({ ops: [], safeOps: 0, problems: [] } as const),
   ...{ drains: new Map(), wakeAtMs: undefined },
 };
-
-interface Part {
-  readonly keys: readonly VirtualServerKey[];
-  readonly vips: readonly IpAddress[];
-}
-
-/** All virtual servers of a VIP in one part: its address is bound behind them. */
-function* byVips(
-  unsorted: Iterable<VirtualServerKey>,
-  desired: NodeState,
-  observed: Observed,
-  serversAtOnce: number,
-): Generator<Part> {
-  const serverOf = (key: VirtualServerKey): VirtualServer | undefined =>
-    (desired.virtualServers.get(key) ?? observed.virtualServers?.get(key))?.server;
-  let keys: VirtualServerKey[] = [];
-  let vips: IpAddress[] = [];
-  for (const key of sortKeys(unsorted, serverOf)) {
-    const vip = serverOf(key)?.vip;
-    if (vip !== undefined && vips.at(-1) !== vip) {
-      if (keys.length >= serversAtOnce) {
-        yield { keys, vips };
-        keys = [];
-        vips = [];
-      }
-      vips.push(vip);
-    }
-    keys.push(key);
-  }
-  if (keys.length > 0) yield { keys, vips };
-}
 
 export function* inTurn(parts: Iterable<Plan>, last: Plan): Generator<Plan> {
   yield* parts;

@@ -22,6 +22,8 @@ export interface LoopPorts<K> {
 export interface RoundResult {
   /** Another round is due then (monotonic clock) even if nothing is marked. */
   readonly wakeAtMs?: number | undefined;
+  /** It only looked: what is marked next need not keep its distance to it. */
+  readonly hasOnlyLooked?: boolean;
 }
 
 export class Loop<K> {
@@ -91,6 +93,7 @@ export class Loop<K> {
     try {
       const result = await this.#ports.round(keys);
       this.#wakeAtMs = result.wakeAtMs;
+      if (result.hasOnlyLooked === true) this.#lastStartMs = Number.NEGATIVE_INFINITY;
       this.#backoff.reset();
       this.#notBeforeMs = Number.NEGATIVE_INFINITY;
     } catch (error) {

@@ -23,9 +23,6 @@ const REAL_SERVERS = 2;
 const RUNS = 3;
 /** linux/sched.h */
 const CLONE_NEWNET = 0x4000_0000;
-/** As bin/vipvs starts it. */
-const MALLOC = ['MALLOC_ARENA_MAX=1', 'MALLOC_MMAP_THRESHOLD_=65536'];
-const NODE = ['env', ...MALLOC, process.execPath, '--max-semi-space-size=2'];
 /** ipvsadm takes half a minute for 20,000 in the lab: one run of a large size says enough. */
 const IPVSADM_RUNS_BELOW = 5000;
 
@@ -112,7 +109,9 @@ function compare(raw: string, sizes: readonly number[]): void {
     execFileSync('sh', ['-c', `${raw} rules ${n} ${REAL_SERVERS} > ${rules}`]);
     for (let run = 0; run < RUNS; run++) {
       const directory = mkdtempSync(`${tmpdir()}/run`);
-      process.stdout.write(inFreshNamespace([...NODE, script, 'ours', n, directory]));
+      process.stdout.write(
+        inFreshNamespace([process.execPath, ...process.execArgv, script, 'ours', n, directory]),
+      );
       const { stdout, rssMb } = timed(raw, `${raw} prog ${n} ${REAL_SERVERS} 1024`);
       print({ how: 'raw C', virtualServers, ms: Number(stdout), rssMb });
       if (run > 0 && virtualServers >= IPVSADM_RUNS_BELOW) continue;

@@ -16,6 +16,12 @@ const BUILD = `${ROOT}/test/lab/build`;
 const RESULTS = `${import.meta.dirname}/results`;
 const CURVES = `${ROOT}/docs/limits`;
 
+/** As bin/vipvs starts it. */
+const NODE_OF_PRODUCT = [
+  ...['env', 'MALLOC_ARENA_MAX=1', 'MALLOC_MMAP_THRESHOLD_=65536'],
+  ...['node', '--max-semi-space-size=2'],
+];
+
 type Engine = 'uml' | 'qemu';
 
 /** Runs a bundled guest program in the lab and answers its JSON lines. */
@@ -27,7 +33,8 @@ async function inGuest<T>(
 ): Promise<T[]> {
   const program = `${BUILD}/${name}.mjs`;
   await bundle(`${import.meta.dirname}/${name}.guest.ts`, program);
-  const lab = ['-e', engine, '-m', '2048M', '-t', String(seconds), '--', 'node', program, ...args];
+  const guest = ['-e', engine, '-m', '2048M', '-t', String(seconds), '--'];
+  const lab = [...guest, ...NODE_OF_PRODUCT, program, ...args];
   const { stdout, status } = spawnSync(`${ROOT}/test/lab/run`, lab, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -54,8 +54,8 @@ class UnderTest {
 const WALKS: readonly { readonly count: number; readonly want: readonly number[] }[] = [
   { count: 0, want: [0] },
   { count: 3, want: [3, 0] },
-  { count: 64, want: [64, 0] },
-  { count: 150, want: [64, 64, 22, 0] },
+  { count: 32, want: [32, 0] },
+  { count: 75, want: [32, 32, 11, 0] },
 ];
 for (const { count, want } of WALKS) {
   test(`${count} virtual servers: steps of ${want.join(', ')}, then the host's part`, () => {
@@ -86,12 +86,12 @@ test('nothing before the minute is over', () => {
 
 test('a busy agent takes a step now and then, and ends its audit before the next one', () => {
   const { audit } = new UnderTest();
-  const keys = (): readonly VirtualServerKey[] => keysOf(150);
-  assert.equal(audit.step(AUDIT_MS, true, keys).length, 64);
+  const keys = (): readonly VirtualServerKey[] => keysOf(75);
+  assert.equal(audit.step(AUDIT_MS, true, keys).length, 32);
   assert.equal(audit.dueMs, Number.NEGATIVE_INFINITY);
   assert.equal(audit.step(AUDIT_MS + 100, true, keys).length, 0);
-  assert.equal(audit.step(AUDIT_MS + 100, false, keys).length, 64);
-  assert.equal(audit.step(3 * AUDIT_MS, true, keys).length, 22);
+  assert.equal(audit.step(AUDIT_MS + 100, false, keys).length, 32);
+  assert.equal(audit.step(3 * AUDIT_MS, true, keys).length, 11);
 });
 
 test('a reading of the host that nothing disturbed counts', async () => {

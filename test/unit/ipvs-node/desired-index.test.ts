@@ -110,3 +110,22 @@ test('a Service that left the view before the index was told: no dispute is said
     false,
   );
 });
+
+test('a Service that left the view gives way before the index was told', () => {
+  const made = (name: string, creationTimestamp: string): ClusterObject =>
+    service({ name, metadata: { creationTimestamp } });
+  const store = storeOf(
+    pool(),
+    made('a', '2026-01-01T00:00:00Z'),
+    made('b', '2026-01-02T00:00:00Z'),
+  );
+  const index = new DesiredIndex(store, NODE);
+  index.update(['default/a', 'default/b']);
+  const winner = (): string | undefined => [...index.state.virtualServers.values()][0]?.service;
+  assert.equal(winner(), 'default/a');
+  store.delete('Service', 'default/a');
+  index.update(['default/b']);
+  assert.equal(winner(), 'default/b');
+  index.update(['default/a']);
+  assert.equal(winner(), 'default/b');
+});

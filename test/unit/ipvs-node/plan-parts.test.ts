@@ -9,6 +9,7 @@ import {
   planParts,
   planRound,
 } from '../../../src/ipvs-node/plan-parts.ts';
+import type { NodeState } from '../../../src/ipvs-node/state.ts';
 import { desiredOf, observedOf } from './kernel-text.ts';
 
 const LIMITS = { orphanDrainSeconds: 1 };
@@ -22,32 +23,52 @@ const VIP = (address: string): string => `ip address add ${address} dev eth0`;
 const VIP1 = VIP('192.0.2.1/32');
 const VIP2 = VIP('192.0.2.2/32');
 const VIP3 = VIP('192.0.2.3/32');
+const VS3 = '-A -t 192.0.2.3:80 -s rr';
 
 const textOf = (parts: Iterable<{ readonly ops: readonly Parameters<typeof formatOp>[0][] }>) =>
   [...parts].map(({ ops }) => ops.map(formatOp).map((line) => line.replace('ipvsadm ', '')));
 
-test('a VIP is in one part, with its address; what is bound for nobody goes at the end', () => {
+test('IPVS first, then the addresses; what goes, at the end', () => {
   const desired = desiredOf([VS2, R2, VIP2, VS1, VS1B, R1, VIP1, VS6]);
-  const observed = observedOf([VIP3]);
-  const parts = [...planParts(desired, observed, new Map(), 0, LIMITS, 1)];
+  const observed = observedOf([VIP3, VS3]);
+  const parts = [...planParts(desired, observed, new Map(), 0, LIMITS, 2)];
+  const garp = (address: string): string => `arping -c 1 -U -I eth0 ${address}`;
   assert.deepEqual(textOf(parts), [
     [],
-    [VS1, R1, VS1B, VIP1, 'arping -c 1 -U -I eth0 192.0.2.1'],
-    [VS2, R2, VIP2, 'arping -c 1 -U -I eth0 192.0.2.2'],
-    [VS6],
-    ['ip address del 192.0.2.3/32 dev eth0'],
+    [VS1, R1, VS1B],
+    [VS2, R2, VS6],
+    [],
+    [VIP1, garp('192.0.2.1'), VIP2, garp('192.0.2.2')],
+    ['ip address del 192.0.2.3/32 dev eth0', '-D -t 192.0.2.3:80'],
     [],
   ]);
   assert.deepEqual(
     parts.map(({ safeOps }) => safeOps),
-    [0, 3, 2, 1, 0, 0],
+    [0, 3, 3, 0, 0, 0, 0],
+  );
+});
+
+test('the firewall opens before the first address and closes after the last', () => {
+  const desired = desiredOf([VS1, VIP1]);
+  const ports = (port: number): NodeState['firewall'] => ({
+    sets: new Map([['ports4', new Set([`192.0.2.1 . tcp . ${port}`])]]),
+  });
+  const parts = planParts(
+    { ...desired, firewall: ports(80) },
+    { ...observedOf([]), firewall: ports(81) },
+    ...([new Map(), 0, LIMITS] as const),
+  );
+  assert.deepEqual(
+    [...parts].map(({ ops }) => ops.map(({ op }) => op)),
+    [[], ['vs.add'], ['fw.add'], ['vip.add', 'vip.announce'], [], ['fw.del']],
   );
 });
 
 test('a virtual server that is recorded as ours and is nowhere asks for nothing', () => {
   const observed = observedOf([VS1, R1]);
   const gone = { ...observed, virtualServers: new Map() };
-  assert.deepEqual(textOf(planParts(desiredOf([]), gone, new Map(), 0, LIMITS, 1)), [[], [], []]);
+  const parts = planParts(desiredOf([]), gone, new Map(), 0, LIMITS, 1);
+  assert.deepEqual(textOf(parts), [[], [], [], []]);
 });
 
 const ROUNDS: readonly {
@@ -56,8 +77,8 @@ const ROUNDS: readonly {
   readonly now: readonly string[];
   readonly parts: number;
 }[] = [
-  { name: 'nothing is known of before', before: undefined, now: [], parts: 4 },
-  { name: 'nothing was lost', before: [VS1], now: [VS1], parts: 4 },
+  { name: 'nothing is known of before', before: undefined, now: [], parts: 5 },
+  { name: 'nothing was lost', before: [VS1], now: [VS1], parts: 5 },
   { name: 'the kernel lost one', before: [VS1, R1], now: [], parts: 1 },
 ];
 for (const { name, before, now, parts } of ROUNDS) {
