@@ -43,8 +43,8 @@ export class DesiredIndex {
   #node: NodeView;
   readonly #builder: NodeStateBuilder;
   readonly #contributions = new Map<string, Contribution>();
-  /** Claims of each virtual server, the winner first. */
-  readonly #claims = new Map<VirtualServerKey, readonly Claim[]>();
+  /** Claims of each virtual server, the winner first; one alone, as nearly all are, without a list. */
+  readonly #claims = new Map<VirtualServerKey, Claim | readonly Claim[]>();
   readonly #servicesByIngress = new MultiMap<IpAddress>();
   readonly #servicesByNode = new MultiMap<string>();
   readonly #takings = new KubeProxyTakings();
@@ -192,7 +192,7 @@ export class DesiredIndex {
     };
     for (const key of this.#withThoseTakenFrom(services)) {
       const service = this.#view.services.get(key);
-      this.#replace(key, service === undefined ? undefined : contributionOf(service, context));
+      this.#replace(key, service === undefined ? undefined : contributionOf(service, context, key));
     }
     return this.#builder.takeChanged();
   }
@@ -225,18 +225,20 @@ export class DesiredIndex {
   }
 
   #setClaim(key: VirtualServerKey, service: string, claim: Claim | undefined): void {
-    const before = this.#claims.get(key) ?? [];
+    const held = this.#claims.get(key) ?? [];
+    const before = 'key' in held ? [held] : held;
     const others = before.filter((each) => each.desired.service !== service);
     // concat makes an array of just the length; push() leaves room for 16 more, in every virtual server
     const after = claim === undefined ? others : others.concat(claim);
     after.sort((a, b) => (this.#seniorityOf(a) < this.#seniorityOf(b) ? -1 : 1));
-    if (after.length === 0) this.#claims.delete(key);
-    else this.#claims.set(key, after);
+    const [winner] = after;
+    if (winner === undefined) this.#claims.delete(key);
+    else this.#claims.set(key, after.length === 1 ? winner : after);
     // the others in the dispute have a problem more, or less
     for (const each of [...before, ...after]) {
       this.#builder.touchService(each.desired.service);
     }
-    this.#builder.setWinner(key, before[0], after[0]);
+    this.#builder.setWinner(key, before[0], winner);
   }
 
   #seniorityOf(claim: Claim): string {

@@ -101,14 +101,14 @@ export class NodeStateBuilder {
 
   #setAddress(vip: IpAddress, key: VirtualServerKey, claim: Claim | undefined): void {
     const before = this.#addresses.get(vip);
-    const virtualServers = new Set(before?.virtualServers);
-    if (claim === undefined) virtualServers.delete(key);
-    else virtualServers.add(key);
-    const isKnown = before?.virtualServers.has(key) === (claim !== undefined);
-    if (isKnown && (claim === undefined || before.interface === claim.interface)) return;
+    const known = before?.virtualServers ?? [];
+    const others = known.filter((each) => each !== key);
+    const virtualServers = claim === undefined ? others : others.concat(key);
+    const isKnown = others.length < known.length === (claim !== undefined);
+    if (isKnown && (claim === undefined || before?.interface === claim.interface)) return;
     this.#changes.addresses.add(vip);
     const name = (claim ?? before)?.interface;
-    if (virtualServers.size === 0 || name === undefined) this.#addresses.delete(vip);
+    if (virtualServers.length === 0 || name === undefined) this.#addresses.delete(vip);
     else this.#addresses.set(vip, { address: vip, interface: name, virtualServers });
   }
 

@@ -91,6 +91,7 @@ export interface DesiredContext {
 export function contributionOf(
   service: Service,
   context: DesiredContext,
+  name = namespacedName(service.metadata),
 ): Contribution | undefined {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   if (service.spec.type !== 'LoadBalancer' || ingress.length === 0) return undefined;
@@ -111,7 +112,7 @@ export function contributionOf(
     if (!isBindable(vip, context, report)) continue;
     const traffic = resolveTraffic(service, owner.pool?.spec.defaults);
     for (const problem of traffic.problems) problems.set(problem.message, problem);
-    const source = { service, ingress, entry, vip, traffic, pool: owner.pool, report };
+    const source = { service, name, ingress, entry, vip, traffic, pool: owner.pool, report };
     const found = claimsOf(source, context);
     claims = claims.concat(found.map(({ claim }) => claim));
     for (const each of found) for (const node of each.nodes) nodes.add(node);
@@ -231,6 +232,8 @@ function isBindable(vip: IpAddress, context: DesiredContext, report: Report): bo
 
 interface Source {
   readonly service: Service;
+  /** `namespace/name`, the one string for all its claims. */
+  readonly name: string;
   readonly ingress: readonly LoadBalancerIngress[];
   readonly entry: LoadBalancerIngress;
   readonly vip: IpAddress;
@@ -245,13 +248,13 @@ interface ClaimWithNodes {
 }
 
 function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNodes[] {
-  const { service, entry, vip, traffic, report } = source;
+  const { service, name, entry, vip, traffic, report } = source;
   const family = familyOf(vip);
   const ranges = sourceRangesOf(service, report);
   const endpoints = {
     service,
     ingress: source.ingress,
-    slices: context.view.endpointSlicesOf(namespacedName(service.metadata)),
+    slices: context.view.endpointSlicesOf(name),
     nodes: context.view.nodes,
     nodeName: context.node.name,
     hasKubeProxy: context.node.hasKubeProxy,
@@ -269,7 +272,7 @@ function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNo
           server,
           realServers: new Map(backends.realServers.map((real) => [realServerKey(real), real])),
           drainSeconds: traffic.drainSeconds,
-          service: namespacedName(service.metadata),
+          service: name,
         },
         interface: source.pool?.spec.bindInterface ?? context.node.bindInterface,
         elements: elementsOf(server, backends, ranges, family),

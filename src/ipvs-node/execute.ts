@@ -102,9 +102,9 @@ class Executor implements Execution {
   /** Whether the operation still makes sense after what failed before it. */
   mayFollow(op: Op): boolean {
     if (op.op === 'vip.add') {
-      const servers = this.#addresses.get(op.address)?.virtualServers ?? new Set();
+      const servers = this.#addresses.get(op.address)?.virtualServers ?? [];
       const present = this.#mirror.virtualServers;
-      if ([...servers].some((key) => present?.has(key))) return true;
+      if (servers.some((key) => present?.has(key))) return true;
       this.waiting.push({ kind: 'address', address: op.address });
       return false;
     }

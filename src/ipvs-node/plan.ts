@@ -266,7 +266,7 @@ class Planner {
     const isTagged =
       owned.addresses.has(vip) || addresses?.get(vip)?.some(({ ours }) => ours) === true;
     const keys = this.#desired.addresses.get(vip)?.virtualServers ?? [];
-    return isTagged && ![...keys].some((key) => owned.virtualServers.has(key));
+    return isTagged && !keys.some((key) => owned.virtualServers.has(key));
   }
 
   /** Surely somebody else's; while the addresses are not known, nothing is sure. */
@@ -312,13 +312,13 @@ class Planner {
       return;
     }
     if (this.#observed.virtualServers === undefined) return;
-    if ([...wanted.virtualServers].every((key) => this.#isForeign(key))) return;
+    if (wanted.virtualServers.every((key) => this.#isForeign(key))) return;
     this.bind.push({ op: 'vip.add', address, interface: wanted.interface });
     this.bind.push({ op: 'vip.announce', address, interface: wanted.interface });
   }
 
-  #servicesOf(keys: Iterable<VirtualServerKey>): readonly string[] {
-    const services = [...keys].map((key) => this.#desired.virtualServers.get(key)?.service);
+  #servicesOf(keys: readonly VirtualServerKey[]): readonly string[] {
+    const services = keys.map((key) => this.#desired.virtualServers.get(key)?.service);
     return [...new Set(services.filter((service) => service !== undefined))].sort();
   }
 }

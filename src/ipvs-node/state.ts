@@ -23,7 +23,7 @@ export interface DesiredAddress {
   readonly address: IpAddress;
   readonly interface: string;
   /** The virtual servers behind it: it is bound only while one of them can be ours. */
-  readonly virtualServers: ReadonlySet<VirtualServerKey>;
+  readonly virtualServers: readonly VirtualServerKey[];
 }
 
 /** What the nft table `inet vipvs` holds. Elements are in nft syntax, so that sets diff as text. */

@@ -96,7 +96,7 @@ function desiredOf(wanted: readonly Entry[]): NodeState {
     const serving = reals.map((real) => ({ ...real, weight: Math.max(1, real.weight) }));
     const realServers = new Map(serving.map((real) => [realServerKey(real), real]));
     virtualServers.set(key, { server, realServers, drainSeconds, service: `default/${key}` });
-    const behind = new Set([...(addresses.get(server.vip)?.virtualServers ?? []), key]);
+    const behind = (addresses.get(server.vip)?.virtualServers ?? []).concat(key);
     const address = { address: server.vip, interface: 'eth0', virtualServers: behind };
     addresses.set(server.vip, address);
     if (!server.vip.includes(':')) vips.add(server.vip);

@@ -45,7 +45,7 @@ export function desiredOf(
     [...(observed.addresses?.values() ?? [])].flat().map((each) => {
       const keys = [...virtualServers].filter(([, { server }]) => server.vip === each.address);
       const { address, interface: name } = each;
-      const behind = new Set(keys.map(([key]) => key));
+      const behind = keys.map(([key]) => key);
       return [address, { address, interface: name, virtualServers: behind }] as const;
     }),
   );
