@@ -12,6 +12,8 @@ import type { DirectorName } from './guest-protocol.ts';
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The first address of the control plane's Services, where it itself is found. */
 const SERVICE_HOST = '10.96.0.1';
+/** Where a container sees its root file system: below the control plane's directory only its owner may look. */
+const ROOT_MOUNT = '/run/pod';
 const ENTRYPOINT = ['/usr/local/bin/node', '/opt/vipvs/dist/vipvs.js'];
 
 /** A Pod on a node of the guest. */
@@ -71,12 +73,13 @@ export class Runtime {
   }
 
   async #command(pod: Placement, container: unknown): Promise<readonly string[]> {
-    const root = this.#rootfs;
+    const root = ROOT_MOUNT;
     const own = objectAt(container, 'securityContext');
     const isPrivileged = own?.['privileged'] === true;
     assert.equal(own?.['readOnlyRootFilesystem'], true);
     const mounts = [
-      `mount --bind ${root} ${root}`,
+      `mkdir -p ${root}`,
+      `mount --bind ${this.#rootfs} ${root}`,
       `mount --bind /dev ${root}/dev`,
       `mount -t proc proc ${root}/proc`,
       `mount --bind ${await this.#account(pod.user)} ${root}${ACCOUNT}`,
