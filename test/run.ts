@@ -68,6 +68,7 @@ function tierOf(file: string): string {
 }
 
 async function runTier(tier: string, files: readonly string[], gate: boolean): Promise<void> {
+  say(`${tier}: ${files.length} files to run`);
   const before = verdicts.length;
   const startMs = performance.now();
   const inGuest = files.filter((file) => file.endsWith('.kernel.ts'));
