@@ -39,6 +39,8 @@ export class Assigner {
   readonly #cluster: ClusterView;
   readonly #config: AssignerConfig;
   readonly #programming: Programming | undefined;
+  /** Services with the status that this step has decided: the old one may show what was just given up. */
+  readonly #decided = new Map<string, Service>();
   readonly #waits = new WaitList();
   readonly #services = new Set<string>();
   readonly #ips = new Set<string>();
@@ -115,6 +117,7 @@ export class Assigner {
       const decision = decidePool(entry, ledger, this.#cluster.pools.get(entry.name)?.status);
       if (decision !== undefined) decisions.push(decision);
     }
+    this.#decided.clear();
     return { decisions, wakeAtMs: minimum(this.#holds.values()) };
   }
 
@@ -188,7 +191,7 @@ export class Assigner {
     const releasing: string[] = [];
     for (const key of this.#services) {
       this.#waits.clear(key);
-      const service = view.cluster.services.get(key);
+      const service = this.#decided.get(key) ?? view.cluster.services.get(key);
       const isServed = service !== undefined && isOurs(service, view.config);
       if (isServed) ours.push({ key, service });
       if (!isServed || view.ledger.addressesOf(key).length > 0) releasing.push(key);
@@ -245,7 +248,13 @@ export class Assigner {
         ledger.remove(action.ip.metadata.name);
         this.#holds.delete(action.ip.metadata.name);
         break;
-      case 'service.status':
+      case 'service.status': {
+        const service = this.#cluster.services.get(action.service);
+        if (service !== undefined) {
+          this.#decided.set(action.service, { ...service, status: action.status });
+        }
+        break;
+      }
       case 'pool.status':
         break;
     }

@@ -5,8 +5,8 @@ import { ClusterStore } from '../../../src/api/cluster.ts';
 import { endpointSliceSchema } from '../../../src/api/kubernetes.ts';
 import { Assigner, planAll } from '../../../src/assigner/assigner.ts';
 import type { Action, Decision } from '../../../src/assigner/decision.ts';
-import { applyAction, changeOf } from '../../../src/assigner/simulate.ts';
-import { CONFIG, ip, namespace, node, NOW_MS, pool, service } from './objects.ts';
+import { applyAction, changeOf, simulate } from '../../../src/assigner/simulate.ts';
+import { claim, CONFIG, ip, namespace, node, NOW_MS, pool, service } from './objects.ts';
 
 function storeOf(...objects: Parameters<ClusterStore['set']>[0][]): ClusterStore {
   const store = new ClusterStore();
@@ -184,4 +184,20 @@ test('a malformed IP is Failed with its reason, told once, and leaves the addres
   store.delete('IP', 'wrong');
   assigner.onChange('IP', 'wrong');
   assert.deepEqual(assigner.step(NOW_MS).decisions, []);
+});
+
+test('what a decision drops from the status is not taken back in the same step', () => {
+  const limited = pool('p', ['2001:db8::/126', '192.0.2.254-192.0.3.1'], { perNamespaceLimit: 1 });
+  const asking = service('a/u', {
+    annotations: { 'vipvs.io/addresses': '2001:db8::2' },
+    spec: { ipFamilyPolicy: 'PreferDualStack' },
+    shows: ['192.0.2.255'],
+  });
+  const left = ip('192.0.2.0', 'q', { claims: [claim('a/u')] });
+  const { objects, actions } = simulate([limited, asking, left], CONFIG, NOW_MS);
+  const settled = objects.find((each) => each.kind === 'Service');
+  const shown = settled?.status?.loadBalancer?.ingress?.map((each) => each.ip);
+  assert.deepEqual(shown, ['2001:db8::2']);
+  const statuses = actions.filter((action) => action.do === 'service.status');
+  assert.equal(statuses.length, 1);
 });
