@@ -177,10 +177,9 @@ export class Agent {
     if (!this.#hasSynced) return {};
     const moved = this.#onMoved;
     if (this.#mustWithdraw) await this.#withdraw();
-    let hasOnlyLooked = false;
     if (this.#ports.clock.nowMs() >= this.#fullDueMs) await this.#fullRound();
     else {
-      hasOnlyLooked = await this.#incrementalRound();
+      await this.#incrementalRound();
       if (this.#ports.clock.nowMs() >= this.#canaryDueMs) await this.#canary();
     }
     this.#onMoved = this.#onMoved.filter((each) => !moved.includes(each));
@@ -193,8 +192,7 @@ export class Agent {
       this.#book.nextDueMs,
     );
     // whatever was not dealt with must not become a busy loop
-    const soonestMs = this.#ports.clock.nowMs() + COALESCE_MS;
-    return { wakeAtMs: Math.max(wakeAtMs, soonestMs), hasOnlyLooked };
+    return { wakeAtMs: Math.max(wakeAtMs, this.#ports.clock.nowMs() + COALESCE_MS) };
   }
 
   /** Before all else, and with nothing beside it that could fail. */
@@ -246,8 +244,8 @@ export class Agent {
     for (const service of touched) this.#dirtyServices.add(service);
   }
 
-  /** Work on what changed, on a step of the audit, and on nothing else. Answers whether nothing had changed. */
-  async #incrementalRound(): Promise<boolean> {
+  /** Work on what changed, on a step of the audit, and on nothing else. */
+  async #incrementalRound(): Promise<void> {
     const startMs = this.#ports.clock.nowMs();
     const host = this.#takeHost(startMs);
     if (this.#isSynced) this.#updateIndex();
@@ -260,10 +258,10 @@ export class Agent {
     ]);
     if (isClean && audited.length === 0 && host === undefined) {
       this.#sendReports();
-      return true;
+      return;
     }
     this.#dirty = new DirtyScope();
-    if (!(await this.#readUnsure(scope.virtualServers, audited))) return isClean;
+    if (!(await this.#readUnsure(scope.virtualServers, audited))) return;
     for (const key of audited) scope.virtualServers.add(key);
     const nowMs = this.#ports.clock.nowMs();
     const { starts } = this.#drains;
@@ -280,7 +278,6 @@ export class Agent {
       (target) => scope.covers(target) || (host !== undefined && isOfHost(target)),
     );
     this.#sendReports();
-    return isClean;
   }
 
   /** The host's part of the audit, where it has been read. */

@@ -4,7 +4,7 @@
 import { Backoff, LOCAL_BACKOFF, type BackoffLimits } from './backoff.ts';
 import type { Clock, Random } from './clock.ts';
 
-/** Least time between the starts of two rounds; the first mark after a pause runs at once. */
+/** Least time between the starts of two rounds that were marked; the first mark after a pause runs at once. */
 export const COALESCE_MS = 50;
 
 export interface LoopPorts<K> {
@@ -22,8 +22,6 @@ export interface LoopPorts<K> {
 export interface RoundResult {
   /** Another round is due then (monotonic clock) even if nothing is marked. */
   readonly wakeAtMs?: number | undefined;
-  /** It only looked: what is marked next need not keep its distance to it. */
-  readonly hasOnlyLooked?: boolean;
 }
 
 export class Loop<K> {
@@ -93,7 +91,8 @@ export class Loop<K> {
     try {
       const result = await this.#ports.round(keys);
       this.#wakeAtMs = result.wakeAtMs;
-      if (result.hasOnlyLooked === true) this.#lastStartMs = Number.NEGATIVE_INFINITY;
+      // a round that only time asked for holds up no mark
+      if (keys.size === 0) this.#lastStartMs = Number.NEGATIVE_INFINITY;
       this.#backoff.reset();
       this.#notBeforeMs = Number.NEGATIVE_INFINITY;
     } catch (error) {
