@@ -230,7 +230,14 @@ export class Assigner {
   #take(decision: Decision, view: AssignerView, decisions: Decision[]): ReadonlySet<WaitKey> {
     if (decision.actions.length === 0 && decision.events.length === 0) return NONE_CHANGED;
     decisions.push(decision);
-    for (const action of decision.actions) this.#believe(action, view.ledger);
+    for (const action of decision.actions) {
+      this.#believe(action, view.ledger);
+      if (action.do !== 'service.status') continue;
+      const service = view.cluster.services.get(action.service);
+      if (service !== undefined) {
+        this.#decided.set(action.service, { ...service, status: action.status });
+      }
+    }
     const changed = view.ledger.takeChanged();
     this.#wake(changed);
     return changed;
@@ -248,13 +255,7 @@ export class Assigner {
         ledger.remove(action.ip.metadata.name);
         this.#holds.delete(action.ip.metadata.name);
         break;
-      case 'service.status': {
-        const service = this.#cluster.services.get(action.service);
-        if (service !== undefined) {
-          this.#decided.set(action.service, { ...service, status: action.status });
-        }
-        break;
-      }
+      case 'service.status':
       case 'pool.status':
         break;
     }
