@@ -148,14 +148,8 @@ class Executor implements Execution {
 const NO_ANSWER: OpResult = { ok: false, errno: 'unknown', message: 'no answer' };
 
 function targetOf(op: Op): Target {
+  if (isServerOp(op)) return { kind: 'virtual server', key: serverKeyOf(op) };
   switch (op.op) {
-    case 'vs.add':
-    case 'vs.set':
-    case 'vs.del':
-    case 'rs.add':
-    case 'rs.set':
-    case 'rs.del':
-      return { kind: 'virtual server', key: serverKeyOf(op) };
     case 'vip.add':
     case 'vip.del':
       return { kind: 'address', address: op.address };

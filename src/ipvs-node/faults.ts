@@ -4,7 +4,7 @@ import { tryParseIp } from '../net/address.ts';
 import type { KubeProxyMode } from './desired-kube-proxy.ts';
 import type { Execution, Failure } from './execute.ts';
 import type { Fault } from './fault-book.ts';
-import { serverKeyOf, type Op } from './kernel.ts';
+import { isServerOp, serverKeyOf, type Op } from './kernel.ts';
 import type { PlanProblem } from './plan.ts';
 import type { NodeState } from './state.ts';
 
@@ -41,16 +41,11 @@ function servicesOf(
   desired: NodeState,
   servicesOfAddress: (address: IpAddress) => Iterable<string>,
 ): readonly string[] {
+  if (isServerOp(op)) {
+    const service = desired.virtualServers.get(serverKeyOf(op))?.service;
+    return service === undefined ? [] : [service];
+  }
   switch (op.op) {
-    case 'vs.add':
-    case 'vs.set':
-    case 'vs.del':
-    case 'rs.add':
-    case 'rs.set':
-    case 'rs.del': {
-      const service = desired.virtualServers.get(serverKeyOf(op))?.service;
-      return service === undefined ? [] : [service];
-    }
     case 'vip.add':
     case 'vip.del':
     case 'vip.announce':

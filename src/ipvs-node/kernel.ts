@@ -39,22 +39,7 @@ export function serverKeyOf(op: ServerOp): VirtualServerKey {
 }
 
 export function isServerOp(op: Op): op is ServerOp {
-  switch (op.op) {
-    case 'vs.add':
-    case 'vs.set':
-    case 'vs.del':
-    case 'rs.add':
-    case 'rs.set':
-    case 'rs.del':
-      return true;
-    case 'vip.add':
-    case 'vip.del':
-    case 'vip.announce':
-    case 'fw.add':
-    case 'fw.del':
-    case 'sysctl.set':
-      return false;
-  }
+  return 'server' in op;
 }
 
 /** The outcome of one Op. `unknown`: the reply was lost, the operation may have happened. */

@@ -26,7 +26,8 @@ export function groupAt(ops: readonly Op[], start: number): Group {
     return taken;
   };
   const first = ops[start];
-  switch (first?.op) {
+  if (first === undefined || isServerOp(first)) return { kind: 'ipvs', ops: take(isServerOp) };
+  switch (first.op) {
     case 'vip.add':
     case 'vip.del':
       return { kind: 'address', ops: take(isAddressOp) };
@@ -37,14 +38,6 @@ export function groupAt(ops: readonly Op[], start: number): Group {
       return { kind: 'firewall', ops: take(isFirewallOp) };
     case 'sysctl.set':
       return { kind: 'sysctl', ops: take((op) => op.op === 'sysctl.set') };
-    case 'vs.add':
-    case 'vs.set':
-    case 'vs.del':
-    case 'rs.add':
-    case 'rs.set':
-    case 'rs.del':
-    case undefined:
-      return { kind: 'ipvs', ops: take(isServerOp) };
   }
 }
 
