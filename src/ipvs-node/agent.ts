@@ -19,7 +19,7 @@ import { DirtyScope } from './dirty-scope.ts';
 import { DRAIN_CHECK_MS, type DrainStarts } from './drain.ts';
 import { DrainBook } from './drain-book.ts';
 import { executePlan, type Execution } from './execute.ts';
-import { FaultBook, isOfHost, type Fault } from './fault-book.ts';
+import { FaultBook, type Fault } from './fault-book.ts';
 import { faultsOf } from './faults.ts';
 import type { KernelChange } from './kernel.ts';
 import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
@@ -273,10 +273,7 @@ export class Agent {
         : [plan, planHost(this.desired, this.#mirror, nowMs, this.#limits)];
     const { faults } = await this.#perform(parts, 'incremental', startMs);
     this.#mirror.share(this.desired.virtualServers, scope.virtualServers);
-    this.#book.clearOthers(
-      faults,
-      (target) => scope.covers(target) || (host !== undefined && isOfHost(target)),
-    );
+    this.#book.clearOthers(faults, (target) => scope.covers(target));
     this.#sendReports();
   }
 

@@ -20,11 +20,6 @@ function targetKey(target: Target): string {
   return 'address' in target ? `${target.kind} ${target.address}` : target.kind;
 }
 
-/** Whether the audit of the host's part settles it. */
-export function isOfHost({ kind }: Target): boolean {
-  return kind === 'address' || kind === 'firewall' || kind === 'sysctls';
-}
-
 export interface Fault {
   readonly target: Target;
   readonly services: readonly string[];

@@ -66,19 +66,24 @@ function currentScope(): RecordScope {
   };
 }
 
+/** As write(2): answers how many bytes it took, which may be less than there are. */
+type Write = ((descriptor: number, text: string) => number) &
+  ((descriptor: number, bytes: Uint8Array, from: number) => number);
+
 /** Answers the bytes of the text. The usual write takes all of it, and then needs no buffer. */
-function writeWhole(descriptor: number, text: string): number {
-  const written = writeSync(descriptor, text);
+function writeWhole(write: Write, descriptor: number, text: string): number {
+  const written = write(descriptor, text);
   const bytes = Buffer.byteLength(text);
   if (written === bytes) return bytes;
-  const rest = Buffer.from(text);
-  for (let at = written; at < bytes;) at += writeSync(descriptor, rest, at);
+  const whole = Buffer.from(text);
+  for (let at = written; at < bytes;) at += write(descriptor, whole, at);
   return bytes;
 }
 
 export class Ownership {
   readonly #file: string;
   readonly #scope: RecordScope;
+  readonly #write: Write;
   #record: OwnedRecord = emptyRecord();
   #lines = 0;
   /** The file does not hold exactly the record: a write failed. The next one writes all of it. */
@@ -88,8 +93,9 @@ export class Ownership {
   #unreadable = 0;
 
   /** Reads the record that is there, if any; writes nothing until the first claim. Throws OperationalError. */
-  constructor(directory: string, scope: RecordScope = currentScope()) {
+  constructor(directory: string, scope: RecordScope = currentScope(), write: Write = writeSync) {
     this.#scope = scope;
+    this.#write = write;
     // one run directory may serve several network namespaces
     this.#file = path.join(directory, `owned-${scope.netnsInode}`);
     this.#read();
@@ -230,7 +236,7 @@ export class Ownership {
       for (let from = 0; from < items.length; from += PIECE_LINES) {
         let lines = '';
         for (const item of items.slice(from, from + PIECE_LINES)) lines += lineOf(item);
-        bytes += writeWhole(descriptor, lines);
+        bytes += writeWhole(this.#write, descriptor, lines);
       }
       this.#bytes += bytes;
       this.#lines += items.length;
@@ -248,11 +254,9 @@ export class Ownership {
   #openForAppend(): number {
     if (this.#descriptor !== undefined) return this.#descriptor;
     mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 });
-    const header = Buffer.from(headerLine(this.#scope));
     const descriptor = openSync(this.#file, 'w', 0o644);
     this.#descriptor = descriptor;
-    writeSync(descriptor, header);
-    this.#bytes = header.length;
+    this.#bytes = writeWhole(this.#write, descriptor, headerLine(this.#scope));
     return descriptor;
   }
 
@@ -275,7 +279,7 @@ export class Ownership {
     try {
       mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 });
       descriptor = openSync(next, 'w', 0o644);
-      bytes = writeWhole(descriptor, renderRecord(this.#record, this.#scope));
+      bytes = writeWhole(this.#write, descriptor, renderRecord(this.#record, this.#scope));
       renameSync(next, this.#file);
     } catch (error) {
       if (descriptor !== undefined) closeSync(descriptor);

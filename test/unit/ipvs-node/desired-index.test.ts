@@ -113,7 +113,12 @@ test('a Service that left the view before the index was told: no dispute is said
 
 test('a Service that left the view gives way before the index was told', () => {
   const made = (name: string, creationTimestamp: string): ClusterObject =>
-    service({ name, metadata: { creationTimestamp } });
+    // ipMode Proxy: kube-proxy takes nothing of it, so that b's update does not bring a's along
+    service({
+      name,
+      metadata: { creationTimestamp },
+      ingress: [{ ip: '192.0.2.10', ipMode: 'Proxy' }],
+    });
   const store = storeOf(
     pool(),
     made('a', '2026-01-01T00:00:00Z'),

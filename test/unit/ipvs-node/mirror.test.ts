@@ -61,6 +61,15 @@ test('a torn dump keeps what was known of the part', () => {
   assert.equal(mirror.firewall, 'absent');
 });
 
+test('a virtual server that a reading lacks is gone, and is not ours any more', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([VS]));
+  const key = virtualServerKey(server);
+  assert.ok(mirror.owned.virtualServers.has(key));
+  mirror.loadVirtualServers([key], new Map());
+  assert.deepEqual([mirror.virtualServers?.size, mirror.owned.virtualServers.size], [0, 0]);
+});
+
 test('operations', () => {
   const mirror = new KernelMirror();
   const dump = observedOf([], undefined, { firewall: {} });

@@ -17,6 +17,7 @@ import {
 } from '../../../src/ipvs-node/nft-script.ts';
 import { FIREWALL_SETS } from '../../../src/ipvs-node/state.ts';
 import { parseIp } from '../../../src/net/address.ts';
+import { listing } from './nft-listing.ts';
 
 const KEY = { vip: parseIp('192.0.2.10'), protocol: 'TCP', port: 80 } as const;
 
@@ -115,32 +116,6 @@ for (const { name, given, want } of errors) {
       want,
     );
   });
-}
-
-/** What nft 1.0.6 prints, cut down to what is read. */
-function listing(change: (items: object[]) => object[] = (items) => items): string {
-  const chains = { [LAYOUT_CHAIN]: 0, vip4: 6, vip6: 6, input: 2, postrouting: 4 };
-  const elements: Partial<Record<string, unknown>> = {
-    vips4: ['192.0.2.10'],
-    ports4: [{ concat: ['192.0.2.10', 6, 80] }, { concat: ['192.0.2.10', 'udp', 53] }],
-    sources4: [
-      { concat: ['192.0.2.10', 132, 80, { prefix: { addr: '10.0.0.0', len: 8 } }] },
-      { concat: ['192.0.2.10', 6, 80, '10.1.2.3'] },
-    ],
-    local4: [{ prefix: { addr: '10.1.0.0', len: 16 } }, { range: ['10.2.0.1', '10.2.0.9'] }],
-  };
-  const items = [
-    { metainfo: { version: '1.0.6' } },
-    { table: { family: 'inet', name: 'vipvs' } },
-    ...FIREWALL_SETS.map((name) => ({
-      set: { name, ...(elements[name] === undefined ? {} : { elem: elements[name] }) },
-    })),
-    ...Object.entries(chains).flatMap(([name, rules]) => [
-      { chain: { name } },
-      ...Array.from({ length: rules }, () => ({ rule: { chain: name } })),
-    ]),
-  ];
-  return JSON.stringify({ nftables: change(items) });
 }
 
 test('a listing of our table gives its elements in our form', () => {

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import { NftFirewall, type RunNft } from '../../../src/ipvs-node/nft.ts';
 import { LAYOUT_SCRIPT, type FirewallChange } from '../../../src/ipvs-node/nft-script.ts';
 import type { ProcessOutcome } from '../../../src/ipvs-node/run-process.ts';
+import { listing } from './nft-listing.ts';
 
-const OK: ProcessOutcome = { kind: 'exit', code: 0, stdout: '', stderr: '' };
+const OK = { kind: 'exit', code: 0, stdout: '', stderr: '' } as const;
 const refused = (stderr: string): ProcessOutcome => ({ kind: 'exit', code: 1, stdout: '', stderr });
 const NOT_THERE = refused('Error: No such file or directory\n');
 const LOST: ProcessOutcome = { kind: 'lost', why: 'nft was ended by SIGTERM' };
@@ -148,28 +149,39 @@ test('remove deletes a table that is there, and only says so where it is not', a
   );
 });
 
-for (const late of ['listing', 'probe'] as const) {
-  test(`a ${late} beside a change says nothing, and the table stays known`, async () => {
-    const first = Promise.withResolvers<ProcessOutcome>();
-    const asked: string[] = [];
+const LATE: readonly {
+  readonly name: string;
+  readonly asked: string;
+  readonly late: ProcessOutcome;
+}[] = [
+  { name: 'listing', asked: 'list', late: { ...OK, stdout: listing() } },
+  { name: 'probe', asked: '-c', late: OK },
+];
+for (const { name, asked, late } of LATE) {
+  test(`a ${name} beside a change says nothing, and the table stays known`, async () => {
+    const answer = Promise.withResolvers<ProcessOutcome>();
+    const scripts: string[] = [];
     let isHeld = false;
-    const isLate = (args: readonly string[]): boolean =>
-      isHeld && args.includes(late === 'listing' ? 'list' : '-c');
+    const isAsked = Promise.withResolvers<undefined>();
     const run: RunNft = (args, script) => {
-      if (isLate(args)) return first.promise;
-      asked.push(script);
+      if (isHeld && args.includes(asked)) {
+        isAsked.resolve(undefined);
+        return answer.promise;
+      }
+      scripts.push(script);
       return Promise.resolve(args.includes('list') ? NOT_THERE : OK);
     };
     const firewall = new NftFirewall(run);
     await firewall.change([VIP]);
     isHeld = true;
     const observed = firewall.observe();
+    await isAsked.promise;
     await firewall.change([OTHER]);
-    first.resolve(late === 'listing' ? NOT_THERE : OK);
+    answer.resolve(late);
     assert.equal(await observed, undefined);
     isHeld = false;
-    asked.length = 0;
+    scripts.length = 0;
     await firewall.change([VIP]);
-    assert.deepEqual(asked, ['add element inet vipvs vips4 { 192.0.2.1 }\n'], 'no layout again');
+    assert.deepEqual(scripts, ['add element inet vipvs vips4 { 192.0.2.1 }\n'], 'no layout again');
   });
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -176,6 +176,47 @@ test('a file that somebody deletes is written whole again', () => {
   rmSync(directory, { recursive: true });
   ownership.compact({ virtualServers: () => true, address: () => true });
   assert.equal(readFileSync(file, 'utf8').split('\n').length, 4);
+});
+
+/** A kernel that takes so many bytes at once, and after so many of them has no room. */
+function writeOf(
+  atOnce: number,
+  room = Number.POSITIVE_INFINITY,
+): (descriptor: number, data: string | Uint8Array, from?: number) => number {
+  let left = room;
+  return (descriptor, data, from = 0) => {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    const length = Math.min(atOnce, left, bytes.length - from);
+    if (length === 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    left -= length;
+    return writeSync(descriptor, bytes, from, length);
+  };
+}
+
+for (const atOnce of [1, 7, 50]) {
+  test(`a disk that takes ${atOnce} bytes at once gets all of the text`, () => {
+    const ownership = new Ownership(directory, SCOPE, writeOf(atOnce));
+    ownership.claim([server(80), address('192.0.2.10', 'nätz→0')]);
+    ownership.claim([server(81)]);
+    const nic = '+address 192.0.2.10 nätz→0\n';
+    const added = `+vs 192.0.2.10:80/TCP\n${nic}+vs 192.0.2.10:81/TCP\n`;
+    assert.equal(readFileSync(file, 'utf8'), HEADER + added);
+    ownership.close();
+    new Ownership(directory, SCOPE, writeOf(atOnce)).claim([server(82)]);
+    const rewritten = `+vs 192.0.2.10:80/TCP\n+vs 192.0.2.10:81/TCP\n${nic}`;
+    assert.equal(readFileSync(file, 'utf8'), `${HEADER}${rewritten}+vs 192.0.2.10:82/TCP\n`);
+  });
+}
+
+test('a disk that is full half-way: none of the lines, and the claim is refused', () => {
+  const ownership = new Ownership(directory, SCOPE, writeOf(20, HEADER.length + 30));
+  ownership.claim([server(80)]);
+  assert.throws(
+    () => ownership.claim([address('192.0.2.10', 'nätz→0')]),
+    (error) => error instanceof UnrecordedError && error.errno === 'ENOSPC',
+  );
+  assert.deepEqual(texts(ownership), ['192.0.2.10:80/TCP']);
+  assert.equal(readFileSync(file, 'utf8'), `${HEADER}+vs 192.0.2.10:80/TCP\n`);
 });
 
 test('where nothing can be written, a claim is refused and owns nothing', () => {
