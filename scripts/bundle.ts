@@ -1,29 +1,11 @@
 // Bundles the vipvs command into dist/: one file per command, loaded on demand. The image and the lab's guests run this
 // bundle, because there every opened file of node_modules costs about a millisecond.
-import { build, type Plugin } from 'esbuild';
+import { build } from 'esbuild';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { UNBUNDLED } from './unbundled.ts';
+import { UNBUNDLED, withoutUnused } from './bundling.ts';
 
 const root = `${import.meta.dirname}/..`;
-
-/**
- * What packages bring along and nobody here uses: KubeConfig.makeApiClient refers to the classes of every kind that
- * Kubernetes has, zod to its messages in fifty languages. Without them a process is 11 MB smaller, and starts sooner.
- */
-const withoutUnused: Plugin = {
-  name: 'without-unused',
-  setup(bundler) {
-    const filter = /^\.\/(gen\/index|middleware)\.js$|^\.\.\/locales\/index\.js$/;
-    bundler.onResolve({ filter }, ({ importer, path: file }) => {
-      const isOurs = /@kubernetes\/client-node\/dist\/config\.js$|\/zod\/v4\//.test(importer);
-      return isOurs ? { path: file, namespace: 'unused' } : undefined;
-    });
-    const names = ['createConfiguration', 'ServerConfiguration', 'setHeaderMiddleware'];
-    const contents = `export const ${names.map((name) => `${name} = undefined`).join(', ')};`;
-    bundler.onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents, loader: 'js' }));
-  },
-};
 
 const { metafile } = await build({
   absWorkingDir: root,

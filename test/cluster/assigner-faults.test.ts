@@ -16,6 +16,7 @@ import {
   type RunningAssigner,
 } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { clientOf } from './gadgets.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -150,15 +151,21 @@ suite('the assigner beside an API server that fails', { timeout: 120_000 }, () =
     await until('it is ready', () => program.notReady().length === 0);
   });
 
-  test('a Service that is edited between our read and our write keeps the edit, and gets what it asks for now', async () => {
+  test('a Service that is edited between our read and our write keeps the edit, and gets what it asks for now', async (context) => {
     const { client } = await start();
+    const admin = await clientOf(plane, 'admin');
+    context.after(() => admin.close());
     const name = newName();
     let edits = 0;
     client.before = async (call) => {
       if (call.method !== 'PATCH' || !call.path.endsWith(`/services/${name}/status`)) return;
       if (edits > 0) return;
       edits += 1;
-      await plane.kubectl(['annotate', 'svc', name, 'vipvs.io/addresses=10.2.0.200']);
+      await admin.call({
+        ...{ method: 'PATCH', path: `/api/v1/namespaces/default/services/${name}` },
+        ...{ contentType: 'mergePatch', signal: AbortSignal.timeout(10_000) },
+        body: { metadata: { annotations: { 'vipvs.io/addresses': '10.2.0.200' } } },
+      });
     };
     await create(name);
     await until('it has the address', async () => (await addressOf(name)) === '10.2.0.200');

@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UNBUNDLED } from '../../scripts/unbundled.ts';
+import { UNBUNDLED, withoutUnused } from '../../scripts/bundling.ts';
 
 /** What asks for its own place (import.meta) must get the place of the source, not of the bundle. */
 const keepPlaces: Plugin = {
@@ -35,7 +35,7 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     format: 'esm',
     target: 'node24',
     external: UNBUNDLED,
-    plugins: [keepPlaces],
+    plugins: [keepPlaces, withoutUnused],
     sourcemap: 'linked',
     logLevel: 'error',
     // CommonJS packages inside call require() for Node's own modules
