@@ -1,11 +1,11 @@
 // Where the API server is and who we are: kubeconfig files, in-cluster service account, exec plugins, token files.
 // The only run-time door to @kubernetes/client-node, and only to its KubeConfig: its informer, watch and typed APIs
 // open a connection per request and die on the first 401 (docs/decisions). Credentials are read anew on demand.
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 // Not the package's root: that would load every generated API class (1.0 s instead of 0.5 s from node_modules)
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { addTokenFiles } from './token-files.ts';
@@ -108,9 +108,7 @@ async function loadFiles(files: readonly string[], context?: string): Promise<Ku
   const config = new KubeConfig();
   for (const file of files) {
     try {
-      const one = new KubeConfig();
-      one.loadFromFile(file);
-      await addTokenFiles(one, file);
+      const one = await loadFile(file);
       // kubectl's rule: the first file that sets the current context wins
       config.mergeConfig(one, Boolean(config.getCurrentContext()));
     } catch (error) {
@@ -125,6 +123,17 @@ async function loadFiles(files: readonly string[], context?: string): Promise<Ku
       `${files.join(delimiter)}: no context ${JSON.stringify(name)}; there are ${known.join(', ')}`,
     );
   }
+  return config;
+}
+
+/** Read once: a second reading may find the file half written, and a user in it without his token. */
+async function loadFile(file: string): Promise<KubeConfig> {
+  const text = await readFile(file, 'utf8');
+  if (text.trim() === '') throw new KubeConfigError('the file is empty');
+  const config = new KubeConfig();
+  config.loadFromString(text);
+  await addTokenFiles(config, text, dirname(file));
+  config.makePathsAbsolute(dirname(file));
   return config;
 }
 

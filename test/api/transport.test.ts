@@ -1,5 +1,7 @@
 // The HTTP client over real HTTPS: connections, credentials, the mapping of failures, cancelling.
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
@@ -224,6 +226,7 @@ suite('transport', () => {
 
   const kubeconfigs = [
     { name: 'no such file', text: undefined, want: /nofile: ENOENT/ },
+    { name: 'empty, as while it is written', text: '\n', want: /kubeconfig: the file is empty/ },
     { name: 'not a kubeconfig', text: '[]', want: /kubeconfig: / },
     {
       name: 'no current context',
@@ -249,6 +252,24 @@ suite('transport', () => {
       });
     });
   }
+
+  test('a kubeconfig is read once, so that all of it is of one moment', async () => {
+    const pipe = join(fake.directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // a second reader would find the pipe empty
+    const writers = 'cat "$1" > "$0"; sleep 0.2; : > "$0"';
+    const reading = async <T>(read: () => Promise<T>): Promise<T> => {
+      const writer = spawn('sh', ['-c', writers, pipe, fake.kubeconfig()], { stdio: 'ignore' });
+      const exit = once(writer, 'exit');
+      const result = await read();
+      writer.kill();
+      await exit;
+      return result;
+    };
+    const access = await reading(() => loadKubeAccess({ kubeconfig: pipe, env: {} }));
+    const { headers } = await reading(() => access.credentials(true));
+    assert.match(headers['authorization'] ?? '', /^Bearer \S+$/);
+  });
 
   test('an exec plugin is run, and run again after a 401', async () => {
     const plugin = join(fake.directory, 'plugin');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../src/runtime/clock.ts';
-import { until } from '../api/clocks.ts';
+import { until as untilTrue } from '../api/clocks.ts';
 import {
   LONG_LEASE,
   NAMESPACE,
@@ -19,6 +19,8 @@ import type { ControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
 
 const HOUR_MS = 3_600_000;
+/** Of the assigner, shown where a test fails. */
+const LOG_LINES = 40;
 
 suite('the assigner beside an API server that fails', { timeout: 120_000 }, () => {
   let plane: ControlPlane;
@@ -35,6 +37,15 @@ suite('the assigner beside an API server that fails', { timeout: 120_000 }, () =
   });
   after(() => plane.stop());
 
+  /** Fails with what the assigner logged. */
+  const until: typeof untilTrue = async (what, condition) => {
+    try {
+      await untilTrue(what, condition);
+    } catch (cause) {
+      const last = assigner?.log.slice(-LOG_LINES) ?? [];
+      throw new Error(`did not happen: ${what}; the assigner's log:\n${last.join('')}`, { cause });
+    }
+  };
   const start = async (how: AssignerStart = {}): Promise<RunningAssigner> => {
     assigner = await startAssigner(plane, how);
     const { program } = assigner;

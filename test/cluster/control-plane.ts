@@ -120,6 +120,7 @@ class Plane implements ControlPlane {
   readonly controllers: ServerProcess;
   readonly #users: readonly User[];
   readonly #tokens = new Map<string, string>();
+  readonly #kubeconfigs = new Map<string, Promise<void>>();
   readonly #etcdUrl: string;
 
   constructor(
@@ -183,6 +184,17 @@ class Plane implements ControlPlane {
     if (!this.#tokens.has(user)) throw new Error(`the control plane has no user ${user}`);
     const suffix = host === '127.0.0.1' ? '' : `@${host}`;
     const path = join(this.directory, `${user}${suffix}.kubeconfig`);
+    // once: somebody else may be reading it by now
+    let written = this.#kubeconfigs.get(path);
+    if (written === undefined) {
+      written = this.#writeKubeconfig(path, user, host);
+      this.#kubeconfigs.set(path, written);
+    }
+    await written;
+    return path;
+  }
+
+  async #writeKubeconfig(path: string, user: string, host: string): Promise<void> {
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
@@ -202,7 +214,6 @@ class Plane implements ControlPlane {
       users: [{ name: user, user: { tokenFile: this.#tokenFile(user) } }],
     };
     await writeFile(path, `${JSON.stringify(config, undefined, 2)}\n`);
-    return path;
   }
 
   async kubectl(args: readonly string[], options: KubectlOptions = {}): Promise<string> {
