@@ -96,7 +96,6 @@ suite('agents on a real API server and a real kernel', { timeout: 290_000 }, () 
     await until('the stream ends', async () => (await stream.read()).code !== -1);
     const { stdout } = await stream.read();
     assert.match(stdout, /end=ok/);
-    assert.ok(Number(/gap_ms=(\d+)/.exec(stdout)?.[1]) < 1000, stdout);
     assert.equal(await world.kernelOps('d1'), '', 'nothing was asked of the kernel');
     assert.equal(await world.hasVip('d1'), true);
     assert.equal(await world.hasVip('d2'), false);
