@@ -66,6 +66,7 @@ function report(services: number, figures: readonly Figures[]): void {
   const rows = figures.map((each): Row => ({
     program: each.program,
     Services: each.services,
+    'bare lists s': rounded(each.bareListsSeconds),
     'programmed s': rounded(each.programmedSeconds),
     'ready s': rounded(each.readySeconds),
     'CPU s': rounded(each.programmedCpuSeconds),
