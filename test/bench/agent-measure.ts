@@ -51,7 +51,7 @@ export interface Figures {
   readonly programmedCpuSeconds: number;
   /** A bare program of Node that reads the same lists, and no more; not for kube-proxy. */
   readonly bareListsSeconds: number;
-  /** Until it says so itself: for vipvs with every VIP on its interface. */
+  /** Until it says so itself: with the VIPs bound only where it was the announcer before its first round. */
   readonly readySeconds: number;
   readonly rssMb: number;
   readonly peakRssMb: number;
