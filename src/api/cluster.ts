@@ -77,6 +77,10 @@ export class ClusterStore implements ClusterView {
     this.#mapOf(kind).delete(key);
   }
 
+  keys(kind: Kind): Iterable<string> {
+    return this.#mapOf(kind).keys();
+  }
+
   get(kind: Kind, key: string): ClusterObject | undefined {
     return this.#mapOf(kind).get(key);
   }

@@ -1,4 +1,4 @@
-// One write of the assigner to the API server. What its answer teaches is in the store before anything else is decided.
+// One write of the assigner to the API server.
 // Invariant: no address is shown by two Services, whatever other leader acts at the same time on whatever old view. The
 // API server changes one object at a time, so two rules hold Service and IP together (docs/decisions/0008):
 // - A status shows an address anew only after the IP was written (made, given the claim, or confirmed) since the Service
@@ -6,7 +6,7 @@
 // - A claim is taken off only if the IP has not changed since it was read and the Service, where it lives and could show
 //   the address, was written after that without showing it.
 // Of a showing and a taking that overlap, one finds the other's object changed.
-import type { ClusterStore, Kind } from '../api/cluster.ts';
+import type { ClusterStore } from '../api/cluster.ts';
 import type { IP, IpService } from '../api/ip.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
 import {
@@ -15,6 +15,7 @@ import {
   mergePatchObject,
   readObject,
   resourceVersionOf,
+  type MergePatch,
 } from '../kube/apply.ts';
 import { ApiError } from '../kube/errors.ts';
 import { objectAt, textAt } from '../kube/json.ts';
@@ -23,9 +24,10 @@ import { IPS } from '../kube/own-kinds.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import { objectNameOf, tryParseIp, type IpAddress } from '../net/address.ts';
 import { messageOf } from '../runtime/errors.ts';
+import type { Answers } from './act-answers.ts';
 import type { Action } from './decision.ts';
 import { claimOf, claimsOf } from './ip-object.ts';
-import type { OwnVersions } from './own-versions.ts';
+import type { Answered } from './overtaken.ts';
 import {
   ipPatch,
   ipStatusPatch,
@@ -37,9 +39,7 @@ import {
 export interface ObjectPorts {
   readonly client: ApiClient;
   readonly store: ClusterStore;
-  readonly own: OwnVersions;
-  /** The store shows what a write made, or a read found. */
-  readonly onWritten: (kind: Kind, key: string) => void;
+  readonly answers: Answers;
   readonly signal: AbortSignal;
 }
 
@@ -87,7 +87,7 @@ export class ObjectWriter {
     if (action.do === 'service.status') return this.#writeService(action, seen, progress);
     if (action.do === 'ip.create') return this.#createIp(action.ip, progress);
     const { ip } = action;
-    const version = this.#ports.own.translate(keyOfAction(action), seen);
+    const version = this.#ports.answers.translate('IP', ip.metadata.name, seen);
     // the object that it was decided on was never made
     if (version === undefined) return this.#rereadIp(ip.metadata.name);
     if (action.do === 'ip.status') return this.#patchIp(action, version, progress);
@@ -111,7 +111,8 @@ export class ObjectWriter {
   async #letGo(claim: IpService, ip: IP, version: string): Promise<boolean> {
     const { store } = this.#ports;
     const key = namespacedName(claim);
-    const raw = await this.#readService(key);
+    const read = await this.#readService(key);
+    const raw = read.answer;
     if (raw === undefined) return true;
     const uid = textAt(objectAt(raw, 'metadata'), 'uid');
     if (claim.uid !== undefined && uid !== claim.uid) return true;
@@ -120,7 +121,7 @@ export class ObjectWriter {
     const isNews = now !== store.services.get(key)?.metadata.resourceVersion;
     const isKnown = service !== undefined || store.services.has(key);
     if ((isNews && isKnown) || isShown(service, tryParseIp(ip.spec.address))) {
-      this.#show('Service', key, service);
+      this.#ports.answers.found('Service', key, service, read);
       return false;
     }
     // as it is nobody can show an address for it
@@ -133,52 +134,39 @@ export class ObjectWriter {
   }
 
   async #createIp({ apiVersion, kind, metadata, spec }: IP, progress: Progress): Promise<Written> {
-    const { client, signal } = this.#ports;
+    const { client, signal, answers } = this.#ports;
     const { name } = metadata;
-    const answer = await createObject(
-      client,
-      IPS,
-      { ...{ apiVersion, kind, spec }, metadata: { name } },
-      signal,
+    const body = { ...{ apiVersion, kind, spec }, metadata: { name } };
+    const made = await answers.write('IP', name, undefined, () =>
+      createObject(client, IPS, body, signal),
     );
-    if (answer.outcome === 'exists') return this.#rereadIp(name);
-    this.#learnIp(name, undefined, answer.object);
+    if (made.answer.outcome === 'exists') return this.#rereadIp(name);
+    this.#learnIp(name, undefined, made, made.answer.object);
     progress.ips.add(name);
     return 'done';
   }
 
   async #patchIp(action: IpAction, version: string, progress: Progress): Promise<Written> {
-    const { client, signal } = this.#ports;
     const { ip } = action;
     const { name } = ip.metadata;
     const isStatus = action.do === 'ip.status';
-    const answer = await mergePatchObject(
-      client,
-      IPS,
-      {
-        at: { name },
-        patch: isStatus ? ipStatusPatch(ip) : ipPatch(ip),
-        resourceVersion: version,
-        ...(isStatus ? { subresource: 'status' } : {}),
-      },
-      signal,
-    );
-    if (answer.outcome !== 'updated') return this.#rereadIp(name);
-    const isChanged = this.#learnIp(name, version, answer.object);
-    if (isChanged && !isStatus) progress.ips.add(name);
-    return 'done';
+    const patch = isStatus ? ipStatusPatch(ip) : ipPatch(ip);
+    const subresource = isStatus ? ({ subresource: 'status' } as const) : {};
+    const written = await this.#mergeIp(name, { patch, ...subresource }, version);
+    if (written === 'changed' && !isStatus) progress.ips.add(name);
+    return written === 'stale' ? 'stale' : 'done';
   }
 
   async #deleteIp({ metadata }: IP, version: string): Promise<Written> {
-    const { client, signal, store, own, onWritten } = this.#ports;
+    const { client, signal, answers } = this.#ports;
     const { name, uid } = metadata;
     const preconditions = { uid, resourceVersion: version };
-    const outcome = await deleteObject(client, IPS, { name }, preconditions, signal);
+    const deleted = await answers.write('IP', name, version, () =>
+      deleteObject(client, IPS, { name }, preconditions, signal),
+    );
     // with a finalizer of somebody's it is still there
-    if (outcome === 'conflict') return this.#rereadIp(name);
-    own.wrote(`IP/${name}`, version, undefined);
-    store.delete('IP', name);
-    onWritten('IP', name);
+    if (deleted.answer === 'conflict') return this.#rereadIp(name);
+    answers.made('IP', name, { from: version, to: undefined, object: undefined }, deleted);
     return 'done';
   }
 
@@ -187,7 +175,7 @@ export class ObjectWriter {
     seen: string | undefined,
     progress: Progress,
   ): Promise<Written> {
-    const version = this.#ports.own.translate(`Service/${key}`, seen);
+    const version = this.#ports.answers.translate('Service', key, seen);
     if (version === undefined) return 'done'; // the Service is gone: its release is decided by that
     for (const { ip } of status.loadBalancer?.ingress ?? []) {
       const address = ip === undefined ? undefined : tryParseIp(ip);
@@ -201,7 +189,7 @@ export class ObjectWriter {
 
   /** The Service is to show an address that it holds from before: writes the IP, if it is not shown already. */
   async #confirm(address: IpAddress, key: string, version: string): Promise<Written> {
-    const { client, signal, store } = this.#ports;
+    const { store } = this.#ports;
     const service = store.services.get(key);
     const isSame = service?.metadata.resourceVersion === version;
     if (isSame && isShown(service, address)) return 'done';
@@ -213,11 +201,26 @@ export class ObjectWriter {
     if (!isHeld || resourceVersion === undefined) return this.#rereadIp(name);
     if ((await this.#checkService(key, version)) === 'stale') return 'stale';
     const annotations = { [CONFIRMED_FOR]: version };
-    const patch = { at: { name }, patch: { metadata: { annotations } }, resourceVersion };
-    const answer = await mergePatchObject(client, IPS, patch, signal);
-    if (answer.outcome !== 'updated') return this.#rereadIp(name);
-    this.#learnIp(name, resourceVersion, answer.object);
-    return 'done';
+    const confirmed = await this.#mergeIp(
+      name,
+      { patch: { metadata: { annotations } } },
+      resourceVersion,
+    );
+    return confirmed === 'stale' ? 'stale' : 'done';
+  }
+
+  async #mergeIp(
+    name: string,
+    merge: Pick<MergePatch, 'patch' | 'subresource'>,
+    version: string,
+  ): Promise<'changed' | 'same' | 'stale'> {
+    const { client, signal, answers } = this.#ports;
+    const patch = { at: { name }, resourceVersion: version, ...merge };
+    const merged = await answers.write('IP', name, version, () =>
+      mergePatchObject(client, IPS, patch, signal),
+    );
+    if (merged.answer.outcome !== 'updated') return this.#rereadIp(name);
+    return this.#learnIp(name, version, merged, merged.answer.object) ? 'changed' : 'same';
   }
 
   /** By way of the status, which takes annotations as well. */
@@ -226,47 +229,39 @@ export class ObjectWriter {
     patch: Readonly<Record<string, unknown>>,
     version: string | undefined,
   ): Promise<'changed' | 'same' | 'stale'> {
-    const { client, signal, store, own, onWritten } = this.#ports;
-    const at = objectNameOfKey(key);
-    const answer = await mergePatchObject(
-      client,
-      SERVICES,
-      { at, patch, subresource: 'status', resourceVersion: version },
-      signal,
+    const { client, signal, answers } = this.#ports;
+    const merge = { at: objectNameOfKey(key), patch, resourceVersion: version } as const;
+    const merged = await answers.write('Service', key, version, () =>
+      mergePatchObject(client, SERVICES, { ...merge, subresource: 'status' }, signal),
     );
-    if (answer.outcome !== 'updated') return this.#rereadService(key);
-    const service = readable(`Service ${key}`, () => projectService(answer.object));
-    const now = resourceVersionOf(answer.object);
-    if (now === version) return 'same';
-    own.wrote(`Service/${key}`, version, now);
-    if (service === undefined) store.delete('Service', key);
-    else store.set(service);
-    onWritten('Service', key);
+    if (merged.answer.outcome !== 'updated') return this.#rereadService(key);
+    const raw = merged.answer.object;
+    const object = readable(`Service ${key}`, () => projectService(raw));
+    const to = resourceVersionOf(raw);
+    if (to === version) return 'same';
+    answers.made('Service', key, { from: version, to, object }, merged);
     return 'changed';
   }
 
   /** Answers false where the write changed nothing. */
-  #learnIp(name: string, from: string | undefined, raw: unknown): boolean {
-    const { own, store, onWritten } = this.#ports;
-    const ip = readable(`IP ${name}`, () => projectIp(raw));
-    const to = ip.metadata.resourceVersion;
+  #learnIp(name: string, from: string | undefined, by: Answered<unknown>, raw: unknown): boolean {
+    const object = readable(`IP ${name}`, () => projectIp(raw));
+    const to = object.metadata.resourceVersion;
     if (to === from) return false;
-    own.wrote(`IP/${name}`, from, to);
-    store.set(ip);
-    onWritten('IP', name);
+    this.#ports.answers.made('IP', name, { from, to, object }, by);
     return true;
   }
 
   // on an old view one object is not written for the other's sake: two leaders would keep each other busy
 
   async #checkIp(name: string, version: string): Promise<Written> {
-    const raw = await this.#readIp(name);
-    return resourceVersionOf(raw) === version ? 'done' : this.#showIp(name, raw);
+    const read = await this.#readIp(name);
+    return resourceVersionOf(read.answer) === version ? 'done' : this.#showIp(name, read);
   }
 
   async #checkService(key: string, version: string): Promise<Written> {
-    const raw = await this.#readService(key);
-    return resourceVersionOf(raw) === version ? 'done' : this.#showService(key, raw);
+    const read = await this.#readService(key);
+    return resourceVersionOf(read.answer) === version ? 'done' : this.#showService(key, read);
   }
 
   async #rereadIp(name: string): Promise<'stale'> {
@@ -277,34 +272,29 @@ export class ObjectWriter {
     return this.#showService(key, await this.#readService(key));
   }
 
-  #readIp(name: string): Promise<unknown> {
-    const { client, signal } = this.#ports;
-    return readObject(client, IPS, { name }, signal);
+  #readIp(name: string): Promise<Answered<unknown>> {
+    const { client, signal, answers } = this.#ports;
+    return answers.read('IP', name, () => readObject(client, IPS, { name }, signal));
   }
 
-  #readService(key: string): Promise<unknown> {
-    const { client, signal } = this.#ports;
-    return readObject(client, SERVICES, objectNameOfKey(key), signal);
+  #readService(key: string): Promise<Answered<unknown>> {
+    const { client, signal, answers } = this.#ports;
+    const at = objectNameOfKey(key);
+    return answers.read('Service', key, () => readObject(client, SERVICES, at, signal));
   }
 
-  #showIp(name: string, raw: unknown): 'stale' {
+  #showIp(name: string, read: Answered<unknown>): 'stale' {
+    const raw = read.answer;
     const ip = raw === undefined ? undefined : readable(`IP ${name}`, () => projectIp(raw));
-    return this.#show('IP', name, ip);
+    this.#ports.answers.found('IP', name, ip, read);
+    return 'stale';
   }
 
-  #showService(key: string, raw: unknown): 'stale' {
+  #showService(key: string, read: Answered<unknown>): 'stale' {
+    const raw = read.answer;
     const service =
       raw === undefined ? undefined : readable(`Service ${key}`, () => projectService(raw));
-    return this.#show('Service', key, service);
-  }
-
-  /** Somebody else wrote it: the store learns how it is now, without waiting for the watch. */
-  #show(kind: 'IP' | 'Service', key: string, object: IP | Service | undefined): 'stale' {
-    const { store, own, onWritten } = this.#ports;
-    own.interrupted(`${kind}/${key}`);
-    if (object === undefined) store.delete(kind, key);
-    else store.set(object);
-    onWritten(kind, key);
+    this.#ports.answers.found('Service', key, service, read);
     return 'stale';
   }
 }

@@ -15,11 +15,11 @@ import {
   type ObjectPorts,
   type Progress,
 } from './act-objects.ts';
+import { Answers, type AnswerPorts } from './act-answers.ts';
 import type { WriteProblems } from './act-problems.ts';
 import { Retries } from './act-retries.ts';
-import { OwnVersions } from './own-versions.ts';
 
-export interface ActorPorts extends Omit<ObjectPorts, 'own'> {
+export interface ActorPorts extends Omit<ObjectPorts, 'answers'>, AnswerPorts {
   /** The lease is ours, and will be for as long as a write may take. */
   readonly mayWrite: () => boolean;
   /** All of it is written. */
@@ -51,7 +51,7 @@ interface Task {
 
 export class Actor {
   readonly #ports: ActorPorts;
-  readonly #own = new OwnVersions();
+  readonly #answers: Answers;
   readonly #gate: Gate;
   readonly #retries: Retries;
   readonly #objects: ObjectWriter;
@@ -65,7 +65,8 @@ export class Actor {
     this.#ports = ports;
     this.#gate = new Gate(CONCURRENCY_MAX, ports);
     this.#retries = new Retries({ ...ports, onDue: ports.onFailed });
-    this.#objects = new ObjectWriter({ ...ports, own: this.#own });
+    this.#answers = new Answers(ports);
+    this.#objects = new ObjectWriter({ ...ports, answers: this.#answers });
   }
 
   /** Writes sent so far. */
@@ -75,7 +76,7 @@ export class Actor {
 
   /** What is remembered beside the queue: it must not grow with the objects that ever were. */
   get remembered(): number {
-    return this.#own.size + this.#retries.size + this.#tails.size;
+    return this.#answers.remembered + this.#retries.size + this.#tails.size;
   }
 
   /** Resolves when nothing is under way. */
@@ -97,14 +98,19 @@ export class Actor {
 
   /** A watch shows a version that our own write has replaced. */
   isPast(kind: Kind, key: string, version: string | undefined): boolean {
-    return this.#own.isPast(`${kind}/${key}`, version);
+    return this.#answers.isPast(`${kind}/${key}`, version);
   }
 
   /** A watch shows this version. */
   shown(kind: Kind, key: string, version: string | undefined): void {
     const at = `${kind}/${key}`;
-    this.#own.shown(at, version);
-    if (!this.#tails.has(at)) this.#own.release(at);
+    this.#answers.shown(at, version);
+    if (!this.#tails.has(at)) this.#answers.release(at);
+  }
+
+  /** A kind was listed anew: what came and went since the last list is shown by nobody. */
+  relisted(): void {
+    this.#answers.relisted();
   }
 
   submit(decisions: readonly Decision[]): void {
@@ -156,7 +162,7 @@ export class Actor {
     for (const key of keys) {
       if (this.#tails.get(key) !== tail) continue;
       this.#tails.delete(key);
-      this.#own.release(key);
+      this.#answers.release(key);
     }
     this.#queued -= 1;
     const waiting = this.#onRoom;

@@ -276,6 +276,7 @@ export class AssignerProgram {
         },
         onUpsert: (_key, object) => this.#set(object),
         onDelete: (key, uid) => this.#delete(kind, key, uid),
+        onRelist: (keys) => this.#relisted(kind, keys),
       },
     });
   }
@@ -332,6 +333,16 @@ export class AssignerProgram {
     const known = this.#store.get(kind, key)?.metadata.uid;
     // we have made another one meanwhile
     if (known !== undefined && known !== uid) return;
+    this.#forget(kind, key);
+  }
+
+  /** An object that only an answer told of goes, too: if it lives, the watch after the list shows it. */
+  #relisted(kind: Kind, keys: Pick<ReadonlySet<string>, 'has'>): void {
+    this.#actor?.relisted();
+    for (const key of this.#store.keys(kind)) if (!keys.has(key)) this.#forget(kind, key);
+  }
+
+  #forget(kind: Kind, key: string): void {
     this.#store.delete(kind, key);
     this.#changed(kind, key);
   }

@@ -25,6 +25,8 @@ export interface ReflectorSink<T> {
   onUpsert(key: string, object: T): void;
   /** `uid`: of the object that went; there may be another of its name by now. */
   onDelete(key: string, uid: string): void;
+  /** After a later list, of which the differences were told: all keys in it. What came and went since the last is not told. */
+  onRelist?(keys: Pick<ReadonlySet<string>, 'has'>): void;
 }
 
 export interface ReflectorOptions<T> {
@@ -162,6 +164,7 @@ export class Reflector<T> {
     this.#lists += 1;
     if (this.#synced) {
       this.#replace(items.objects);
+      this.#options.sink.onRelist?.(items.objects);
     } else {
       const objects = new Map<string, T>();
       for (const [key, { object, uid, resourceVersion }] of items.objects) {
@@ -231,7 +234,7 @@ export class Reflector<T> {
   }
 
   async #watch(signal: AbortSignal): Promise<WatchEnd> {
-    const { clock, client, random, query } = this.#options;
+    const { clock, client, random, query, log } = this.#options;
     const timeoutSeconds = Math.round(WATCH_MIN_SECONDS * (1 + random()));
     const stall = new AbortController();
     const stopStall = clock.timer(timeoutSeconds * 1000 + STALL_GRACE_MS, () => stall.abort());
@@ -260,10 +263,7 @@ export class Reflector<T> {
     } catch (error) {
       if (isAborted(signal) || !isAborted(stall.signal)) throw error;
       this.#restarted('stalled');
-      this.#options.log.warn(
-        { resource: this.#name, timeoutSeconds },
-        'watch stalled: opening a new one',
-      );
+      log.warn({ resource: this.#name, timeoutSeconds }, 'watch stalled: opening a new one');
       return 'resume';
     } finally {
       stopStall();

@@ -27,8 +27,9 @@ export class MemoryApi implements ApiClient {
   /** By path. */
   readonly objects = new Map<string, JsonObject>();
   readonly calls: string[] = [];
-  /** Called before and after each call: throws to fail it; after, its answer is lost. */
-  fault: (when: 'before' | 'after', call: Call) => void | Promise<void> = () => undefined;
+  /** Called before and after each call: throws to fail it; after, its answer is lost. `refused`: after a refusal. */
+  fault: (when: 'before' | 'after' | 'refused', call: Call) => void | Promise<void> = () =>
+    undefined;
   /** How a watch goes: how many events it delivers before it ends, and how. */
   watchPlan: () => { readonly events: number; readonly end: 'close' | 'reset' | 'gone' } = () => ({
     events: Number.POSITIVE_INFINITY,
@@ -45,9 +46,18 @@ export class MemoryApi implements ApiClient {
     this.calls.push(`${call.method} ${call.path}`);
     await this.fault('before', call);
     call.signal.throwIfAborted();
-    const answer = this.#do(call);
+    const answer = await this.#answer(call);
     await this.fault('after', call);
     return answer;
+  }
+
+  async #answer(call: Call): Promise<unknown> {
+    try {
+      return this.#do(call);
+    } catch (error) {
+      await this.fault('refused', call);
+      throw error;
+    }
   }
 
   async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {

@@ -1,10 +1,12 @@
 // Two whole assigners that both believe they lead, on an API server's rules in memory: every call takes a while to arrive,
-// every watch is late, and one of them is killed now and then while its calls are under way and still arrive. After each
-// single write no address may be shown by two Services, or by one that does not hold it. The real API server's turn
-// is test/cluster/assigner-leaders.test.ts.
+// every watch is late and ends now and then, some of them too old to go on, and one of the two is killed now and then while
+// its calls are under way and still arrive. After each single write no address may be shown by two Services, or by one
+// that does not hold it; in the end both are quiet and see what the API server has. The real API server's turn is
+// test/cluster/assigner-leaders.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { ClusterView } from '../../src/api/cluster.ts';
 import { AssignerProgram } from '../../src/assigner/main.ts';
 import { arrayAt, objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ApiClient, Call, Stream } from '../../src/kube/transport.ts';
@@ -33,6 +35,10 @@ const WATCH_MAX_MS = 60;
 /** Longer than a decision waits that goes on failing (act-retries.ts). */
 const SETTLE_MS = 120_000;
 const QUIET_MS = 60_000;
+/** A failure is made smaller for as long as this. */
+const SHRINK_MAX_MS = 120_000;
+/** A watch shows fewer events than this. */
+const WATCH_EVENTS_MAX = 30;
 
 /** An assigner's way to the API server. Who is killed does not call back what it has sent. */
 class SlowWay implements ApiClient {
@@ -72,6 +78,7 @@ class SlowWay implements ApiClient {
 }
 
 interface Running {
+  readonly store: ClusterView;
   stop(): Promise<unknown>;
 }
 
@@ -85,6 +92,11 @@ class World {
 
   constructor(seed: number) {
     this.random = dice(seed);
+    const watches = dice(seed + 1);
+    this.api.watchPlan = () => ({
+      events: Math.floor(watches() * WATCH_EVENTS_MAX),
+      end: (['close', 'reset', 'gone'] as const)[Math.floor(watches() * 3)] ?? 'close',
+    });
     this.api.put(POOL, {
       ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'public' } },
       spec: { addresses: [...FREE, RETAINED] },
@@ -109,6 +121,7 @@ class World {
     );
     const ended = program.run(stop.signal);
     return {
+      store: program.store,
       stop: () => {
         stop.abort();
         return ended;
@@ -127,6 +140,25 @@ class World {
     const ends = this.#assigners.map((each) => each.stop());
     await this.clock.advance(1000);
     await Promise.all(ends);
+  }
+
+  /** What an assigner sees otherwise than it is. */
+  misseen(): readonly string[] {
+    const versions = new Map<string, string | undefined>();
+    for (const [path, object] of this.api.objects)
+      versions.set(path, textAt(objectAt(object, 'metadata'), 'resourceVersion'));
+    return this.#assigners.flatMap(({ store }, place) => {
+      const seen = new Map<string, string | undefined>();
+      for (const [key, { metadata }] of store.ips)
+        seen.set(`${IPS}/${key}`, metadata.resourceVersion);
+      for (const { metadata } of store.services.values())
+        seen.set(`${SERVICES}/${metadata.name}`, metadata.resourceVersion);
+      const paths = new Set([...seen.keys(), ...versions.keys()]);
+      const wrong = [...paths].filter(
+        (path) => /services|ips/.test(path) && seen.get(path) !== versions.get(path),
+      );
+      return wrong.map((path) => `${place}: ${path} ${seen.get(path)}, not ${versions.get(path)}`);
+    });
   }
 
   check(after: string): void {
@@ -224,13 +256,15 @@ test('no address is shown twice, or by one that does not hold it', async () => {
         const { length } = world.api.calls;
         await world.clock.advance(QUIET_MS);
         const late = world.api.calls.slice(length);
+        const misseen = world.misseen();
         const waiting = ['a', 'c', 'd'].filter((name) => world.shown(name).length !== 1);
         await world.stop();
         assert.equal(world.fault, undefined);
         assert.deepEqual(waiting, []);
+        assert.deepEqual(misseen, []);
         assert.deepEqual(late, []);
       },
     ),
-    { numRuns: RUNS },
+    { numRuns: RUNS, interruptAfterTimeLimit: SHRINK_MAX_MS },
   );
 });

@@ -1,9 +1,10 @@
 // The whole program on an API server's rules in memory: what only the timing of its watches can bring about.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { AssignerProgram } from '../../../src/assigner/main.ts';
 import { arrayAt, objectAt, textAt, type JsonObject } from '../../../src/kube/json.ts';
 import type { ApiClient, Stream } from '../../../src/kube/transport.ts';
+import { ApiError } from '../../../src/kube/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
@@ -70,15 +71,14 @@ function reserved(): JsonObject {
   };
 }
 
-test('a watch that shows an old holder late brings him back for nobody', async (t) => {
-  const client = new SlowIpWatches();
-  const { api } = client;
+function addPool(api: MemoryApi): void {
   api.put('/apis/vipvs.io/v1alpha1/pools/public', {
     ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'public' } },
     spec: { addresses: ['192.0.2.0/28'] },
   });
-  api.put(IP, reserved());
-  api.put(`${SERVICES}/first`, service('first'));
+}
+
+function start(t: TestContext, client: ApiClient): AssignerProgram {
   const stop = new AbortController();
   const program = new AssignerProgram(
     { config: CONFIG, namespace: 'vipvs-system', identity: 'test' },
@@ -94,6 +94,16 @@ test('a watch that shows an old holder late brings him back for nobody', async (
     stop.abort();
     assert.equal(await ended, 'stopped');
   });
+  return program;
+}
+
+test('a watch that shows an old holder late brings him back for nobody', async (t) => {
+  const client = new SlowIpWatches();
+  const { api } = client;
+  addPool(api);
+  api.put(IP, reserved());
+  api.put(`${SERVICES}/first`, service('first'));
+  const program = start(t, client);
   const holders = (): readonly (string | undefined)[] =>
     arrayAt(objectAt(api.objects.get(IP), 'spec'), 'claims').map((each) => textAt(each, 'name'));
   const isDecided = (name: string): boolean =>
@@ -115,4 +125,33 @@ test('a watch that shows an old holder late brings him back for nobody', async (
   await until('a round was done', () => isDecided('fifth'));
   const writes = api.calls.filter((call) => call === `PATCH ${IP}`).length;
   assert.equal(writes, 3, 'taken, given back, taken');
+});
+
+/** The first watch of IPs shows nothing, until it is too old. */
+class OldIpWatch extends SlowIpWatches {
+  readonly tooOld = Promise.withResolvers<undefined>();
+  #isFirst = true;
+
+  override async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {
+    if (!stream.path.endsWith('/ips') || !this.#isFirst) return super.stream(stream);
+    this.#isFirst = false;
+    await this.tooOld.promise;
+    throw new ApiError('too old', { code: 'gone', status: 410 });
+  }
+}
+
+test('an IP that is made and taken away between two lists, which no watch shows, is made again', async (t) => {
+  const client = new OldIpWatch();
+  const { api } = client;
+  addPool(api);
+  const program = start(t, client);
+  api.put(`${SERVICES}/first`, service('first'));
+  await until(
+    'it is made',
+    () => program.store.services.get('default/first')?.status !== undefined,
+  );
+  assert.ok(program.store.ips.has('192.0.2.1'));
+  api.remove(IP);
+  client.tooOld.resolve(undefined);
+  await until('it is made again', () => api.objects.has(IP));
 });

@@ -10,7 +10,7 @@ import { ip } from './objects.ts';
 
 const failWith =
   (when: (call: Call) => boolean, error: ApiError) =>
-  (moment: 'before' | 'after', call: Call): void => {
+  (moment: string, call: Call): void => {
     if (moment === 'before' && when(call)) throw error;
   };
 
