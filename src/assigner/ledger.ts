@@ -241,7 +241,10 @@ export class Ledger {
     }
     this.#count(record, -1);
     const kept = keptFor(ip);
-    if (kept.service !== undefined) this.#forService.delete(kept.service, address);
+    if (kept.service !== undefined) {
+      this.#forService.delete(kept.service, address);
+      this.#note(`service:${kept.service}`);
+    }
     if (kept.namespace !== undefined) this.#forNamespace.delete(kept.namespace, address);
   }
 

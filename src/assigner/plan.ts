@@ -107,13 +107,12 @@ function keep(petition: Petition, notes: readonly Note[], waits: readonly WaitKe
 /** More Pools than this are counted, not named: a condition's message has at most 32768 characters. */
 const POOLS_SHOWN = 40;
 
+/** Each Pool once, with all that it says: one is asked twice where it keeps an address for the Service. */
 function textOf(refusals: readonly Refusal[]): string {
-  const texts: string[] = [];
-  for (const [i, { pool, message }] of refusals.entries()) {
-    const isSamePool = pool !== undefined && pool === refusals[i - 1]?.pool;
-    if (isSamePool) texts.push(`${texts.pop() ?? ''}, ${message}`);
-    else texts.push(pool === undefined ? message : `Pool ${pool}: ${message}`);
-  }
+  const texts = [...Map.groupBy(refusals, ({ pool }) => pool)].flatMap(([pool, said]) => {
+    const messages = [...new Set(said.map(({ message }) => message))];
+    return pool === undefined ? messages : [`Pool ${pool}: ${messages.join(', ')}`];
+  });
   const more = texts.length - POOLS_SHOWN;
   return [...texts.slice(0, POOLS_SHOWN), ...(more > 0 ? [`and ${more} more Pools`] : [])].join(
     '; ',

@@ -201,3 +201,25 @@ test('what a decision drops from the status is not taken back in the same step',
   const statuses = actions.filter((action) => action.do === 'service.status');
   assert.equal(statuses.length, 1);
 });
+
+test('a reservation that goes is no longer spoken of', () => {
+  const reserved = ip('192.0.2.0', 'p', {
+    reservedFor: { namespace: 'default', service: 's' },
+    retain: true,
+  });
+  const store = storeOf(
+    pool('p', ['192.0.2.0/29'], { autoAssign: false }),
+    reserved,
+    service('s', { spec: { ipFamilyPolicy: 'RequireDualStack' } }),
+  );
+  const assigner = new Assigner(store, CONFIG);
+  const said = (): string | undefined => {
+    apply(store, assigner, assigner.step(NOW_MS).decisions);
+    return store.services.get('default/s')?.status?.conditions?.[0]?.message;
+  };
+  assert.match(said() ?? '', /^Pool p: has no IPv6 addresses/);
+  said(); // its own writes wake it once
+  store.set({ ...reserved, spec: { address: '192.0.2.0', poolName: 'p', retain: true } });
+  assigner.onChange('IP', '192.0.2.0');
+  assert.doesNotMatch(said() ?? '', /IPv6/);
+});

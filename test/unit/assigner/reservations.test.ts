@@ -27,6 +27,18 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: 'a Pool that is asked for its reservation and in its turn says once why not',
+    given: [
+      P,
+      ip('192.0.2.5', 'p', { reservedFor: { namespace: 'default', service: 's' } }),
+      service('s', { spec: { ipFamilyPolicy: 'RequireDualStack' } }),
+    ],
+    want: [
+      'IP 192.0.2.5 Reserved  (reserved for Service default/s)',
+      'default/s - FamilyNotAvailable: Pool p: has no IPv6 addresses',
+    ],
+  },
+  {
     name: 'a reservation does not move a Service that has an address',
     given: [
       pool('a', ['198.51.100.0/29']),
