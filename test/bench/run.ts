@@ -16,10 +16,10 @@ const BUILD = `${ROOT}/test/lab/build`;
 const RESULTS = `${import.meta.dirname}/results`;
 const CURVES = `${ROOT}/docs/limits`;
 
-/** As bin/vipvs starts it. */
+/** As bin/vipvs starts it, and runtime/memory.ts sets it. */
 const NODE_OF_PRODUCT = [
   ...['env', 'MALLOC_ARENA_MAX=1', 'MALLOC_MMAP_THRESHOLD_=65536'],
-  ...['node', '--max-semi-space-size=2'],
+  ...['node', '--semi-space-growth-factor=1'],
 ];
 
 type Engine = 'uml' | 'qemu';
