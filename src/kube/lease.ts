@@ -23,6 +23,8 @@ export interface LeaseTimes {
 const LEASE_TIMES: LeaseTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000 };
 /** client-go leaderelection.JitterFactor */
 const RETRY_JITTER = 1.2;
+/** Looks at a Lease that are further apart than so many tries had an outage between them. */
+const LOOKS_APART = 3;
 
 export interface LeaseOptions {
   readonly client: ApiClient;
@@ -54,10 +56,11 @@ interface LeaseSpec {
   readonly leaseTransitions: number;
 }
 
-/** Another's record, and when we saw it change last. */
+/** Another's record, and for how long we have seen it unchanged. */
 interface Observed {
   readonly record: string;
-  readonly changedAtMs: number;
+  readonly silentMs: number;
+  readonly lookedAtMs: number;
 }
 
 export class Lease {
@@ -101,10 +104,11 @@ export class Lease {
 
   /**
    * One look at the Lease, and one try to take it where it is ours (an earlier process of this identity had it), or free
-   * and `mayTake`. Answers whether we lead; `holder` then tells who does. Rejects with ApiError.
+   * and `mayTake`. Answers whether we lead; `holder` then tells who does. Rejects with ApiError. To be called every
+   * retryMs: while nobody could read the Lease its holder could not renew it either, so that time does not count.
    */
   attempt(signal: AbortSignal, mayTake: () => boolean): Promise<boolean> {
-    return this.#tryAcquire(signal, mayTake);
+    return this.#tryAcquire(signal, mayTake, LOOKS_APART * this.#times.retryMs);
   }
 
   /** Resolves true when we lead, false when the signal was aborted first. */
@@ -112,7 +116,7 @@ export class Lease {
     const { clock, random, log } = this.#options;
     while (!isAborted(signal)) {
       try {
-        if (await this.#tryAcquire(signal, () => true)) {
+        if (await this.#tryAcquire(signal, () => true, Number.POSITIVE_INFINITY)) {
           log.info({ lease: this.#options.name, identity: this.#options.identity }, 'leading');
           return true;
         }
@@ -177,7 +181,12 @@ export class Lease {
     return holding;
   }
 
-  async #tryAcquire(signal: AbortSignal, mayTake: () => boolean): Promise<boolean> {
+  /** `gapMaxMs`: of the time between two looks at most so much counts as the holder's silence. */
+  async #tryAcquire(
+    signal: AbortSignal,
+    mayTake: () => boolean,
+    gapMaxMs: number,
+  ): Promise<boolean> {
     const { client, clock, identity, namespace, name } = this.#options;
     const sentAtMs = clock.nowMs();
     const timeoutMs = this.#times.renewDeadlineMs;
@@ -193,7 +202,7 @@ export class Lease {
     const holder = textAt(spec, 'holderIdentity') ?? '';
     this.#holder = holder;
     if (holder !== identity) {
-      if (holder !== '' && !this.#expired(spec)) return false;
+      if (holder !== '' && !this.#expired(spec, gapMaxMs)) return false;
       if (!mayTake()) return false;
     }
     const resourceVersion = textAt(objectAt(current, 'metadata'), 'resourceVersion');
@@ -219,12 +228,15 @@ export class Lease {
   }
 
   /** True when the record has not changed for its own duration since we first saw it as it is. */
-  #expired(spec: unknown): boolean {
+  #expired(spec: unknown, gapMaxMs: number): boolean {
     const nowMs = this.#options.clock.nowMs();
     const record = JSON.stringify(spec);
-    if (this.#observed?.record !== record) this.#observed = { record, changedAtMs: nowMs };
+    const last = this.#observed?.record === record ? this.#observed : undefined;
+    const gapMs = last === undefined ? 0 : Math.min(nowMs - last.lookedAtMs, gapMaxMs);
+    const silentMs = (last?.silentMs ?? 0) + gapMs;
+    this.#observed = { record, silentMs, lookedAtMs: nowMs };
     const durationMs = (numberAt(spec, 'leaseDurationSeconds') ?? 0) * 1000;
-    return nowMs - this.#observed.changedAtMs > (durationMs > 0 ? durationMs : this.#times.leaseMs);
+    return silentMs > (durationMs > 0 ? durationMs : this.#times.leaseMs);
   }
 
   /** Undefined: renewed. A text: why it is lost. Tries until the deadline. */

@@ -164,6 +164,31 @@ suite('lease', () => {
     a.stop.abort();
   });
 
+  test('by attempts: an outage is no silence of the holder, who could not renew either', async () => {
+    const api = new MemoryApi();
+    const clock = new VirtualClock();
+    const a = new Contender('a', api, clock);
+    await clock.advance(3000);
+    a.stop.abort();
+    await a.done;
+    const options = { client: api, namespace: 'vipvs', name: 'assigner', identity: 'b' };
+    const b = new Lease({ ...options, clock, random: () => 0, log: new MemoryLog() });
+    const { signal } = new AbortController();
+    const attempt = (): Promise<boolean> => b.attempt(signal, () => true);
+    assert.equal(await attempt(), false, 'seen for the first time');
+    api.fault = () => {
+      throw down;
+    };
+    await clock.advance(60_000);
+    await assert.rejects(attempt(), /no connection/);
+    api.fault = () => undefined;
+    assert.equal(await attempt(), false, 'the holder may renew now');
+    for (const want of [false, false, false, false, true]) {
+      await clock.advance(2000);
+      assert.equal(await attempt(), want, 'the outage counts as three tries: 6 of 15 s');
+    }
+  });
+
   test('its time counts from before the request, not from the answer', async () => {
     const api = new MemoryApi();
     const clock = new VirtualClock();
