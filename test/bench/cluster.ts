@@ -33,28 +33,24 @@ const SETTLE_MS = 65_000;
 const IDLE_MS = 60_000;
 const NAMESPACE = 'default';
 
-interface Figures {
-  readonly services: number;
-  /** Of each turn, as the three after it; the figures beside are their medians. */
-  readonly turns: readonly Turn[];
+interface Turn {
   readonly bareRate: number;
   readonly rate: number;
-  readonly ratio: number;
   readonly fromStartSeconds: number;
   readonly cpuSeconds: number;
+}
+
+/** What a turn has is here the median of all. */
+interface Figures extends Turn {
+  readonly services: number;
+  readonly turns: readonly Turn[];
+  readonly ratio: number;
   readonly rssMb: number;
   readonly peakRssMb: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly idleCpuPercent: number;
   readonly idleWrites: number;
-}
-
-interface Turn {
-  readonly bareRate: number;
-  readonly rate: number;
-  readonly fromStartSeconds: number;
-  readonly cpuSeconds: number;
 }
 
 const signal = new AbortController().signal;

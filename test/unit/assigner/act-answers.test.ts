@@ -28,6 +28,17 @@ function show(world: World, kind: 'IP' | 'Service', path: string): void {
 const versionOf = (world: World, kind: 'IP' | 'Service'): string | undefined =>
   world.store.get(kind, kind === 'IP' ? '192.0.2.1' : 'default/web')?.metadata.resourceVersion;
 
+/** Another assigner, or a user, makes it anew or writes it; the watch shows that at once. */
+const becomesAnother = (world: World): void => {
+  world.addIp('192.0.2.1', 'web', false);
+  show(world, 'IP', IP);
+};
+/** The watch shows our own write first. */
+const isShownAndBecomesAnother = (world: World): void => {
+  show(world, 'IP', IP);
+  becomesAnother(world);
+};
+
 const cases: readonly {
   readonly name: string;
   readonly given?: (world: World) => void;
@@ -54,11 +65,7 @@ const cases: readonly {
     name: 'an IP that we make is another one before the answer comes',
     action: create('192.0.2.1'),
     late: `POST ${IPS}`,
-    meanwhile: (world) => {
-      show(world, 'IP', IP);
-      world.addIp('192.0.2.1', 'web', false);
-      show(world, 'IP', IP);
-    },
+    meanwhile: isShownAndBecomesAnother,
     kind: 'IP',
   },
   {
@@ -66,11 +73,7 @@ const cases: readonly {
     given: (world) => world.addIp('192.0.2.1', 'gone'),
     action: (world) => world.release('192.0.2.1').actions[0] ?? create(''),
     late: `DELETE ${IP}`,
-    meanwhile: (world) => {
-      show(world, 'IP', IP);
-      world.addIp('192.0.2.1', 'web', false);
-      show(world, 'IP', IP);
-    },
+    meanwhile: isShownAndBecomesAnother,
     kind: 'IP',
   },
   {
@@ -78,10 +81,7 @@ const cases: readonly {
     given: (world) => world.addIp('192.0.2.1', 'web', false),
     action: create('192.0.2.1'),
     late: `GET ${IP}`,
-    meanwhile: (world) => {
-      world.addIp('192.0.2.1', 'web', false);
-      show(world, 'IP', IP);
-    },
+    meanwhile: becomesAnother,
     kind: 'IP',
   },
   {
@@ -92,10 +92,7 @@ const cases: readonly {
     },
     action: status('web', '192.0.2.1'),
     late: `GET ${IP}`,
-    meanwhile: (world) => {
-      world.addIp('192.0.2.1', 'web', false);
-      show(world, 'IP', IP);
-    },
+    meanwhile: becomesAnother,
     kind: 'IP',
   },
   {
