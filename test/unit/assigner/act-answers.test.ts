@@ -2,9 +2,11 @@
 // test/property/assigner-leaders.prop.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Answers } from '../../../src/assigner/act-answers.ts';
 import type { Action } from '../../../src/assigner/decision.ts';
 import { objectAt, textAt } from '../../../src/kube/json.ts';
 import { projectIp, projectService } from '../../../src/assigner/project.ts';
+import type { Answered } from '../../../src/assigner/overtaken.ts';
 import { create, decide, IPS, SERVICES, status, World } from './act-world.ts';
 
 const IP = `${IPS}/192.0.2.1`;
@@ -150,4 +152,38 @@ test('what the watch has shown before the answer comes is not remembered', async
   await world.settle();
   assert.equal(world.done.length, 1);
   assert.equal(world.actor.remembered, 0);
+});
+
+/** A store that knows the Service 'web', and a read of it that was asked and not answered. */
+function readOfWeb(): {
+  readonly answers: Answers;
+  readonly version: string;
+  readonly answer: () => Promise<Answered<undefined>>;
+} {
+  const world = new World();
+  world.addService('web');
+  const answers = new Answers({ store: world.store, onWritten: () => undefined });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const read = answers.read('Service', 'default/web', () => promise);
+  const answer = (): Promise<Answered<undefined>> => {
+    resolve(undefined);
+    return read;
+  };
+  return { answers, version: versionOf(world, 'Service') ?? '', answer };
+}
+
+test('an answer is left where another answer has told of the object since', async () => {
+  const { answers, answer } = readOfWeb();
+  const other = await answers.read('Service', 'default/web', () => Promise.resolve(undefined));
+  answers.found('Service', 'default/web', undefined, other);
+  assert.equal((await answer()).isOvertaken, true);
+});
+
+test('a watch that shows what our own write has replaced tells no news', async () => {
+  const { answers, version, answer } = readOfWeb();
+  const ours = { from: 'before', to: version, object: undefined };
+  const by = { answer: undefined, isOvertaken: true, told: new Set<string>() };
+  answers.made('Service', 'default/web', ours, by);
+  answers.shown('Service/default/web', 'before');
+  assert.equal((await answer()).isOvertaken, false);
 });
