@@ -16,6 +16,7 @@ export const API_ERROR_CODES = [
   'timeout', // no answer in time
   'network', // no connection, or it broke
   'bad-answer', // not JSON, or not what was asked for
+  'too-large', // an answer above the caller's limit
 ] as const;
 export type ApiErrorCode = (typeof API_ERROR_CODES)[number];
 

@@ -1,11 +1,12 @@
-// Keeps a sink equal to the API server's objects of one kind: list once (in pages), then watch from there, resume where
+// Keeps a sink equal to the API server's objects of one kind: list once, then watch from there, resume where
 // a watch ended, and list again only when the server has forgotten that place. A list after the first is compared with
 // what the sink has, so that the sink hears only differences. Rules: client-go tools/cache/reflector.go.
 // Invariants: nothing is deleted unless the server said so in a complete list or an event; after the signal is
 // aborted the sink is never touched; resourceVersions are opaque and never compared except for equality.
 import { Backoff, WATCH_BACKOFF } from './backoff.ts';
-import { ApiError, errorOfStatus, explainReading, isApiError } from './errors.ts';
-import { arrayAt, objectAt, textAt } from './json.ts';
+import { ApiError, errorOfStatus, explainReading } from './errors.ts';
+import { readList, type Listed } from './full-list.ts';
+import { objectAt, textAt } from './json.ts';
 import { LineSplitter } from './lines.ts';
 import { isAborted, type Clock, type Log, type Random } from './ports.ts';
 import type { Message } from './protobuf.ts';
@@ -17,7 +18,7 @@ import {
   type Resource,
 } from './resource.ts';
 import type { ApiClient, Query } from './transport.ts';
-import { badEvent, linesOf, notAList, parseEvent, type WatchEvent } from './watch-event.ts';
+import { badEvent, linesOf, parseEvent, type WatchEvent } from './watch-event.ts';
 
 export interface ReflectorSink<T> {
   /** Once: every object of the first complete list, by key. */
@@ -76,8 +77,6 @@ export interface ReflectorState {
   readonly restarts: ReadonlyMap<RestartReason, number>;
 }
 
-/** kubectl's and client-go's page: a page of Services is 0.6 MB and parses in 10 ms. */
-const PAGE_SIZE = 500;
 const WATCH_MIN_SECONDS = 300;
 /** The server ends a watch at its timeoutSeconds; one that has not ended this long after is on a dead connection. */
 const STALL_GRACE_MS = 60_000;
@@ -160,7 +159,7 @@ export class Reflector<T> {
   async #list(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     const startMs = clock.nowMs();
-    const items = await this.#listPages(signal);
+    const items = await this.#read(signal);
     this.#lists += 1;
     if (this.#synced) {
       this.#replace(items.objects);
@@ -181,42 +180,24 @@ export class Reflector<T> {
     log.debug({ ...fields, durMs: Math.round(clock.nowMs() - startMs) }, 'listed');
   }
 
-  async #listPages(signal: AbortSignal): Promise<Listed<T>> {
-    try {
-      return await this.#pages(PAGE_SIZE, signal);
-    } catch (error) {
-      // The list's snapshot was compacted away between two pages (client-go pager: FullListIfExpired)
-      if (!isApiError(error, 'gone')) throw error;
-      this.#restarted('gone');
-      return this.#pages(undefined, signal);
-    }
-  }
-
-  async #pages(limit: number | undefined, signal: AbortSignal): Promise<Listed<T>> {
-    const { protobuf } = this.#options;
-    const objects = new Map<string, Item<T>>();
-    let token: string | undefined;
-    for (;;) {
-      const page: unknown = await this.#options.client.call({
-        method: 'GET',
-        path: this.#path,
-        query: { ...this.#options.query, limit, continue: token },
-        ...(protobuf === undefined ? {} : { protobuf }),
-        signal,
-      });
-      signal.throwIfAborted();
-      const metadata = objectAt(page, 'metadata');
-      const resourceVersion = textAt(metadata, 'resourceVersion');
-      if (resourceVersion === undefined) throw notAList(this.#path);
-      for (const raw of arrayAt(page, 'items')) {
+  async #read(signal: AbortSignal): Promise<Listed<Item<T>>> {
+    const { client, query, protobuf, log } = this.#options;
+    return readList(
+      {
+        ...{ client, path: this.#path, query, protobuf, signal },
+        onPages: ({ code, message }) => {
+          this.#restarted(code);
+          log.info({ resource: this.#name, code }, `${message}: reading it in pages`);
+        },
+      },
+      (raw) => {
         const identity = identityOf(raw);
-        if (identity === undefined) throw notAList(this.#path);
-        const { key, ...tracked } = identity;
-        objects.set(key, { ...tracked, ...this.#read(key, tracked, raw) });
-      }
-      token = textAt(metadata, 'continue');
-      if (token === undefined || token === '') return { objects, resourceVersion };
-    }
+        if (identity === undefined) return undefined;
+        const { key, uid, resourceVersion } = identity;
+        const { object, unreadable } = this.#project(key, identity, raw);
+        return [key, { uid, resourceVersion, object, unreadable }];
+      },
+    );
   }
 
   /** Tells the sink what a later list shows to be different, deletes first: a name may have moved to a new object. */
@@ -307,7 +288,7 @@ export class Reflector<T> {
       if (event.type === 'DELETED') {
         this.#delete(key);
       } else {
-        const read = this.#read(key, tracked, event.object);
+        const read = this.#project(key, tracked, event.object);
         if (read.object !== undefined) this.#upsert(key, tracked, read.object);
         else this.#dropUnlessUnreadable(key, { ...tracked, ...read });
       }
@@ -317,7 +298,7 @@ export class Reflector<T> {
     this.#progress();
   }
 
-  #read(key: string, tracked: Tracked, raw: unknown): ReadResult<T> {
+  #project(key: string, tracked: Tracked, raw: unknown): ReadResult<T> {
     try {
       const object = this.#options.project(withTypeMeta(raw, this.#options.resource));
       return { object, unreadable: false };
@@ -390,8 +371,3 @@ interface ReadResult<T> {
 }
 
 type Item<T> = Tracked & ReadResult<T>;
-
-interface Listed<T> {
-  readonly objects: ReadonlyMap<string, Item<T>>;
-  readonly resourceVersion: string;
-}

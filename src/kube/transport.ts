@@ -1,14 +1,12 @@
 // One HTTP client per API server, on pooled keep-alive connections: calls share a bounded pool, and each watch has a
 // connection of its own, so that watches never starve calls. Every failure leaves here as an ApiError, or as the
 // reason of the caller's own signal. Credentials are read again every minute, and at once after a 401.
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { Pool, type Dispatcher } from 'undici';
 import { KubeConfigError, type Credentials, type KubeAccess } from './config.ts';
 import { ApiError, errorOfAnswer } from './errors.ts';
-import type { JsonObject } from './json.ts';
+import { bytesOf, parseAnswer } from './answer-body.ts';
 import type { Clock, Log } from './ports.ts';
-import { decodeAnswer, ProtobufError, type Message } from './protobuf.ts';
+import { decodeAnswer, type Message } from './protobuf.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -36,6 +34,8 @@ export interface Call {
   readonly timeoutMs?: number;
   /** The answer may come in protobuf; then only these fields of it are read. */
   readonly protobuf?: Message;
+  /** Of the answer, unpacked; a larger one rejects with `too-large`. */
+  readonly maxBytes?: number;
 }
 
 export interface Stream {
@@ -114,9 +114,9 @@ export class HttpApiClient implements ApiClient {
           signal,
         }),
       );
-      const bytes = await bytesOf(answer);
+      const bytes = await bytesOf(asked, answer, call.maxBytes);
       if (call.protobuf !== undefined && answer.headers['content-type'] === PROTOBUF) {
-        return decoded(asked, bytes, call.protobuf);
+        return decodeAnswer(asked, bytes, call.protobuf);
       }
       return parseAnswer(asked, bytes.toString('utf8'));
     } catch (error) {
@@ -174,7 +174,7 @@ export class HttpApiClient implements ApiClient {
   }
 
   async #errorOf(asked: string, answer: Dispatcher.ResponseData): Promise<ApiError> {
-    const body = (await bytesOf(answer)).toString('utf8');
+    const body = (await bytesOf(asked, answer)).toString('utf8');
     const retryAfter = answer.headers['retry-after'];
     const header = typeof retryAfter === 'string' ? retryAfter : undefined;
     return errorOfAnswer(asked, answer.statusCode, body, header);
@@ -299,40 +299,6 @@ function sameTls(a: Credentials, b: Credentials): boolean {
 
 function sameCredentials(a: Credentials, b: Credentials): boolean {
   return sameTls(a, b) && JSON.stringify(a.headers) === JSON.stringify(b.headers);
-}
-
-/**
- * kube-apiserver compresses answers from 128 KiB on (apiserver, handlers/responsewriters): a page of a list is a fourteenth
- * then, and decrypting what is left out costs more than unpacking it.
- */
-async function bytesOf(answer: Dispatcher.ResponseData): Promise<Buffer> {
-  const bytes = Buffer.from(await answer.body.arrayBuffer());
-  return answer.headers['content-encoding'] === 'gzip' ? unpack(bytes) : bytes;
-}
-
-const unpack = promisify(gunzip);
-
-function parseAnswer(asked: string, text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch (cause) {
-    throw new ApiError(`${asked}: the answer is not JSON`, {
-      code: 'bad-answer',
-      status: 0,
-      cause,
-    });
-  }
-}
-
-function decoded(asked: string, bytes: Buffer, message: Message): JsonObject {
-  try {
-    return decodeAnswer(bytes, message);
-  } catch (cause) {
-    if (!(cause instanceof ProtobufError)) throw cause;
-    const text = `${asked}: the answer is not protobuf: ${cause.message}`;
-    throw new ApiError(text, { code: 'bad-answer', status: 0, cause });
-  }
 }
 
 async function* chunksOf(

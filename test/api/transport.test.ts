@@ -75,6 +75,23 @@ suite('transport', () => {
     assert.equal((await failed()).code, 'network');
   });
 
+  test('an answer larger than the caller allows is refused, packed or not', async () => {
+    const type = { 'content-type': 'application/json' };
+    const packed = { ...type, 'content-encoding': 'gzip' };
+    const text = JSON.stringify({ text: 'x'.repeat(100) });
+    const steps = [raw(Buffer.from(text), type), raw(gzipSync(text), packed)];
+    fake.other.push(...steps, ...steps);
+    for (const how of ['plain', 'packed']) {
+      const { code, message } = await failed({ ...get, maxBytes: text.length - 1 });
+      assert.equal(code, 'too-large', how);
+      assert.match(message, /^GET \/api\/v1\/nodes\/n1: the answer is larger than 110 bytes$/);
+    }
+    for (const how of ['plain', 'packed']) {
+      const answer = await client.call({ ...get, maxBytes: text.length });
+      assert.deepEqual(answer, JSON.parse(text), how);
+    }
+  });
+
   test('protobuf where it is asked for and given, else JSON', async () => {
     const headers = { 'content-type': 'application/vnd.kubernetes.protobuf' };
     const protobuf = messageOf({ 1: { name: 'name', type: 'text' } });

@@ -6,11 +6,13 @@ import type { HttpApiClient } from '../../src/kube/transport.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { bundle } from '../lab/bundle.ts';
 import { BenchGuest } from './agent-guest.ts';
+import { startOnHost, type HostStart } from './agent-on-host.ts';
 import { addEndpoint, clusterIpOf, ENDPOINTS, NODE } from './agent-objects.ts';
 import { vipOf } from './rules.ts';
 import { ServiceWatch } from './service-watch.ts';
 import { quantile, rounded } from './table.ts';
 
+const NOT_MEASURED: HostStart = { hostSeconds: Number.NaN, hostCpuSeconds: Number.NaN };
 const ROOT = `${import.meta.dirname}/../..`;
 /** The guest sees the host's loopback here. */
 const HOST = '10.0.2.2';
@@ -43,7 +45,7 @@ const CHANGES = { 'vipvs node': 200, 'kube-proxy': 4 } as const;
 export type Plane = Pick<ControlPlane, 'binaries' | 'directory' | 'kubeconfig'>;
 export type Program = keyof typeof CHANGES;
 
-export interface Figures {
+export interface Figures extends HostStart {
   readonly program: Program;
   readonly services: number;
   /** From the start of its process until the last real server is in the kernel. */
@@ -111,12 +113,14 @@ export async function measure(
   services: number,
   unchanged: number,
 ): Promise<Figures> {
+  const isOurs = program === 'vipvs node';
+  const onHost = isOurs ? startOnHost(await plane.kubeconfig('node'), NODE) : NOT_MEASURED;
   const guest = await BenchGuest.boot(plane.directory, GUEST_LIMIT_SECONDS);
   try {
     const command = await commandOf(program, plane);
     // its files once: else the first read of them over the lab's file system is measured
     await guest.run([command[0] ?? '', '--version']);
-    const bareListsSeconds = program === 'vipvs node' ? await bareLists(guest, plane) : Number.NaN;
+    const bareListsSeconds = isOurs ? await bareLists(guest, plane) : Number.NaN;
     const samples = await samplesOf(program, admin, services);
     const startMs = performance.now();
     await guest.start(command);
@@ -136,12 +140,12 @@ export async function measure(
     say(`${program}: an endpoint change takes ${p50} ms (p50), ${p99} ms (p99)`);
     return {
       ...{ program, services, programmedSeconds, programmedCpuSeconds: cpuMs / 1000 },
-      bareListsSeconds,
+      ...{ bareListsSeconds, ...onHost },
       ...{ readySeconds, rssMb, peakRssMb, ...changed },
     };
   } finally {
     const errors = await guest.stop().catch(String);
-    if (program === 'vipvs node' && errors !== '') say(errors);
+    if (isOurs && errors !== '') say(errors);
     await guest.end();
   }
 }

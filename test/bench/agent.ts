@@ -66,6 +66,8 @@ function report(services: number, figures: readonly Figures[]): void {
   const rows = figures.map((each): Row => ({
     program: each.program,
     Services: each.services,
+    'on the host s': rounded(each.hostSeconds),
+    'CPU s there': rounded(each.hostCpuSeconds),
     'bare lists s': rounded(each.bareListsSeconds),
     'programmed s': rounded(each.programmedSeconds),
     'ready s': rounded(each.readySeconds),

@@ -3,7 +3,7 @@
 //   node lists.mjs KUBECONFIG
 import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/wire.ts';
 import { loadKubeAccess } from '../../src/kube/config.ts';
-import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';
+import { readList } from '../../src/kube/full-list.ts';
 import { IPS } from '../../src/kube/own-kinds.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {
@@ -16,8 +16,6 @@ import { HttpApiClient } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 
-/** As the reflector's. */
-const PAGE = 500;
 const LISTS: readonly { readonly resource: Resource; readonly protobuf?: Message }[] = [
   { resource: IPS },
   { resource: SERVICES, protobuf: SERVICE_LIST },
@@ -34,15 +32,10 @@ const client = new HttpApiClient({
 const { signal } = new AbortController();
 
 async function read({ resource, ...how }: (typeof LISTS)[number]): Promise<number> {
+  const path = collectionPath(resource);
+  const onPages = (): void => undefined;
   let count = 0;
-  let token: string | undefined;
-  do {
-    const query = { limit: PAGE, continue: token };
-    const path = collectionPath(resource);
-    const page = await client.call({ method: 'GET', path, query, signal, ...how });
-    count += arrayAt(page, 'items').length;
-    token = textAt(objectAt(page, 'metadata'), 'continue');
-  } while (token !== undefined && token !== '');
+  await readList({ client, path, signal, onPages, ...how }, () => [String((count += 1)), count]);
   return count;
 }
 

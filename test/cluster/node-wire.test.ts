@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Projections } from '../../src/ipvs-node/project.ts';
 import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/wire.ts';
-import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';
+import { itemsOf, objectAt, textAt } from '../../src/kube/json.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {
   collectionPath,
@@ -119,10 +119,11 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
     const version = (list: unknown): unknown =>
       textAt(objectAt(list, 'metadata'), 'resourceVersion');
     assert.equal(version(other), version(json));
-    const objects = (list: unknown): unknown =>
-      arrayAt(list, 'items').map((raw) => project(withTypeMeta(raw, resource)));
-    assert.deepEqual(objects(other), objects(json));
-    return arrayAt(other, 'items').length;
+    const objects = (list: unknown): readonly unknown[] =>
+      Array.from(itemsOf(list), (raw) => project(withTypeMeta(raw, resource)));
+    const found = objects(other);
+    assert.deepEqual(found, objects(json));
+    return found.length;
   };
   assert.equal(await both(SERVICES, SERVICE_LIST, (raw) => projections.service(raw)), 8);
   const slices = await both(ENDPOINT_SLICES, ENDPOINT_SLICE_LIST, (raw) => projections.slice(raw));
@@ -133,5 +134,5 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
   const first = await admin.call({ ...page, query: { limit: 2 } });
   const token = textAt(objectAt(first, 'metadata'), 'continue');
   const rest = await admin.call({ ...page, query: { continue: token } });
-  assert.equal(arrayAt(first, 'items').length + arrayAt(rest, 'items').length, 8);
+  assert.equal([...itemsOf(first), ...itemsOf(rest)].length, 8);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeAnswer, messageOf, ProtobufError } from '../../../src/kube/protobuf.ts';
+import { isApiError } from '../../../src/kube/errors.ts';
+import { itemsOf } from '../../../src/kube/json.ts';
+import { decodeAnswer, messageOf } from '../../../src/kube/protobuf.ts';
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -20,6 +22,7 @@ const answer = (...object: readonly number[]): Buffer =>
 const entry = (field: number, key: string, value: string): number[] =>
   bytes(field, [...text(1, key), ...text(2, value)]);
 
+const ASKED = 'GET /api/v1/x';
 const INNER = messageOf({ 1: { name: 'name', type: 'text' } });
 const OBJECT = messageOf({
   1: { name: 'name', type: 'text' },
@@ -29,8 +32,19 @@ const OBJECT = messageOf({
   5: { name: 'made', type: 'time' },
   6: { name: 'target', type: 'number-or-text' },
   7: { name: 'labels', type: { map: (key) => key.startsWith('our/') } },
-  8: { name: 'inner', type: { message: INNER }, isList: true },
-  20: { name: 'words', type: 'text', isList: true },
+  8: {
+    name: 'spec',
+    type: {
+      message: messageOf({
+        8: { name: 'inner', type: { message: INNER }, isList: true },
+        20: { name: 'words', type: 'text', isList: true },
+      }),
+    },
+  },
+});
+const LIST = messageOf({
+  1: { name: 'metadata', type: { message: INNER } },
+  2: { name: 'items', type: { message: OBJECT }, isList: true },
 });
 
 const cases: readonly { name: string; given: readonly number[]; want: object }[] = [
@@ -66,8 +80,11 @@ const cases: readonly { name: string; given: readonly number[]; want: object }[]
   { name: 'a map of others', given: entry(7, 'their/b', '2'), want: {} },
   {
     name: 'lists',
-    given: [...bytes(8, text(1, 'x')), ...text(20, 'a'), ...bytes(8, []), ...text(20, 'b')],
-    want: { inner: [{ name: 'x' }, {}], words: ['a', 'b'] },
+    given: bytes(8, [
+      ...[...bytes(8, text(1, 'x')), ...text(20, 'a')],
+      ...[...bytes(8, []), ...text(20, 'b')],
+    ]),
+    want: { spec: { inner: [{ name: 'x' }, {}], words: ['a', 'b'] } },
   },
   {
     name: 'fields that nobody asked for, of every wire type',
@@ -83,7 +100,9 @@ const cases: readonly { name: string; given: readonly number[]; want: object }[]
 ];
 
 for (const { name, given, want } of cases) {
-  test(`protobuf: ${name}`, () => assert.deepEqual(decodeAnswer(answer(...given), OBJECT), want));
+  test(`protobuf: ${name}`, () => {
+    assert.deepEqual(decodeAnswer(ASKED, answer(...given), OBJECT), want);
+  });
 }
 
 const bad: readonly { name: string; given: Buffer; why: RegExp }[] = [
@@ -99,8 +118,29 @@ const bad: readonly { name: string; given: Buffer; why: RegExp }[] = [
 for (const { name, given, why } of bad) {
   test(`protobuf refuses ${name}`, () => {
     assert.throws(
-      () => decodeAnswer(given, OBJECT),
-      (error) => error instanceof ProtobufError && why.test(error.message),
+      () => decodeAnswer(ASKED, given, OBJECT),
+      (error) => isApiError(error, 'bad-answer') && why.test(error.message),
     );
   });
 }
+
+const item = (name: string): number[] => bytes(2, text(1, name));
+
+test('the items of a list are decoded while they are iterated', () => {
+  const broken = bytes(2, number(1, 7));
+  const meta = bytes(1, text(1, 'm'));
+  const given = answer(...meta, ...item('a'), ...text(9, 'new field'), ...item('b'), ...broken);
+  const list = decodeAnswer(ASKED, given, LIST);
+  assert.deepEqual(list['metadata'], { name: 'm' });
+  const items = itemsOf(list)[Symbol.iterator]();
+  assert.deepEqual(items.next().value, { name: 'a' });
+  assert.deepEqual(items.next().value, { name: 'b' });
+  assert.throws(
+    () => items.next(),
+    (error) => isApiError(error, 'bad-answer') && error.message.startsWith(ASKED),
+  );
+});
+
+test('a list without items has none', () => {
+  assert.deepEqual([...itemsOf(decodeAnswer(ASKED, answer(...bytes(1, [])), LIST))], []);
+});
