@@ -1,6 +1,6 @@
-// Keeps a sink equal to the API server's objects of one kind: list once, then watch from there, resume where
-// a watch ended, and list again only when the server has forgotten that place. A list after the first is compared with
-// what the sink has, so that the sink hears only differences. Rules: client-go tools/cache/reflector.go.
+// Keeps a sink equal to the API server's objects of one kind: list once, then watch from there, resume where a watch
+// ended, and list again only when the server has forgotten that place. A list after the first is compared with what the
+// sink has, so that the sink hears only differences. Rules: client-go tools/cache/reflector.go.
 // Invariants: nothing is deleted unless the server said so in a complete list or an event; after the signal is
 // aborted the sink is never touched; resourceVersions are opaque and never compared except for equality.
 import { Backoff, WATCH_BACKOFF } from './backoff.ts';

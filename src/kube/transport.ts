@@ -2,9 +2,9 @@
 // connection of its own, so that watches never starve calls. Every failure leaves here as an ApiError, or as the
 // reason of the caller's own signal. Credentials are read again every minute, and at once after a 401.
 import { Pool, type Dispatcher } from 'undici';
+import { bytesOf, parseAnswer } from './answer-body.ts';
 import { KubeConfigError, type Credentials, type KubeAccess } from './config.ts';
 import { ApiError, errorOfAnswer } from './errors.ts';
-import { bytesOf, parseAnswer } from './answer-body.ts';
 import type { Clock, Log } from './ports.ts';
 import { decodeAnswer, type Message } from './protobuf.ts';
 
@@ -32,7 +32,7 @@ export interface Call {
   readonly signal: AbortSignal;
   /** For the whole call; default 30 s. */
   readonly timeoutMs?: number;
-  /** The answer may come in protobuf; then only these fields of it are read. */
+  /** The answer may come in protobuf; then only these fields of it are read, and a list's items while they are iterated. */
   readonly protobuf?: Message;
   /** Of the answer, unpacked; a larger one rejects with `too-large`. */
   readonly maxBytes?: number;

@@ -6,7 +6,7 @@ import { isObject, objectAt, textAt } from '../../src/kube/json.ts';
 import { Reflector } from '../../src/kube/reflector.ts';
 import { NAMESPACES, SERVICES, type Resource } from '../../src/kube/resource.ts';
 import { Store } from '../../src/kube/store.ts';
-import type { HttpApiClient } from '../../src/kube/transport.ts';
+import type { ApiClient, Call, HttpApiClient } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { MemoryLog, until } from '../api/clocks.ts';
 import { serviceAccount, startControlPlane, type ControlPlane } from './control-plane.ts';
@@ -55,7 +55,7 @@ suite('reading from a real API server', () => {
   });
 
   /** Keeps the uids of a kind's objects in namespace `default` (or of the cluster). */
-  function watch(client: HttpApiClient, resource: Resource): Watching {
+  function watch(client: ApiClient, resource: Resource): Watching {
     const changes: string[] = [];
     const store = new Store<string>({
       changed: (key, _before, now) => changes.push(`${now === undefined ? '-' : '+'}${key}`),
@@ -101,14 +101,26 @@ suite('reading from a real API server', () => {
     await maps.stop();
   });
 
-  test('a list in pages is complete', async () => {
+  test('a list is complete, in one piece and in pages', async () => {
     const names = Array.from({ length: 600 }, (_, index) => `page-${index}`);
     await Promise.all(names.map((name) => configMap(name)));
-    const maps = watch(admin, CONFIG_MAPS);
-    await until('the first list', () => maps.store.synced);
-    const missing = names.filter((name) => maps.store.get(`default/${name}`) === undefined);
-    assert.deepEqual(missing, []);
-    await maps.stop();
+    const calls: Call[] = [];
+    const asked = (maxBytes: number): ApiClient => ({
+      call: (call) => {
+        calls.push(call);
+        return admin.call(call.maxBytes === undefined ? call : { ...call, maxBytes });
+      },
+      stream: (stream) => admin.stream(stream),
+    });
+    for (const maxBytes of [1 << 20, 1000]) {
+      const maps = watch(asked(maxBytes), CONFIG_MAPS);
+      await until('the first list', () => maps.store.synced);
+      const missing = names.filter((name) => maps.store.get(`default/${name}`) === undefined);
+      assert.deepEqual(missing, []);
+      await maps.stop();
+    }
+    const limits = calls.map(({ query }) => query?.['limit']);
+    assert.deepEqual(limits, [undefined, undefined, 500, 500]);
   });
 
   test('the API server is killed and comes back: nothing is lost, nothing deleted', async () => {

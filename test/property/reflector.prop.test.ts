@@ -46,7 +46,9 @@ test('reflector: any interleaving of changes and faults ends with sink = server'
     fc.asyncProperty(
       fc.array(step, { maxLength: 30 }),
       fc.array(watchEnd, { maxLength: 8 }),
-      fc.array(fc.boolean(), { maxLength: 4 }),
+      fc.array(fc.constantFrom(undefined, 'network' as const, 'too-large' as const), {
+        maxLength: 4,
+      }),
       async (steps, watchEnds, listFaults) => {
         const api = new MemoryApi();
         const held = new Map<string, Held>();
@@ -55,7 +57,8 @@ test('reflector: any interleaving of changes and faults ends with sink = server'
         const faults = [...listFaults];
         api.watchPlan = () => ends.shift() ?? { events: Number.POSITIVE_INFINITY, end: 'close' };
         api.fault = () => {
-          if (faults.shift() === true) throw new ApiError('cut', { code: 'network', status: 0 });
+          const code = faults.shift();
+          if (code !== undefined) throw new ApiError('cut', { code, status: 0 });
         };
         const sink = {
           onSync: (objects: ReadonlyMap<string, Held>): void => {
