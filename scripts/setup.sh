@@ -30,6 +30,9 @@ iputils-ping ping
 tcpdump tcpdump
 openssl openssl
 valgrind valgrind
+qemu-user qemu-aarch64
+gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
 clang-14 clang-14
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a'
 CHECK_PACKAGES='shellcheck shellcheck'
