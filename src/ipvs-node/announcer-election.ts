@@ -62,6 +62,8 @@ export class LeaseElection implements AnnouncerElection {
   /** Since when the Lease is free and we wait for one of #before. */
   #leftSinceMs: number | undefined;
   #handedTo: string | undefined;
+  /** One of #before that became ready, or spoke, while we were asking for the Lease. */
+  #newcomer: string | undefined;
   #handover = new AbortController();
   #wake = new AbortController();
   #problem: string | undefined;
@@ -91,8 +93,13 @@ export class LeaseElection implements AnnouncerElection {
     }
     this.#before.add(name);
     const isDeclined = (this.#declinedUntilMs.get(name) ?? 0) > this.#options.clock.nowMs();
-    if (this.#announces !== true || isDeclined) return;
+    if (isDeclined) return;
     // it was just written: its agent lives
+    this.#newcomer = name;
+    if (this.#announces === true) this.#handOver(name);
+  }
+
+  #handOver(name: string): void {
     this.#handedTo = name;
     this.#handover.abort();
   }
@@ -115,6 +122,7 @@ export class LeaseElection implements AnnouncerElection {
 
   /** undefined: nobody knows. */
   async #attempt(lease: Lease, signal: AbortSignal): Promise<boolean | undefined> {
+    this.#newcomer = undefined;
     try {
       const leads = await lease.attempt(signal, () => this.#mayTake());
       this.#problem = undefined;
@@ -153,7 +161,8 @@ export class LeaseElection implements AnnouncerElection {
       this.#handedTo = undefined;
     }
     this.#handover = new AbortController();
-    await this.#say(true, announce);
+    if (this.#newcomer !== undefined) this.#handOver(this.#newcomer);
+    else await this.#say(true, announce);
     const end = await lease.keep(AbortSignal.any([signal, this.#handover.signal]));
     // at our own end the Lease stays: the next process of this node has it at once, and no packet is lost
     if (end === 'lost' || isAborted(signal)) return;

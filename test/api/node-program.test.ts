@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import type { KubeProxy } from '../../src/ipvs-node/desired-kube-proxy.ts';
 import { NodeProgram } from '../../src/ipvs-node/main.ts';
 import { ApiError } from '../../src/kube/errors.ts';
-import type { JsonObject } from '../../src/kube/json.ts';
+import { objectAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ClusterObject } from '../../src/api/cluster.ts';
 import { directorSchema, type Director } from '../../src/api/director.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -47,6 +47,14 @@ class Lab {
   director(name: string): NonNullable<Director['status']> {
     const object = this.api.objects.get(`${DIRECTORS}/${name}`);
     return object === undefined ? {} : (directorSchema.parse(object).status ?? {});
+  }
+
+  /** A Director without an agent. */
+  readyOnPaper(name: string, message: string): void {
+    this.api.put(`${DIRECTORS}/${name}`, {
+      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Director', metadata: { name } },
+      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message }] },
+    });
   }
 
   start(name: string, kernel = new FakeKernel(), bindInterface = 'eth0') {
@@ -182,21 +190,35 @@ test('two directors have the rules, the lower name has the VIPs; it is followed,
   }
 });
 
+test('a director that becomes Ready while another one is taking the Lease is handed it', async (context) => {
+  const lab = new Lab(context);
+  const holders: unknown[] = [];
+  lab.api.fault = async (when, { method, path }) => {
+    if (when !== 'after' || method === 'GET' || !path.includes('/leases')) return;
+    const holder = objectAt(lab.api.objects.get(LEASE), 'spec')?.['holderIdentity'];
+    if (holders.at(-1) === holder) return;
+    holders.push(holder);
+    if (holders.length > 1) return;
+    // n2 does not know yet that it has the Lease, and its watch is quicker
+    lab.readyOnPaper('n1', 'one');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+  lab.start('n2');
+  // n1 does not take what it is given
+  await until('n2 has it again', () => holders.length === 3);
+  assert.deepEqual(holders, ['n2', '', 'n2']);
+});
+
 test('a director that is Ready on paper only is handed the Lease once, not at its every word', async (context) => {
   const lab = new Lab(context);
   lab.put(slice(['10.0.0.1']), service());
   const two = lab.start('n2');
   await untilKernel(two.kernel, RULES + VIP);
-  const speak = (text: string): void =>
-    lab.api.put(`${DIRECTORS}/n1`, {
-      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Director', metadata: { name: 'n1' } },
-      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message: text }] },
-    });
-  speak('one');
+  lab.readyOnPaper('n1', 'one');
   await untilKernel(two.kernel, RULES);
   await untilKernel(two.kernel, RULES + VIP);
   const ops = two.kernel.log.length;
-  speak('two');
+  lab.readyOnPaper('n1', 'two');
   await new Promise((resolve) => setTimeout(resolve, 300)); // several tries of the election
   assert.equal(two.kernel.log.length, ops);
 });
