@@ -2,14 +2,17 @@
 // direction of knowledge matters, and not where only what runs matters.
 import type { IConfiguration, IForbiddenRuleType } from 'dependency-cruiser';
 
-import { PURE_FILES, SHELL_FILES } from './scripts/pure-files.ts';
+import { PURE_FILES } from './scripts/pure-files.ts';
 
-/** Two stars for any folders, one for any part of a name. */
+/** Two stars for any folders, one for any part of a name, braces for one of several names. */
 const pattern = (glob: string): string => {
-  const parts = glob.replaceAll('.', '\\.').split('**/');
+  const choices = glob
+    .replaceAll('.', '\\.')
+    .replace(/\{([^}]*)\}/g, (_, names: string) => `(${names.replaceAll(',', '|')})`);
+  const parts = choices.split('**/');
   return `^${parts.map((part) => part.replaceAll('*', '[^/]*')).join('(|.*/)')}$`;
 };
-const PURE = { path: PURE_FILES.map(pattern), pathNot: SHELL_FILES.map(pattern) };
+const PURE = { path: PURE_FILES.map(pattern) };
 
 /** Only the files of `doors` may import the npm package (or Node module) at run time. */
 const door = (
@@ -151,13 +154,13 @@ const config: IConfiguration = {
     door(
       'koffi',
       npm('koffi'),
-      '^src/ipvs-node/ipvs-ffi\\.ts$',
+      '^src/ipvs-node/kernel/libvipvs\\.ts$',
       'machine code is called from one file, where every buffer is checked',
     ),
     door(
       'netlink',
       npm('netlink'),
-      '^src/ipvs-node/rtnetlink[a-z-]*\\.ts$',
+      '^src/ipvs-node/kernel/addresses/rtnetlink[a-z-]*\\.ts$',
       'its gaps (interrupted dumps, timeouts) are closed in one place',
     ),
     door(
@@ -212,7 +215,7 @@ const config: IConfiguration = {
     door(
       'child-process',
       '^(node:)?child_process$',
-      '^src/ipvs-node/[a-z-]*(process|nft|command)\\.ts$',
+      '^src/ipvs-node/kernel/run-process\\.ts$',
       'programs are started in few, named adapters',
     ),
   ],

@@ -2,7 +2,7 @@
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-import { PURE_FILES, SHELL_FILES } from './scripts/pure-files.ts';
+import { PURE_FILES } from './scripts/pure-files.ts';
 
 const noClockOrChance = [
   'Date',
@@ -43,7 +43,6 @@ export default defineConfig(
   },
   {
     files: [...PURE_FILES],
-    ignores: [...SHELL_FILES],
     rules: {
       'no-restricted-globals': ['error', ...noClockOrChance],
       'no-restricted-properties': [

@@ -1,5 +1,5 @@
 /*
- * tune.c - options that npm netlink can't set on its sockets (src/ipvs-node/rtnetlink.ts): a receive buffer above
+ * tune.c - options that npm netlink can't set on its sockets (src/ipvs-node/kernel/addresses/rtnetlink.ts): a receive buffer above
  * net.core.rmem_max, and no error where it overflows all the same. The package aborts its process on that error;
  * the kernel still counts what it dropped in /proc/net/netlink.
  */

@@ -5,7 +5,7 @@ import { glob, readFile } from 'node:fs/promises';
 import type { EventData } from 'node:test';
 import path from 'node:path';
 
-import { PURE_FILES, SHELL_FILES } from '../scripts/pure-files.ts';
+import { PURE_FILES } from '../scripts/pure-files.ts';
 import type { Verdict } from './lab/reporter.ts';
 
 type Summary = EventData.TestCoverage['summary'];
@@ -17,7 +17,7 @@ export async function coverageVerdicts(
 ): Promise<readonly Verdict[]> {
   const measured = new Map(summary?.files.map((file) => [file.path, file]));
   const failed: Verdict[] = [];
-  for await (const file of glob([...PURE_FILES], { cwd: root, exclude: [...SHELL_FILES] })) {
+  for await (const file of glob([...PURE_FILES], { cwd: root })) {
     const found = measured.get(path.join(root, file));
     const reason =
       found === undefined

@@ -8,7 +8,7 @@ import type { IP } from '../api/ip.ts';
 import type { ObjectMeta, Service, ServiceStatus } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { projectObject } from '../api/project.ts';
-import { LAST_SERVICE } from './ip-object.ts';
+import { LAST_SERVICE } from './holders/ip-object.ts';
 
 /** Of the Services those that ask for a load balancer or still carry something of ours. */
 export function projectService(raw: unknown): Service | undefined {

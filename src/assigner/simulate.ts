@@ -2,8 +2,8 @@
 // objects in any order give the same result. `vipvs simulate` and the script tests are this function.
 import { ClusterStore, KINDS, keyOf, type ClusterObject } from '../api/cluster.ts';
 import { compareIp, ipOfObjectName } from '../net/address.ts';
-import { Assigner } from './assigner.ts';
-import type { Action, AssignerConfig, EventNote } from './decision.ts';
+import { Assigner } from './engine.ts';
+import type { Action, AssignerConfig, EventNote } from './decide/decision.ts';
 
 export interface Simulated {
   /** In order of kind, then of name. */

@@ -1,9 +1,9 @@
 // `vipvs assigner`: opens the API server, runs the assigner until a signal or the loss of its Lease, and answers for its
-// health meanwhile. What it does in between is in assigner/main.ts.
+// health meanwhile. What it does in between is in assigner/program.ts.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
-import { AssignerProgram, CALL_CONNECTIONS } from '../assigner/main.ts';
+import { AssignerProgram, CALL_CONNECTIONS } from '../assigner/program.ts';
 import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';

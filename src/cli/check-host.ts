@@ -1,6 +1,6 @@
 // `vipvs check host`: whether this machine can be a director, as PASS, WARN and FAIL lines.
-import { checkHost, isSuitable, type HostCheck } from '../ipvs-node/host-check.ts';
-import { gatherHostFacts } from '../ipvs-node/host-facts.ts';
+import { checkHost, isSuitable, type HostCheck } from '../ipvs-node/host/host-check.ts';
+import { gatherHostFacts } from '../ipvs-node/host/host-facts.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { choiceFlag } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';

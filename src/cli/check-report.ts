@@ -7,7 +7,7 @@ import { resolvePools } from '../api/pools.ts';
 import { formatRef, type Problem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
 import { objectKey, type Manifests } from '../files/manifests.ts';
-import { desiredNode } from '../ipvs-node/desired-index.ts';
+import { desiredNode } from '../ipvs-node/desired/all-services.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
 
 export type CheckLevel = 'PASS' | 'WARN' | 'FAIL';

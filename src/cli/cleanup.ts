@@ -1,6 +1,6 @@
 // `vipvs cleanup`: takes out of the kernel what vipvs made, says each thing, and leaves everything else alone.
 import { resolve } from 'node:path';
-import { cleanUp, type CleanupStep } from '../ipvs-node/cleanup.ts';
+import { cleanUp, type CleanupStep } from '../ipvs-node/host/cleanup.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { switchFlag } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';

@@ -1,9 +1,9 @@
 // `vipvs dump`: what the kernel holds, ours or not, in the lines that an operator would type. Reads only, and works
 // beside a running vipvs; `vipvs plan --observed` takes the text back.
-import { observedVirtualServers } from '../ipvs-node/observed-ipvs.ts';
-import { isOurKindOfKey } from '../ipvs-node/observed-ipvs.ts';
-import { IpvsSocket } from '../ipvs-node/ipvs-socket.ts';
-import { RtNetlink } from '../ipvs-node/rtnetlink.ts';
+import { observedVirtualServers } from '../ipvs-node/kernel/ipvs/observed.ts';
+import { isOurKindOfKey } from '../ipvs-node/kernel/ipvs/observed.ts';
+import { IpvsSocket } from '../ipvs-node/kernel/ipvs/socket.ts';
+import { RtNetlink } from '../ipvs-node/kernel/addresses/rtnetlink.ts';
 import { compareIp } from '../net/address.ts';
 import { formatRules } from '../net/ipvsadm.ts';
 import { OperationalError } from '../runtime/errors.ts';

@@ -1,10 +1,10 @@
 // `vipvs node`: opens the kernel and the API server, runs the agent of a director until a signal, and leaves the kernel
-// forwarding. What it does in between is in ipvs-node/main.ts.
+// forwarding. What it does in between is in ipvs-node/program.ts.
 import { hostname, networkInterfaces, release } from 'node:os';
-import type { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
-import { probeKubeProxy } from '../ipvs-node/kube-proxy-probe.ts';
-import { announcerLease } from '../ipvs-node/announcer-election.ts';
-import { NodeProgram } from '../ipvs-node/main.ts';
+import type { LinuxKernel } from '../ipvs-node/kernel/linux.ts';
+import { probeKubeProxy } from '../ipvs-node/host/kube-proxy-probe.ts';
+import { announcerLease } from '../ipvs-node/mastership/lease-election.ts';
+import { NodeProgram } from '../ipvs-node/program.ts';
 import type { KubeAccess } from '../kube/config.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
@@ -23,7 +23,7 @@ import {
 import { openAccess } from './open-access.ts';
 import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
 import { releaseAllMemory } from './release-memory.ts';
-import { countKernel, countRound } from './standalone-metrics.ts';
+import { countKernel, countRound } from '../ipvs-node/report/metrics.ts';
 
 const DETAILS = `Runs on every director, by custom the nodes with the label vipvs.io/director, as a DaemonSet. All of them have the virtual
 servers in their kernels; the one that holds the Lease vipvs-announcer has the VIPs on its interface.

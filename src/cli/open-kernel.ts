@@ -1,7 +1,7 @@
 // Opens the kernel for a long-running command: what may heal (IPVS not loaded yet) is tried again, what does not ends it.
 import { release } from 'node:os';
-import type { NodeView } from '../ipvs-node/desired.ts';
-import { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
+import type { NodeView } from '../ipvs-node/desired/service.ts';
+import { LinuxKernel } from '../ipvs-node/kernel/linux.ts';
 import { Backoff, LOCAL_BACKOFF } from '../runtime/backoff.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';

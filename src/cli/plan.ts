@@ -8,12 +8,12 @@ import { formatProblem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
 import { readFailure, loadManifests } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
-import { desiredNode } from '../ipvs-node/desired-index.ts';
-import type { NodeView } from '../ipvs-node/desired.ts';
-import { formatNodeState, formatOp } from '../ipvs-node/format.ts';
-import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/observed-text.ts';
-import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan.ts';
-import type { Observed } from '../ipvs-node/state.ts';
+import { desiredNode } from '../ipvs-node/desired/all-services.ts';
+import type { NodeView } from '../ipvs-node/desired/service.ts';
+import { formatNodeState, formatOp } from '../ipvs-node/model/format.ts';
+import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/model/observed-text.ts';
+import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan/plan.ts';
+import type { Observed } from '../ipvs-node/model/state.ts';
 import { objectNameOf, type IpAddress } from '../net/address.ts';
 import {
   choiceFlag,

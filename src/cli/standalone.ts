@@ -21,7 +21,7 @@ import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import { nodeNameFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
 import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
 import { releaseAllMemory } from './release-memory.ts';
-import { Standalone } from './standalone-run.ts';
+import { Standalone } from '../standalone/program.ts';
 
 const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
 up at once; what is wrong in a file is said with file and line, and the file's last good objects stay. While DIR is

@@ -1,6 +1,6 @@
 // `vipvs sysctls`: sets what `vipvs node` may need, for an init container that is privileged where the agent is not.
-import { LinuxKernel } from '../ipvs-node/kernel-linux.ts';
-import { SYSCTLS, type SysctlKey } from '../ipvs-node/state.ts';
+import { LinuxKernel } from '../ipvs-node/kernel/linux.ts';
+import { SYSCTLS, type SysctlKey } from '../ipvs-node/model/state.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
 import { runDirFlag } from './flag-catalogue.ts';

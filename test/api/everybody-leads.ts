@@ -1,5 +1,5 @@
 // An election that each candidate wins at once and nobody loses: for one assigner alone, or for two that both believe it.
-import type { Election } from '../../src/assigner/main.ts';
+import type { Election } from '../../src/assigner/program.ts';
 
 export const everybodyLeads: Election = {
   problem: undefined,

@@ -2,8 +2,8 @@
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { KubeProxy } from '../../src/ipvs-node/desired-kube-proxy.ts';
-import { NodeProgram } from '../../src/ipvs-node/main.ts';
+import type { KubeProxy } from '../../src/ipvs-node/desired/kube-proxy-claims.ts';
+import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ClusterObject } from '../../src/api/cluster.ts';

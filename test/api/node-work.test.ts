@@ -2,7 +2,7 @@
 // 200, nothing is listed or dumped for it, and the Director is written once for many of them.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { NodeProgram } from '../../src/ipvs-node/main.ts';
+import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import type { ClusterObject } from '../../src/api/cluster.ts';
 import type { JsonObject } from '../../src/kube/json.ts';
 import { systemClock } from '../../src/runtime/clock.ts';

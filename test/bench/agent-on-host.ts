@@ -2,7 +2,7 @@
 // a process of its own. Node's own start and the loading of the program are not in it (0.1 s as the bundle).
 //   node test/bench/agent-on-host.ts KUBECONFIG NODE        one line of JSON: HostStart
 import { execFileSync } from 'node:child_process';
-import { NodeProgram } from '../../src/ipvs-node/main.ts';
+import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { loadKubeAccess } from '../../src/kube/config.ts';
 import { HttpApiClient } from '../../src/kube/transport.ts';
 import { systemClock, systemRandom } from '../../src/runtime/clock.ts';

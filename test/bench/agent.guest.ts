@@ -8,8 +8,8 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { IpvsSocket } from '../../src/ipvs-node/ipvs-socket.ts';
-import { serviceKeyOf } from '../../src/ipvs-node/ipvs-values.ts';
+import { IpvsSocket } from '../../src/ipvs-node/kernel/ipvs/socket.ts';
+import { serviceKeyOf } from '../../src/ipvs-node/kernel/ipvs/values.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { numberedOrderSchema, type Order, type Report, type Usage } from './agent-protocol.ts';
 

@@ -3,10 +3,10 @@
 import { ClusterStore } from '../../src/api/cluster.ts';
 import { parsePoolSpace } from '../../src/api/pool-space.ts';
 import { poolSchema, type Pool } from '../../src/api/pool.ts';
-import { FreeSpace } from '../../src/assigner/allocate.ts';
-import { planAll } from '../../src/assigner/assigner.ts';
-import { Ledger } from '../../src/assigner/ledger.ts';
-import { newIp } from '../../src/assigner/ip-object.ts';
+import { FreeSpace } from '../../src/assigner/holders/free-space.ts';
+import { planAll } from '../../src/assigner/engine.ts';
+import { Ledger } from '../../src/assigner/holders/holders.ts';
+import { newIp } from '../../src/assigner/holders/ip-object.ts';
 import { ipFromBigInt } from '../../src/net/address.ts';
 import { formatTable, rounded, type Row } from './table.ts';
 

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CALL_CONNECTIONS } from '../../src/assigner/main.ts';
+import { CALL_CONNECTIONS } from '../../src/assigner/program.ts';
 import { createObject, deleteObject, mergePatchObject } from '../../src/kube/apply.ts';
 import { IPS } from '../../src/kube/own-kinds.ts';
 import { arrayAt, objectAt, textAt } from '../../src/kube/json.ts';

@@ -5,8 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { load } from 'koffi';
-import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import { planParts } from '../../src/ipvs-node/plan-parts.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import { planParts } from '../../src/ipvs-node/plan/parts.ts';
 import { desiredRules, EMPTY_KERNEL } from './rules.ts';
 
 export interface Measurement {

@@ -2,7 +2,7 @@
 // VIP 10.100.0.0+i port 80 rr, real servers 10.1.0.0+i*R+j port 80 by masquerade.
 import { ipFromBigInt, type IpAddress } from '../../src/net/address.ts';
 import { realServerKey, virtualServerKey, type RealServer } from '../../src/net/ipvs.ts';
-import type { NodeState, Observed } from '../../src/ipvs-node/state.ts';
+import type { NodeState, Observed } from '../../src/ipvs-node/model/state.ts';
 
 const VIP_BASE = 0x0a640000n;
 const REAL_BASE = 0x0a010000n;

@@ -1,7 +1,7 @@
 // A control plane with our CRDs and the programs' own users and RBAC, for their tests, benches and the demo.
 import { randomUUID } from 'node:crypto';
-import type { AssignerConfig } from '../../src/assigner/decision.ts';
-import { AssignerProgram, CALL_CONNECTIONS, type Election } from '../../src/assigner/main.ts';
+import type { AssignerConfig } from '../../src/assigner/decide/decision.ts';
+import { AssignerProgram, CALL_CONNECTIONS, type Election } from '../../src/assigner/program.ts';
 import { LOAD_BALANCER_CLASS } from '../../src/api/conditions.ts';
 import type { LeaseTimes } from '../../src/kube/lease.ts';
 import { systemClock, type Clock } from '../../src/runtime/clock.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { join } from 'node:path';
-import type { KubeProxyMode } from '../../src/ipvs-node/desired-kube-proxy.ts';
+import type { KubeProxyMode } from '../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import { pool, service } from './assigner-world.ts';
 import { patiently as until, START_PATIENCE_MS, type GuestProcess } from './guest.ts';
 import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';

@@ -1,5 +1,5 @@
 // `vipvs node` in the process of the test: its own token and RBAC on a real API server, a kernel in memory.
-import { NodeProgram } from '../../src/ipvs-node/main.ts';
+import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import type { LeaseTimes } from '../../src/kube/lease.ts';
 import { systemClock, type Clock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';

@@ -2,8 +2,8 @@
 // projection looks at, in every form.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Projections } from '../../src/ipvs-node/project.ts';
-import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/wire.ts';
+import { Projections } from '../../src/ipvs-node/source/project.ts';
+import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/source/wire.ts';
 import { itemsOf, objectAt, textAt } from '../../src/kube/json.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {

@@ -10,7 +10,7 @@ import {
 } from '../../src/net/ipvs.ts';
 import { formatRules } from '../../src/net/ipvsadm.ts';
 import { specialUseOf } from '../../src/net/special.ts';
-import type { Kernel, KernelChange, Op, OpResult } from '../../src/ipvs-node/kernel.ts';
+import type { Kernel, KernelChange, Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
 import {
   FIREWALL_SETS,
   SYSCTLS,
@@ -20,7 +20,7 @@ import {
   type ObservedAddress,
   type ObservedRealServer,
   type ObservedVirtualServer,
-} from '../../src/ipvs-node/state.ts';
+} from '../../src/ipvs-node/model/state.ts';
 
 interface Server {
   server: ObservedVirtualServer['server'];

@@ -9,9 +9,9 @@ import {
   type RealServer,
   type VirtualServer,
 } from '../../src/net/ipvs.ts';
-import type { Kernel, Op, OpResult } from '../../src/ipvs-node/kernel.ts';
-import { sameRealServer } from '../../src/ipvs-node/plan.ts';
-import type { Observed } from '../../src/ipvs-node/state.ts';
+import type { Kernel, Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
+import { sameRealServer } from '../../src/ipvs-node/plan/plan.ts';
+import type { Observed } from '../../src/ipvs-node/model/state.ts';
 
 export interface KernelUnderTest {
   readonly kernel: Kernel;

@@ -1,6 +1,6 @@
 // A second process for adapter.kernel.ts: `instance` tries to open the kernel and prints what happened; `batch COUNT`
 // programs virtual servers until it is killed, and prints `running` before the first batch.
-import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import { ipFromBigInt } from '../../src/net/address.ts';
 
 const [role, runDirectory = '', countText = '0'] = process.argv.slice(2);

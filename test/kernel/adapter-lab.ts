@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import type { Op, OpResult } from '../../src/ipvs-node/kernel.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import type { Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
 import { parseIp, type IpAddress } from '../../src/net/address.ts';
 import type { RealServer, VirtualServer } from '../../src/net/ipvs.ts';
 import { SELF, ip, run } from '../lab/topology.ts';

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
-import type { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import type { KernelChange, Op } from '../../src/ipvs-node/kernel.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/nft-script.ts';
-import { ADDRESS_TAG } from '../../src/ipvs-node/rtnetlink-codec.ts';
-import { RtNetlink } from '../../src/ipvs-node/rtnetlink.ts';
+import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
+import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import type { KernelChange, Op } from '../../src/ipvs-node/model/kernel.ts';
+import { portElement, vipElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
+import { ADDRESS_TAG } from '../../src/ipvs-node/kernel/addresses/rtnetlink-codec.ts';
+import { RtNetlink } from '../../src/ipvs-node/kernel/addresses/rtnetlink.ts';
 import { ipFromBigInt, parseIp, type IpAddress } from '../../src/net/address.ts';
 import { realServerKey, virtualServerKey } from '../../src/net/ipvs.ts';
 import { SELF, ip, run } from '../lab/topology.ts';

@@ -1,5 +1,5 @@
 // The Linux adapter keeps the same contract as the fake kernel of the tests.
-import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
+import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import { formatVirtualServer } from '../../src/net/ipvsadm.ts';
 import { kernelContract } from '../contract/kernel.contract.ts';
 import { SELF, ip, run } from '../lab/topology.ts';

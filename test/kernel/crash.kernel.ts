@@ -6,8 +6,8 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
-import type { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
+import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
+import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import { SELF, ip, run, start, stop } from '../lab/topology.ts';
 import {
   CHILD,

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';
 
-import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
-import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import { portElement, sourceElement } from '../../src/ipvs-node/nft-script.ts';
+import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import { portElement, sourceElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import { familyOf, type IpAddress } from '../../src/net/address.ts';
 import {
   SELF,

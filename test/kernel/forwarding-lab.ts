@@ -1,10 +1,10 @@
 // What the forwarding tests share: VIPs, and the operations that a plan of the agent has for one of them.
 import assert from 'node:assert/strict';
 
-import type { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import type { Op } from '../../src/ipvs-node/kernel.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/nft-script.ts';
-import { SYSCTLS } from '../../src/ipvs-node/state.ts';
+import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import type { Op } from '../../src/ipvs-node/model/kernel.ts';
+import { portElement, vipElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
+import { SYSCTLS } from '../../src/ipvs-node/model/state.ts';
 import { familyOf, parseIp, type IpAddress } from '../../src/net/address.ts';
 import type { Method, Protocol, RealServer, Tunnel } from '../../src/net/ipvs.ts';
 import type { LabNode } from '../lab/topology.ts';

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { cleanUp } from '../../src/ipvs-node/cleanup.ts';
-import { LinuxKernel } from '../../src/ipvs-node/kernel-linux.ts';
-import type { Op } from '../../src/ipvs-node/kernel.ts';
+import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
+import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import type { Op } from '../../src/ipvs-node/model/kernel.ts';
 import type { Method, Tunnel } from '../../src/net/ipvs.ts';
 import {
   addVipsToBackends,

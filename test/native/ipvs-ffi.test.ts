@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { IpvsSocket } from '../../src/ipvs-node/ipvs-socket.ts';
-import { library, trimAllocator } from '../../src/ipvs-node/ipvs-ffi.ts';
+import { IpvsSocket } from '../../src/ipvs-node/kernel/ipvs/socket.ts';
+import { library, trimAllocator } from '../../src/ipvs-node/kernel/libvipvs.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -42,7 +42,7 @@ for (const { name, file, want } of files) {
   test(`a library that is ${name} is refused with the way out`, () => {
     // in a process of its own: this one has loaded the right library already
     const program = `
-      import { library } from './src/ipvs-node/ipvs-ffi.ts';
+      import { library } from './src/ipvs-node/kernel/libvipvs.ts';
       try { library(); } catch (error) { console.log(error.code + ' ' + error.message); }`;
     const said = execFileSync(process.execPath, ['--input-type=module-typescript', '-e', program], {
       cwd: ROOT,

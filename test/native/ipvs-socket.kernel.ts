@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test';
 
 import { ipFromBigInt, parseIp } from '../../src/net/address.ts';
 import type { VirtualServer, VirtualServerAddress } from '../../src/net/ipvs.ts';
-import { announce } from '../../src/ipvs-node/ipvs-announce.ts';
-import { IpvsSocket } from '../../src/ipvs-node/ipvs-socket.ts';
+import { announce } from '../../src/ipvs-node/kernel/addresses/neighbours.ts';
+import { IpvsSocket } from '../../src/ipvs-node/kernel/ipvs/socket.ts';
 import {
   realServerOf,
   serviceKeyOf,
@@ -14,7 +14,7 @@ import {
   type IpvsOp,
   type KernelDest,
   type ServiceKey,
-} from '../../src/ipvs-node/ipvs-values.ts';
+} from '../../src/ipvs-node/kernel/ipvs/values.ts';
 
 const run = (file: string, ...args: readonly string[]): string =>
   execFileSync(file, args, { encoding: 'utf8' });

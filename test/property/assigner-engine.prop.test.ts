@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ClusterStore, keyOf, type ClusterObject, type Kind } from '../../src/api/cluster.ts';
-import { Assigner } from '../../src/assigner/assigner.ts';
+import { Assigner } from '../../src/assigner/engine.ts';
 import { applyAction, changeOf, simulate } from '../../src/assigner/simulate.ts';
 import { CONFIG, ip, namespace, node, NOW_MS, pool, service } from '../unit/assigner/objects.ts';
 

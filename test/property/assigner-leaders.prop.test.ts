@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ClusterView } from '../../src/api/cluster.ts';
-import { AssignerProgram } from '../../src/assigner/main.ts';
+import { AssignerProgram } from '../../src/assigner/program.ts';
 import { arrayAt, objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ApiClient, Call, Stream } from '../../src/kube/transport.ts';
 import { silentLog } from '../../src/runtime/log.ts';

@@ -10,7 +10,7 @@ import {
   getName,
   putAddress,
   putName,
-} from '../../src/ipvs-node/ipvs-records.ts';
+} from '../../src/ipvs-node/kernel/ipvs/records.ts';
 
 const RUNS = { numRuns: 200 };
 

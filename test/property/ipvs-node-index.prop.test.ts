@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { keyOf, type ClusterObject, type Kind } from '../../src/api/cluster.ts';
-import { DesiredIndex, desiredNode } from '../../src/ipvs-node/desired-index.ts';
-import { formatNodeState } from '../../src/ipvs-node/format.ts';
-import type { NodeState } from '../../src/ipvs-node/state.ts';
-import { AgentUnderTest } from '../unit/ipvs-node/agent-under-test.ts';
+import { DesiredIndex, desiredNode } from '../../src/ipvs-node/desired/all-services.ts';
+import { formatNodeState } from '../../src/ipvs-node/model/format.ts';
+import type { NodeState } from '../../src/ipvs-node/model/state.ts';
+import { AgentUnderTest } from '../unit/ipvs-node/reconcile/agent-under-test.ts';
 import { ip, NODE, node, pool, service, slice, storeOf } from '../unit/ipvs-node/objects.ts';
 
 const NAMES = ['a', 'b', 'c'];

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Op } from '../../src/ipvs-node/kernel.ts';
-import { formatNodeState, formatOp } from '../../src/ipvs-node/format.ts';
-import { planNode, type Plan } from '../../src/ipvs-node/plan.ts';
-import { planParts } from '../../src/ipvs-node/plan-parts.ts';
+import type { Op } from '../../src/ipvs-node/model/kernel.ts';
+import { formatNodeState, formatOp } from '../../src/ipvs-node/model/format.ts';
+import { planNode, type Plan } from '../../src/ipvs-node/plan/plan.ts';
+import { planParts } from '../../src/ipvs-node/plan/parts.ts';
 import type {
   DesiredAddress,
   DesiredVirtualServer,
   NodeState,
   Observed,
-} from '../../src/ipvs-node/state.ts';
-import { FIREWALL_SETS } from '../../src/ipvs-node/state.ts';
+} from '../../src/ipvs-node/model/state.ts';
+import { FIREWALL_SETS } from '../../src/ipvs-node/model/state.ts';
 import { parseIp, type IpAddress } from '../../src/net/address.ts';
 import {
   realServerKey,

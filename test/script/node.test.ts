@@ -15,10 +15,10 @@ import { test } from 'node:test';
 import { type Kind, KINDS } from '../../src/api/cluster.ts';
 import { parseManifestText } from '../../src/files/manifests.ts';
 import { formatManifestProblem } from '../../src/files/parse-document.ts';
-import { parseObserved } from '../../src/ipvs-node/observed-text.ts';
+import { parseObserved } from '../../src/ipvs-node/model/observed-text.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { FakeKernel } from '../contract/fake-kernel.ts';
-import { AgentUnderTest } from '../unit/ipvs-node/agent-under-test.ts';
+import { AgentUnderTest } from '../unit/ipvs-node/reconcile/agent-under-test.ts';
 import { runScript, scriptFiles, type Step } from './script.ts';
 
 const FOLDER = join(import.meta.dirname, 'node');

@@ -10,7 +10,7 @@ import {
 } from '../../../src/api/kubernetes.ts';
 import { API_VERSION, poolSchema, type Pool } from '../../../src/api/pool.ts';
 import type { ClusterObject } from '../../../src/api/cluster.ts';
-import type { AssignerConfig } from '../../../src/assigner/decision.ts';
+import type { AssignerConfig } from '../../../src/assigner/decide/decision.ts';
 import { objectNameOf, parseIp } from '../../../src/net/address.ts';
 import { simulate } from '../../../src/assigner/simulate.ts';
 

@@ -1,5 +1,5 @@
 // Both sides of a plan as text, in the language of ipvsadm and ip, so that tests read as an operator would.
-import { parseObserved } from '../../../src/ipvs-node/observed-text.ts';
+import { parseObserved } from '../../../src/ipvs-node/model/observed-text.ts';
 import {
   FIREWALL_SETS,
   type DesiredVirtualServer,
@@ -7,7 +7,7 @@ import {
   type NodeState,
   type Observed,
   type SysctlKey,
-} from '../../../src/ipvs-node/state.ts';
+} from '../../../src/ipvs-node/model/state.ts';
 import type { IpAddress } from '../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../src/net/ipvs.ts';
 

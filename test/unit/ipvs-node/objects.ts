@@ -3,7 +3,7 @@ import { ClusterStore, type ClusterObject } from '../../../src/api/cluster.ts';
 import { ipSchema } from '../../../src/api/ip.ts';
 import { endpointSliceSchema, nodeSchema, serviceSchema } from '../../../src/api/kubernetes.ts';
 import { poolSchema } from '../../../src/api/pool.ts';
-import type { NodeView } from '../../../src/ipvs-node/desired.ts';
+import type { NodeView } from '../../../src/ipvs-node/desired/service.ts';
 import { objectNameOf, parseIp } from '../../../src/net/address.ts';
 
 /** The node whose agent is tested. */

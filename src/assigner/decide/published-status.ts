@@ -1,0 +1,120 @@
+// What the assigner writes into IPs and Pools beside the decisions for Services: their published status. Pure.
+import type { IP } from '../../api/ip.ts';
+import { shownCount } from '../../api/pool-space.ts';
+import type { PoolStatus } from '../../api/pool.ts';
+import { compareIp, ipOfObjectName, type IpAddress } from '../../net/address.ts';
+import type { Action, AssignerView, Decision, EventNote } from './decision.ts';
+import {
+  claimedStatus,
+  ipStatus,
+  sameIpStatus,
+  type IpSurroundings,
+} from '../holders/ip-object.ts';
+import type { Ledger } from '../holders/holders.ts';
+import type { PoolEntry } from '../holders/pools.ts';
+
+function surroundings(address: IpAddress, view: AssignerView): IpSurroundings {
+  return {
+    pool: view.ledger.pools.poolOf(address)?.name,
+    node: view.ledger.nodeOf(address),
+    holdSeconds: view.config.holdSeconds,
+    nowMs: view.nowMs,
+  };
+}
+
+/** The object with the status that it should show. It must have a holder. */
+export function withStatus(ip: IP, address: IpAddress, view: AssignerView): IP {
+  return { ...ip, status: claimedStatus(ip, surroundings(address, view)) };
+}
+
+/** The write that an IP without the given holder needs: it stays in another phase, or goes. */
+export function writeReleased(ip: IP, address: IpAddress, view: AssignerView): Action {
+  const status = ipStatus(ip, surroundings(address, view));
+  return status === 'gone' ? { do: 'ip.delete', ip } : { do: 'ip.update', ip: { ...ip, status } };
+}
+
+/** The write that brings an IP's status, or its end, in line with everything else; undefined if it is. */
+export function decideIp(name: string, view: AssignerView): Action | undefined {
+  const reason = view.ledger.malformed(name);
+  const address = ipOfObjectName(name);
+  const record = address === undefined ? undefined : view.ledger.record(address);
+  if (reason !== undefined || address === undefined || record === undefined) {
+    const ip = view.cluster.ips.get(name);
+    if (ip === undefined || reason === undefined) return undefined;
+    const status = { phase: 'Failed', reason } as const;
+    return sameIpStatus(ip.status, status) ? undefined : { do: 'ip.status', ip: { ...ip, status } };
+  }
+  const { ip } = record;
+  const status = ipStatus(ip, surroundings(address, view));
+  if (status === 'gone') return { do: 'ip.delete', ip };
+  return sameIpStatus(ip.status, status) ? undefined : { do: 'ip.status', ip: { ...ip, status } };
+}
+
+/** The status that a Pool should show. */
+function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
+  const { pool, failure } = entry;
+  if (failure !== undefined) return { phase: 'Failed', reason: failure.message };
+  const { capacity } = entry;
+  let occupied = 0;
+  for (const free of entry.free.values()) occupied += free.occupied;
+  const isTerminating = pool.metadata.deletionTimestamp !== undefined;
+  const warnings = [
+    ...(isTerminating ? [`is being deleted; ${occupied} of its addresses are in use`] : []),
+    ...outsideText([...ledger.outside(entry.name)]),
+    ...entry.warnings.map((problem) => problem.message),
+  ];
+  return {
+    phase: isTerminating ? 'Terminating' : 'Active',
+    ...(warnings.length === 0 ? {} : { reason: warnings.join('; ') }),
+    capacity: shownCount(capacity),
+    allocatable: isTerminating ? 0 : shownCount(capacity - BigInt(occupied)),
+  };
+}
+
+const ADDRESSES_SHOWN = 10;
+
+function outsideText(addresses: readonly IpAddress[]): readonly string[] {
+  if (addresses.length === 0) return [];
+  const shown = [...addresses].sort(compareIp).slice(0, ADDRESSES_SHOWN).join(', ');
+  const more = addresses.length - ADDRESSES_SHOWN;
+  return [`kept, though no longer in the pool: ${shown}${more > 0 ? ` and ${more} more` : ''}`];
+}
+
+/** The write that brings a Pool's status in line, and what its owner is told; undefined if it is. */
+export function decidePool(
+  entry: PoolEntry,
+  ledger: Ledger,
+  old: PoolStatus | undefined,
+): Decision | undefined {
+  const status = poolStatus(entry, ledger);
+  if (
+    old?.phase === status.phase &&
+    old?.reason === status.reason &&
+    old?.capacity === status.capacity &&
+    old?.allocatable === status.allocatable
+  ) {
+    return undefined;
+  }
+  const isTold = old?.phase === status.phase && old?.reason === status.reason;
+  return {
+    actions: [{ do: 'pool.status', pool: entry.name, status }],
+    events: isTold ? [] : [poolEvent(entry, status, ledger)],
+    waits: [],
+  };
+}
+
+function poolEvent(entry: PoolEntry, status: PoolStatus, ledger: Ledger): EventNote {
+  const regarding = { kind: 'Pool', name: entry.name } as const;
+  const note = status.reason ?? `hands out ${shownCount(entry.capacity)} addresses`;
+  if (entry.failure !== undefined) {
+    return { regarding, type: 'Warning', reason: entry.failure.reason, note };
+  }
+  if (status.phase === 'Terminating') {
+    return { regarding, type: 'Normal', reason: 'Terminating', note };
+  }
+  const isOutside = ledger.outside(entry.name).size > 0;
+  const reason = isOutside ? 'AddressesOutsidePool' : entry.warnings[0]?.reason;
+  return reason === undefined
+    ? { regarding, type: 'Normal', reason: 'Active', note }
+    : { regarding, type: 'Warning', reason, note };
+}

@@ -1,0 +1,140 @@
+// The rules of a Pool: whom it gives new addresses. They never touch an address that a Service already has. Pure.
+import type { Pool } from '../../api/pool.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { selectorMatches } from '../../api/selector.ts';
+import type { IpAddress } from '../../net/address.ts';
+import { claimKey, reservationText } from '../holders/ip-object.ts';
+import { sharingRefusal, type Petition, type Refusal } from './service-case.ts';
+import type { PoolEntry } from '../holders/pools.ts';
+
+/** Set by Kubernetes on every Namespace; here also for one whose object is not known. */
+const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
+
+/**
+ * Why the Pool gives the Service nothing new; undefined where it may. `automatic`: nobody asked for this Pool or
+ * one of its addresses. autoAssign and ignoreNamespaces stop only the automatic choice; serviceAllocation and
+ * perNamespaceLimit are for everybody.
+ */
+export function poolRefusal(
+  petition: Petition,
+  entry: PoolEntry,
+  automatic: boolean,
+): Refusal | undefined {
+  const { pool, name } = entry;
+  const refuse = (reason: Reason, message: string): Refusal => ({
+    reason,
+    pool: name,
+    message,
+    waits: [],
+  });
+  if (entry.failure !== undefined)
+    return refuse('PoolNotUsable', `failed: ${entry.failure.message}`);
+  if (pool.metadata.deletionTimestamp !== undefined)
+    return refuse('PoolNotUsable', 'is being deleted');
+  if (pool.spec.disabled) return refuse('PoolNotUsable', 'disabled');
+  if (automatic && !pool.spec.autoAssign) {
+    return refuse('PoolNotUsable', 'autoAssign is false, and the Service does not ask for it');
+  }
+  if (automatic && pool.spec.ignoreNamespaces.includes(petition.namespace)) {
+    return refuse('NamespaceIgnored', `ignores namespace ${petition.namespace}`);
+  }
+  const mismatch = allocationMismatch(petition, pool);
+  if (mismatch === undefined) return undefined;
+  return refuse('PoolNotUsable', mismatch);
+}
+
+/** serviceAllocation: the namespace is named or selected, and one of the Service selectors matches. */
+function allocationMismatch(petition: Petition, pool: Pool): string | undefined {
+  const allocation = pool.spec.serviceAllocation;
+  if (allocation === undefined) return undefined;
+  const { namespaces, namespaceSelectors, serviceSelectors } = allocation;
+  const { namespace, service, view } = petition;
+  if (namespaces !== undefined || namespaceSelectors !== undefined) {
+    const labels = {
+      [NAMESPACE_NAME_LABEL]: namespace,
+      ...view.cluster.namespaces.get(namespace)?.metadata.labels,
+    };
+    const matches =
+      namespaces?.includes(namespace) === true ||
+      namespaceSelectors?.some((selector) => selectorMatches(selector, labels)) === true;
+    if (!matches) return `serviceAllocation does not allow namespace ${namespace}`;
+  }
+  if (serviceSelectors === undefined) return undefined;
+  const labels = service.metadata.labels ?? {};
+  return serviceSelectors.some((selector) => selectorMatches(selector, labels))
+    ? undefined
+    : "serviceAllocation.serviceSelectors do not match the Service's labels";
+}
+
+/**
+ * Why one more address would be too many. `keeping`: what the Service will have beside it; whatever else it has now goes
+ * with this decision, so that a Service may change its address at the limit.
+ */
+export function limitRefusal(
+  petition: Petition,
+  entry: PoolEntry,
+  address: IpAddress,
+  keeping: Iterable<IpAddress>,
+): Refusal | undefined {
+  const limit = entry.pool.spec.perNamespaceLimit;
+  if (limit === undefined) return undefined;
+  const { namespace, key } = petition;
+  const { ledger } = petition.view;
+  // addresses that other Services of the namespace have too are counted for those
+  const isMine = (each: IpAddress): boolean =>
+    ledger
+      .claimsOn(each)
+      .every((claim) => claim.namespace !== namespace || claimKey(claim) === key);
+  if (!isMine(address)) return undefined;
+  const counts = (each: IpAddress): boolean => ledger.pools.poolOf(each) === entry && isMine(each);
+  const others =
+    ledger.count(entry.name, namespace) - ledger.addressesOf(key).filter(counts).length;
+  if (others + [...keeping].filter(counts).length < limit) return undefined;
+  return {
+    reason: 'LimitReached',
+    pool: entry.name,
+    message: `namespace ${namespace} holds its limit of ${limit} addresses`,
+    waits: [`limit:${entry.name}:${namespace}`],
+  };
+}
+
+/** Why the Service can't have exactly this address of the Pool; undefined where it can. */
+export function addressRefusal(
+  petition: Petition,
+  entry: PoolEntry,
+  address: IpAddress,
+): Refusal | undefined {
+  const { key, namespace, view } = petition;
+  const refuse = (reason: Reason, message: string): Refusal => ({
+    reason,
+    pool: entry.name,
+    message,
+    waits: [`ip:${address}`],
+  });
+  const record = view.ledger.record(address);
+  if (record === undefined) return undefined;
+  const { reservedFor } = record.ip.spec;
+  if (reservedFor !== undefined) {
+    const { namespace: forNamespace, service } = reservedFor;
+    if (
+      forNamespace !== namespace ||
+      (service !== undefined && `${namespace}/${service}` !== key)
+    ) {
+      return refuse('AddressReserved', `${address} is ${reservationText(reservedFor)}`);
+    }
+  }
+  if (record.claims.length === 0) {
+    const mine = view.ledger.keptForService(key).has(address);
+    const held = record.ip.status?.phase === 'Held' && !mine;
+    if (!held) return undefined;
+    const until = record.ip.status.heldUntil;
+    const time = until === undefined ? '' : ` until ${until}`;
+    return refuse('AddressHeld', `${address} is held back${time} after its last Service`);
+  }
+  for (const claim of record.claims) {
+    if (claimKey(claim) === key) continue;
+    const refusal = sharingRefusal(petition, address, claim);
+    if (refusal !== undefined) return { ...refusal, pool: entry.name };
+  }
+  return undefined;
+}

@@ -1,0 +1,165 @@
+// What the assigner writes into a Service: status.loadBalancer and one condition. Pure.
+// Invariant: conditions of others and fields of others stay as they are, and a status that says the same already is
+// not written again.
+import { ADDRESS_ASSIGNED, PROGRAMMED } from '../../api/conditions.ts';
+import type {
+  Condition,
+  LoadBalancerIngress,
+  Service,
+  ServiceStatus,
+} from '../../api/kubernetes.ts';
+import type { Reason } from '../../api/reasons.ts';
+import type { IpAddress } from '../../net/address.ts';
+import { samePort, type Ports } from './service-case.ts';
+import type { Failure } from './director-failures.ts';
+
+/** Addresses and what the user is told. */
+export interface Outcome {
+  readonly addresses: readonly ServedAddress[];
+  readonly reason: Reason;
+  readonly message: string;
+  /** Whether the directors serve it; undefined: the condition Programmed is left as it is. */
+  readonly programmed?: { readonly failure: Failure | undefined };
+}
+
+export interface ServedAddress {
+  readonly address: IpAddress;
+  /** Ports that another Service has on a shared address. */
+  readonly refused: Ports;
+}
+
+/** PortStatus.error: a domain-qualified CamelCase name (Kubernetes API, core/v1 PortStatus). */
+const PORT_CONFLICT_ERROR = 'vipvs.io/PortConflict';
+
+/** The status that the Service should have; undefined where it has it. */
+export function assignedStatus(
+  service: Service,
+  ports: Ports,
+  outcome: Outcome,
+  timestamp: string | undefined,
+): ServiceStatus | undefined {
+  const ingress = outcome.addresses.map((served) => ingressOf(served, ports));
+  const old = service.status ?? {};
+  const oldCondition = conditionOf(service);
+  const status = outcome.addresses.length > 0 ? 'True' : 'False';
+  const isSameCondition =
+    oldCondition?.status === status &&
+    oldCondition.reason === outcome.reason &&
+    oldCondition.message === outcome.message;
+  const oldProgrammed = old.conditions?.find(({ type }) => type === PROGRAMMED);
+  const programmed = programmedCondition(oldProgrammed, outcome, timestamp);
+  if (
+    isSameCondition &&
+    programmed === oldProgrammed &&
+    sameIngress(old.loadBalancer?.ingress ?? [], ingress)
+  ) {
+    return undefined;
+  }
+  const condition = isSameCondition
+    ? oldCondition
+    : makeCondition(ADDRESS_ASSIGNED, oldCondition, { ...outcome, status }, timestamp);
+  const others = (old.conditions ?? []).filter(
+    ({ type }) => type !== ADDRESS_ASSIGNED && type !== PROGRAMMED,
+  );
+  return {
+    ...old,
+    loadBalancer: ingress.length > 0 ? { ingress } : {},
+    conditions: [...others, condition, ...(programmed === undefined ? [] : [programmed])].sort(
+      byType,
+    ),
+  };
+}
+
+function byType(a: Condition, b: Condition): number {
+  if (a.type === b.type) return 0;
+  return a.type < b.type ? -1 : 1;
+}
+
+export function conditionOf(service: Service): Condition | undefined {
+  return service.status?.conditions?.find((condition) => condition.type === ADDRESS_ASSIGNED);
+}
+
+/** lastTransitionTime moves only with the status (Kubernetes API conventions); without a clock there is none. */
+function makeCondition(
+  type: string,
+  old: Condition | undefined,
+  { status, reason, message }: Pick<Condition, 'status' | 'reason' | 'message'>,
+  timestamp: string | undefined,
+): Condition {
+  const time = old?.status === status ? (old.lastTransitionTime ?? timestamp) : timestamp;
+  return {
+    type,
+    status,
+    ...(time === undefined ? {} : { lastTransitionTime: time }),
+    reason,
+    message,
+  };
+}
+
+/** False where a director fails; True only where it was False before: nobody waits for a word about a healthy Service. */
+function programmedCondition(
+  old: Condition | undefined,
+  { addresses, programmed }: Outcome,
+  timestamp: string | undefined,
+): Condition | undefined {
+  if (programmed === undefined) return old;
+  if (addresses.length === 0) return undefined;
+  const { failure } = programmed;
+  if (failure === undefined && old === undefined) return undefined;
+  const now =
+    failure === undefined
+      ? { status: 'True' as const, reason: 'Programmed', message: 'every port is in the kernel' }
+      : { status: 'False' as const, ...failure };
+  const isSame =
+    old?.status === now.status && old.reason === now.reason && old.message === now.message;
+  return isSame ? old : makeCondition(PROGRAMMED, old, now, timestamp);
+}
+
+/** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */
+function ingressOf({ address, refused }: ServedAddress, ports: Ports): LoadBalancerIngress {
+  const statuses =
+    refused.length === 0
+      ? ports
+      : ports.map((port) =>
+          refused.some((other) => samePort(other, port))
+            ? { ...port, error: PORT_CONFLICT_ERROR }
+            : port,
+        );
+  return { ip: address, ipMode: 'Proxy', ...(statuses.length === 0 ? {} : { ports: statuses }) };
+}
+
+function sameIngress(
+  a: readonly LoadBalancerIngress[],
+  b: readonly LoadBalancerIngress[],
+): boolean {
+  return a.length === b.length && a.map(entryText).join() === b.map(entryText).join();
+}
+
+function entryText({ ip, hostname, ipMode, ports = [] }: LoadBalancerIngress): string {
+  const texts = ports.map(({ port, protocol, error }) => [port, protocol, error]);
+  return JSON.stringify([ip, hostname, ipMode, texts]);
+}
+
+/**
+ * The status of a Service that is ours no more, without what we wrote; undefined where nothing of it is there.
+ * `isOurs` tells our addresses from those of the load balancer that has the Service now.
+ */
+export function cleanedStatus(
+  service: Service,
+  isOurs: (address: string) => boolean,
+): ServiceStatus | undefined {
+  const { conditions = [], loadBalancer, ...rest } = service.status ?? {};
+  const othersConditions = conditions.filter(
+    ({ type }) => type !== ADDRESS_ASSIGNED && type !== PROGRAMMED,
+  );
+  const ingress = loadBalancer?.ingress ?? [];
+  const othersIngress = ingress.filter((entry) => entry.ip === undefined || !isOurs(entry.ip));
+  const isClean =
+    othersConditions.length === conditions.length && othersIngress.length === ingress.length;
+  if (isClean) return undefined;
+  return {
+    ...rest,
+    loadBalancer: othersIngress.length > 0 ? { ingress: othersIngress } : {},
+    conditions: othersConditions,
+  };
+}

@@ -1,0 +1,331 @@
+// The assigner as an engine over a ClusterView: told what changed, it decides the Services that this touches and
+// those that wait for it, and answers what to write. It does no I/O and has no clock; one caller at a time.
+// Invariant: the ledger is ahead of the view by exactly the decisions that were answered. The caller writes each
+// decision's actions in order, puts the results into its store, and reports them with onChange, or with failed.
+import { ALLOW_RENUMBER } from '../api/annotations.ts';
+import type { ClusterView, Kind } from '../api/cluster.ts';
+import type { IP } from '../api/ip.ts';
+import { namespacedName, type Service } from '../api/kubernetes.ts';
+import type { Pool } from '../api/pool.ts';
+import { ipOfObjectName } from '../net/address.ts';
+import type { Action, AssignerConfig, AssignerView, Decision, WaitKey } from './decide/decision.ts';
+import { hasAddress } from './decide/holdings.ts';
+import { claimsOf, holdEndMs, LAST_SERVICE } from './holders/ip-object.ts';
+import { Ledger, type IpRecord } from './holders/holders.ts';
+import { decideIp, decidePool } from './decide/published-status.ts';
+import { decideService } from './decide/service.ts';
+import type { Programming } from './decide/director-failures.ts';
+import { decideReleases, isOurs } from './decide/release.ts';
+import { formatTimestamp } from '../api/timestamp.ts';
+import { WaitList } from './holders/waiting.ts';
+
+export interface Step {
+  /** In order. After a failed action the rest of its decision must not be written. */
+  readonly decisions: readonly Decision[];
+  /** When a hold ends: step again then. */
+  readonly wakeAtMs: number | undefined;
+}
+
+/** Decides everything, as after a start: who has an address first, then by age. */
+export function planAll(
+  cluster: ClusterView,
+  config: AssignerConfig,
+  nowMs: number | undefined,
+): Step {
+  return new Assigner(cluster, config).step(nowMs);
+}
+
+export class Assigner {
+  readonly #cluster: ClusterView;
+  readonly #config: AssignerConfig;
+  readonly #programming: Programming | undefined;
+  /** Services with the status that this step has decided: the old one may show what was just given up. */
+  readonly #decided = new Map<string, Service>();
+  readonly #waits = new WaitList();
+  readonly #services = new Set<string>();
+  readonly #ips = new Set<string>();
+  readonly #holds = new Map<string, number>();
+  #poolsChanged = false;
+  #nodesChanged = false;
+  /** What of the Pools the ledger was built on. */
+  #poolInputs = new Map<string, string>();
+  /** Undefined before the first step, which is a full one. */
+  #ledger: Ledger | undefined;
+
+  constructor(cluster: ClusterView, config: AssignerConfig, programming?: Programming) {
+    this.#cluster = cluster;
+    this.#programming = programming;
+    this.#config = config;
+  }
+
+  /** An object came, changed or went. Call it after the view shows the change. */
+  onChange(kind: Kind, key: string): void {
+    if (this.#ledger === undefined) return;
+    switch (kind) {
+      case 'Service':
+        this.#services.add(key);
+        this.#wake([`service:${key}`]);
+        break;
+      case 'IP':
+        this.#syncIp(this.#ledger, key);
+        break;
+      case 'Pool':
+        this.#poolsChanged = true;
+        break;
+      case 'Node':
+        this.#nodesChanged = true;
+        break;
+      case 'Namespace':
+        this.#wake([`namespace:${key}`]);
+        break;
+      case 'EndpointSlice':
+        break;
+    }
+  }
+
+  /** A write of the decision failed. What the caller learnt by it must be in the view already. */
+  failed(decision: Decision): void {
+    const ledger = this.#ledger;
+    if (ledger === undefined) return;
+    for (const action of decision.actions) {
+      if (action.do === 'service.status') this.#services.add(action.service);
+      else if (action.do === 'pool.status') this.#poolsChanged = true;
+      else {
+        for (const claim of claimsOf(action.ip)) this.#services.add(namespacedName(claim));
+        this.#syncIp(ledger, action.ip.metadata.name);
+        this.#ips.add(action.ip.metadata.name);
+      }
+    }
+  }
+
+  /** Decides all that changed since the last step, until nothing more follows from it. */
+  step(nowMs: number | undefined): Step {
+    const ledger = this.#takeChanges();
+    const timestamp = nowMs === undefined ? undefined : formatTimestamp(nowMs);
+    const common = { config: this.#config, cluster: this.#cluster, programming: this.#programming };
+    const view = { ...common, ledger, nowMs, timestamp };
+    const decisions: Decision[] = [];
+    for (const [name, endMs] of this.#holds) {
+      if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);
+    }
+    while (this.#services.size > 0 || this.#ips.size > 0) {
+      // a left over IP goes only when no Service wants it
+      if (this.#services.size > 0) this.#decideServices(view, decisions);
+      else this.#decideIps(view, decisions);
+    }
+    for (const entry of ledger.pools.entries()) {
+      const decision = decidePool(entry, ledger, this.#cluster.pools.get(entry.name)?.status);
+      if (decision !== undefined) decisions.push(decision);
+    }
+    this.#decided.clear();
+    return { decisions, wakeAtMs: minimum(this.#holds.values()) };
+  }
+
+  /** Brings the ledger in step with Pools and Nodes, and marks what that touches. */
+  #takeChanges(): Ledger {
+    const { pools, nodes, ips } = this.#cluster;
+    let ledger = this.#ledger;
+    if (ledger === undefined) {
+      ledger = new Ledger(pools, nodes.values(), ips.values());
+      this.#ledger = ledger;
+      this.#poolInputs = poolInputs(pools);
+      this.#markAll(ledger);
+    }
+    if (this.#poolsChanged) {
+      const inputs = poolInputs(pools);
+      if (!sameInputs(inputs, this.#poolInputs)) {
+        this.#poolInputs = inputs;
+        ledger.setPools(pools);
+        this.#markAll(ledger);
+      }
+    }
+    if (this.#nodesChanged && ledger.setNodes(nodes.values())) this.#markAll(ledger);
+    this.#poolsChanged = false;
+    this.#nodesChanged = false;
+    return ledger;
+  }
+
+  #markAll(ledger: Ledger): void {
+    for (const key of this.#cluster.services.keys()) this.#services.add(key);
+    for (const key of ledger.services()) this.#services.add(key);
+    for (const name of this.#cluster.ips.keys()) {
+      this.#ips.add(name);
+      this.#trackHold(this.#cluster.ips.get(name));
+    }
+  }
+
+  /** An IP object in the view against what the ledger believes. */
+  #syncIp(ledger: Ledger, name: string): void {
+    const address = ipOfObjectName(name);
+    const old = address === undefined ? undefined : ledger.record(address);
+    const ip = this.#cluster.ips.get(name);
+    if (old !== undefined && old.ip === ip) return;
+    if (ip === undefined) ledger.remove(name);
+    else if (old !== undefined && sameMeaning(old, ip)) ledger.refresh(old.address, ip);
+    else ledger.put(ip);
+    this.#trackHold(ip);
+    if (ip === undefined) this.#holds.delete(name);
+    else this.#ips.add(name);
+    if (old !== undefined && ip !== undefined && sameMeaning(old, ip)) return;
+    const claims = [...(old?.claims ?? []), ...(ip === undefined ? [] : claimsOf(ip))];
+    for (const claim of claims) this.#services.add(namespacedName(claim));
+    this.#wake(ledger.takeChanged());
+  }
+
+  #trackHold(ip: IP | undefined): void {
+    if (ip === undefined) return;
+    const endMs = holdEndMs(ip);
+    if (endMs === undefined) this.#holds.delete(ip.metadata.name);
+    else this.#holds.set(ip.metadata.name, endMs);
+  }
+
+  #wake(changed: Iterable<WaitKey>): void {
+    for (const key of changed) {
+      for (const service of this.#waits.waitingFor(key)) this.#services.add(service);
+    }
+  }
+
+  /** What is given back first, so that it is free for the others; then in the order of rights. */
+  #decideServices(view: AssignerView, decisions: Decision[]): void {
+    const ours: Dirty[] = [];
+    const releasing: string[] = [];
+    for (const key of this.#services) {
+      this.#waits.clear(key);
+      const service = this.#decided.get(key) ?? view.cluster.services.get(key);
+      const isServed = service !== undefined && isOurs(service, view.config);
+      if (isServed) ours.push({ key, service });
+      if (!isServed || view.ledger.addressesOf(key).length > 0) releasing.push(key);
+    }
+    this.#services.clear();
+    for (const key of releasing.sort()) this.#take(decideReleases(key, view), view, decisions);
+    // waits were cleared above: who is still to be decided here is woken by nobody
+    const queue = inOrder(ours, view);
+    let rank = 0;
+    for (const [i, { key, service, ...queued }] of queue.entries()) {
+      // who was woken may have more right than those of the next rank: all are put in order again
+      if (queued.rank !== rank && this.#services.size > 0) {
+        for (const rest of queue.slice(i)) this.#services.add(rest.key);
+        return;
+      }
+      ({ rank } = queued);
+      const decision = decideService(service, view, key);
+      const changed = this.#take(decision, view, decisions);
+      this.#waits.set(key, decision.waits);
+      // what it gives back itself may be what it waits for
+      if (decision.waits.some((wait) => changed.has(wait))) this.#services.add(key);
+    }
+  }
+
+  #decideIps(view: AssignerView, decisions: Decision[]): void {
+    const names = [...this.#ips].sort();
+    this.#ips.clear();
+    for (const name of names) {
+      const action = decideIp(name, view);
+      if (action === undefined) continue;
+      this.#take({ actions: [action], events: [], waits: [] }, view, decisions);
+    }
+  }
+
+  /** Believes the decision's writes done, and wakes who waits for what they change. */
+  #take(decision: Decision, view: AssignerView, decisions: Decision[]): ReadonlySet<WaitKey> {
+    if (decision.actions.length === 0 && decision.events.length === 0) return NONE_CHANGED;
+    decisions.push(decision);
+    for (const action of decision.actions) {
+      this.#believe(action, view.ledger);
+      if (action.do !== 'service.status') continue;
+      const service = view.cluster.services.get(action.service);
+      if (service !== undefined) {
+        this.#decided.set(action.service, { ...service, status: action.status });
+      }
+    }
+    const changed = view.ledger.takeChanged();
+    this.#wake(changed);
+    return changed;
+  }
+
+  #believe(action: Action, ledger: Ledger): void {
+    switch (action.do) {
+      case 'ip.create':
+      case 'ip.update':
+      case 'ip.status':
+        ledger.put(action.ip);
+        this.#trackHold(action.ip);
+        break;
+      case 'ip.delete':
+        ledger.remove(action.ip.metadata.name);
+        this.#holds.delete(action.ip.metadata.name);
+        break;
+      case 'service.status':
+      case 'pool.status':
+        break;
+    }
+  }
+}
+
+const NONE_CHANGED: ReadonlySet<WaitKey> = new Set();
+
+interface Dirty {
+  readonly key: string;
+  readonly service: Service;
+}
+
+interface Queued extends Dirty {
+  readonly rank: number;
+}
+
+const RANKS = { claim: 0, shown: 1, none: 2 } as const;
+
+/** Who has an address, then who shows one, then who waits; each by creationTimestamp, uid and key. */
+function inOrder(services: readonly Dirty[], view: AssignerView): readonly Queued[] {
+  const queue = services.map(({ key, service }): Queued => {
+    return { key, service, rank: RANKS[hasAddress(service, key, view)] };
+  });
+  return queue.sort(
+    (a, b) =>
+      a.rank - b.rank ||
+      compareText(bornAt(a.service), bornAt(b.service)) ||
+      compareText(a.service.metadata.uid ?? '', b.service.metadata.uid ?? '') ||
+      compareText(a.key, b.key),
+  );
+}
+
+/** RFC 3339 in UTC sorts as text; an object without a time is the newest. */
+function bornAt(service: Service): string {
+  return service.metadata.creationTimestamp ?? '~';
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Everything of a Pool that a decision depends on; its status and its labels are not. */
+function poolInputs(pools: ReadonlyMap<string, Pool>): Map<string, string> {
+  const inputs = new Map<string, string>();
+  for (const [name, { metadata, spec }] of pools) {
+    const { creationTimestamp, deletionTimestamp, annotations } = metadata;
+    const renumber = annotations?.[ALLOW_RENUMBER];
+    inputs.set(name, JSON.stringify([creationTimestamp, deletionTimestamp, renumber, spec]));
+  }
+  return inputs;
+}
+
+function sameInputs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([name, input]) => b.get(name) === input);
+}
+
+/** The object says what the ledger believes; only versions and the like differ. */
+function sameMeaning(old: IpRecord, ip: IP): boolean {
+  return meaning(old.ip) === meaning(ip);
+}
+
+function meaning(ip: IP): string {
+  const last = ip.metadata.annotations?.[LAST_SERVICE];
+  return JSON.stringify([ip.spec, last, ip.status?.phase, ip.status?.heldUntil]);
+}
+
+function minimum(values: Iterable<number>): number | undefined {
+  let least: number | undefined;
+  for (const value of values) if (least === undefined || value < least) least = value;
+  return least;
+}

@@ -1,0 +1,32 @@
+// Which Services wait for what. A refused Service is decided again when one of the things it waits for changes, and
+// not before.
+import type { WaitKey } from '../decide/decision.ts';
+
+export class WaitList {
+  readonly #byKey = new Map<WaitKey, Set<string>>();
+  readonly #byService = new Map<string, readonly WaitKey[]>();
+
+  waitingFor(key: WaitKey): Iterable<string> {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  set(service: string, keys: readonly WaitKey[]): void {
+    this.clear(service);
+    if (keys.length === 0) return;
+    this.#byService.set(service, keys);
+    for (const key of keys) {
+      const services = this.#byKey.get(key);
+      if (services === undefined) this.#byKey.set(key, new Set([service]));
+      else services.add(service);
+    }
+  }
+
+  clear(service: string): void {
+    for (const key of this.#byService.get(service) ?? []) {
+      const services = this.#byKey.get(key);
+      services?.delete(service);
+      if (services?.size === 0) this.#byKey.delete(key);
+    }
+    this.#byService.delete(service);
+  }
+}

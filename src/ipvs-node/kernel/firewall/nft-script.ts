@@ -1,0 +1,300 @@
+// The text of the nft table `inet vipvs`: its layout, the commands that change its sets, and what `nft -j list table`
+// says. Pure. Elements are compared as text, so every element has one form: the one that nft prints.
+import type { Protocol } from '../../../net/ipvs.ts';
+import type { IpAddress } from '../../../net/address.ts';
+import { formatRange, parseRange } from '../../../net/range.ts';
+import {
+  FIREWALL_SETS,
+  type FirewallSet,
+  type FirewallState,
+  type PortKey,
+} from '../../model/state.ts';
+
+export const NFT_FAMILY = 'inet';
+export const NFT_TABLE = 'vipvs';
+const TABLE = `${NFT_FAMILY} ${NFT_TABLE}`;
+/** Elements in one command; nft's parser takes any number, a line of it should still be readable in a log. */
+const ELEMENTS_PER_COMMAND = 500;
+
+/** Element of `vips4`, `vips6`. */
+export function vipElement(vip: IpAddress): string {
+  return vip;
+}
+
+/** Element of `local4`, `local6`: an address, a CIDR or a range. Throws AddressError. */
+export function localElement(text: string): string {
+  return formatRange(parseRange(text));
+}
+
+/** Element of `ports4`, `ports6`, `ranged4`, `ranged6`. */
+export function portElement(key: PortKey): string {
+  return [key.vip, key.protocol.toLowerCase(), key.port].join(' . '); // flat in memory, unlike a template's string
+}
+
+/** Element of `sources4`, `sources6`. Throws AddressError where `cidr` is none. */
+export function sourceElement(key: PortKey, cidr: string): string {
+  return `${portElement(key)} . ${formatRange(parseRange(cidr))}`;
+}
+
+export type FirewallChange = {
+  readonly op: 'fw.add' | 'fw.del';
+  readonly set: FirewallSet;
+  readonly element: string;
+};
+
+function setType(set: FirewallSet): string {
+  const address = set.endsWith('4') ? 'ipv4_addr' : 'ipv6_addr';
+  const port = `${address} . inet_proto . inet_service`;
+  switch (set) {
+    case 'vips4':
+    case 'vips6':
+      return `type ${address};`;
+    case 'local4':
+    case 'local6':
+      return `type ${address}; flags interval;`;
+    case 'ports4':
+    case 'ports6':
+    case 'ranged4':
+    case 'ranged6':
+      return `type ${port};`;
+    case 'sources4':
+    case 'sources6':
+      return `type ${port} . ${address}; flags interval;`;
+  }
+}
+
+interface Chain {
+  readonly name: string;
+  readonly hook?: string;
+  readonly rules: readonly string[];
+}
+
+/** ICMP that a VIP needs: echo, and errors about connections that conntrack does not know (direct, tunnel). */
+const ICMP4 =
+  'icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem }';
+/** As above, and neighbour discovery (RFC 4861): unicast probes are sent to the VIP itself. */
+const ICMP6 =
+  'icmpv6 type { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, ' +
+  'nd-neighbor-solicit, nd-neighbor-advert }';
+
+function vipChain(family: 4 | 6): Chain {
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const target = `${ip} daddr . meta l4proto . th dport`;
+  return {
+    name: `vip${family}`,
+    rules: [
+      'ct state established,related accept',
+      `${family === 4 ? ICMP4 : ICMP6} accept`,
+      `${target} @ranged${family} ${target} . ${ip} saddr != @sources${family} drop`,
+      `${target} @ports${family} accept`,
+      'meta l4proto tcp reject with tcp reset',
+      'reject with icmpx type port-unreachable',
+    ],
+  };
+}
+
+/** IPVS changes only the reply tuple of a connection: `ct original` still holds the VIP (ipvs.md 3.3). */
+function masqueradeRules(family: 4 | 6): readonly string[] {
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const toVip = `ct original ${ip} daddr @vips${family}`;
+  return [
+    // direct routing leaves the VIP as destination: there the client's address must stay
+    `${toVip} ${ip} daddr != @vips${family} ${ip} daddr != @local${family} masquerade fully-random`,
+    // a local pod that reaches itself or its neighbour: the answer must come back through this host
+    `${toVip} ${ip} saddr @local${family} ${ip} daddr @local${family} masquerade fully-random`,
+  ];
+}
+
+/** The chains run before IPVS does: its hooks stand at LOCAL_IN 98 and 99 (linux/netfilter_ipv4.h NF_IP_PRI_NAT_SRC). */
+const CHAINS: readonly Chain[] = [
+  vipChain(4),
+  vipChain(6),
+  {
+    name: 'input',
+    hook: 'type filter hook input priority filter; policy accept;',
+    rules: ['ip daddr @vips4 jump vip4', 'ip6 daddr @vips6 jump vip6'],
+  },
+  {
+    name: 'postrouting',
+    hook: 'type nat hook postrouting priority srcnat; policy accept;',
+    rules: [...masqueradeRules(4), ...masqueradeRules(6)],
+  },
+];
+
+function chainText(chain: Chain): string {
+  const hook = chain.hook === undefined ? '' : `    ${chain.hook}\n`;
+  return `  chain ${chain.name} {\n${hook}${chain.rules.map((rule) => `    ${rule}\n`).join('')}  }\n`;
+}
+
+const BODY =
+  FIREWALL_SETS.map((set) => `  set ${set} { ${setType(set)} }\n`).join('') +
+  CHAINS.map(chainText).join('');
+
+/** FNV-1a, 32 bits: tells one layout from another, no more. */
+function fingerprint(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
+
+/**
+ * An empty chain whose name says which layout the table has, so that a restart and another version of vipvs see
+ * whether the rules are theirs. A chain, because comments on tables need kernel 5.10 and nft 0.9.7.
+ */
+export const LAYOUT_CHAIN = `layout_${fingerprint(BODY)}`;
+
+/** Makes the table new and empty, whatever stood there, as a part of the transaction that fills it. */
+export const LAYOUT_SCRIPT =
+  `table ${TABLE}\ndelete table ${TABLE}\n` +
+  `table ${TABLE} {\n  chain ${LAYOUT_CHAIN} {\n  }\n${BODY}}\n`;
+
+export const DELETE_TABLE_SCRIPT = `table ${TABLE}\ndelete table ${TABLE}\n`;
+/** Only checked, never committed: does the kernel have the family? */
+export const PROBE_SCRIPT = `table ${TABLE}_probe\n`;
+
+/**
+ * linux/in.h IPPROTO_*. Commands and listings carry the numbers: for each name nft reads /etc/protocols once more
+ * (10,000 elements in the guest: 11 s instead of 0.5 s), and small container images have no such file.
+ */
+const PROTOCOL_NUMBERS: Readonly<Record<Lowercase<Protocol>, number>> = {
+  tcp: 6,
+  udp: 17,
+  sctp: 132,
+};
+const PROTOCOL_NAMES: ReadonlyMap<unknown, string> = new Map(
+  Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]),
+);
+
+function numeric(element: string): string {
+  return element.replace(
+    / (tcp|udp|sctp) /,
+    (_, name: Lowercase<Protocol>) => ` ${PROTOCOL_NUMBERS[name]} `,
+  );
+}
+
+function command(op: FirewallChange['op'], set: FirewallSet, given: readonly string[]): string {
+  const elements = given.map(numeric);
+  return `${op === 'fw.add' ? 'add' : 'delete'} element ${TABLE} ${set} { ${elements.join(', ')} }\n`;
+}
+
+/** The changes in order, neighbours of the same kind joined into one command. */
+export function renderChanges(changes: readonly FirewallChange[]): string {
+  let script = '';
+  let start = 0;
+  while (start < changes.length) {
+    const first = changes[start];
+    if (first === undefined) break;
+    let end = start + 1;
+    while (end < changes.length && end - start < ELEMENTS_PER_COMMAND) {
+      const next = changes[end];
+      if (next?.op !== first.op || next.set !== first.set) break;
+      end++;
+    }
+    const elements = changes.slice(start, end).map((change) => change.element);
+    script += command(first.op, first.set, elements);
+    start = end;
+  }
+  return script;
+}
+
+/** One change a line, so that the line of an error is the index of the change. */
+export function renderOnePerLine(changes: readonly FirewallChange[]): readonly string[] {
+  return changes.map((change) => command(change.op, change.set, [change.element]));
+}
+
+export interface NftError {
+  /** From 1; undefined where nft names none. */
+  readonly line: number | undefined;
+  readonly errno: string;
+  readonly message: string;
+}
+
+/** strerror texts that nft prints (src/mnl.c, src/libnftables.c), and its own words for overlapping intervals. */
+const ERRNO_TEXTS: readonly (readonly [RegExp, string])[] = [
+  [/No such file or directory/, 'ENOENT'],
+  [/File exists|interval overlaps|conflicting intervals/, 'EEXIST'],
+  [/Operation not permitted|must be root/, 'EPERM'],
+  [/not supported/, 'EOPNOTSUPP'],
+  [/Device or resource busy/, 'EBUSY'],
+  [/No buffer space available/, 'ENOBUFS'],
+  [/Cannot allocate memory/, 'ENOMEM'],
+  [/Too many open files in system|No space left/, 'ENOSPC'],
+];
+
+/** What `nft -f -` wrote to stderr: `/dev/stdin:2:36-54: Error: Could not process rule: No such file or directory`. */
+export function parseErrors(stderr: string): readonly NftError[] {
+  const errors: NftError[] = [];
+  for (const text of stderr.split('\n')) {
+    const match = /^(?:[^:]+:(\d+):[\d-]+: )?Error: (.*)$/.exec(text);
+    if (match === null) continue;
+    const message = match[2] ?? '';
+    const errno = ERRNO_TEXTS.find(([pattern]) => pattern.test(message))?.[1] ?? 'EINVAL';
+    errors.push({ line: match[1] === undefined ? undefined : Number(match[1]), errno, message });
+  }
+  return errors;
+}
+
+export type TableListing =
+  | { readonly layout: 'ours'; readonly firewall: FirewallState }
+  /** Another version's layout, or somebody removed chains or rules: to be made anew. */
+  | { readonly layout: 'other' };
+
+/** Reads `nft -j -n list table`. Throws where the text is not what nft prints. */
+export function parseListing(text: string): TableListing {
+  const root: unknown = JSON.parse(text);
+  const items = field(root, 'nftables');
+  if (!Array.isArray(items)) throw new Error('nft -j printed no list `nftables`');
+  const rulesOf = new Map<string, number>();
+  const sets = new Map<FirewallSet, ReadonlySet<string>>();
+  for (const item of items as readonly unknown[]) {
+    const chain = field(field(item, 'chain'), 'name');
+    if (typeof chain === 'string') rulesOf.set(chain, rulesOf.get(chain) ?? 0);
+    const ruleChain = field(field(item, 'rule'), 'chain');
+    if (typeof ruleChain === 'string') rulesOf.set(ruleChain, (rulesOf.get(ruleChain) ?? 0) + 1);
+    const set = field(item, 'set');
+    const name = FIREWALL_SETS.find((known) => known === field(set, 'name'));
+    if (name !== undefined) sets.set(name, new Set(elementsOf(field(set, 'elem'))));
+  }
+  const complete =
+    rulesOf.has(LAYOUT_CHAIN) &&
+    CHAINS.every((chain) => rulesOf.get(chain.name) === chain.rules.length) &&
+    FIREWALL_SETS.every((set) => sets.has(set));
+  return complete ? { layout: 'ours', firewall: { sets } } : { layout: 'other' };
+}
+
+export function emptyFirewall(): FirewallState {
+  return { sets: new Map(FIREWALL_SETS.map((set) => [set, new Set<string>()])) };
+}
+
+function field(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const fields: Partial<Record<string, unknown>> = { ...value };
+  return fields[name];
+}
+
+function elementsOf(elements: unknown): readonly string[] {
+  if (elements === undefined) return [];
+  if (!Array.isArray(elements)) throw new Error('nft -j printed elements that are no list');
+  return (elements as readonly unknown[]).map(elementText);
+}
+
+function elementText(element: unknown): string {
+  if (typeof element === 'string' || typeof element === 'number') return String(element);
+  const parts = field(element, 'concat');
+  if (Array.isArray(parts)) {
+    return (parts as readonly unknown[])
+      .map((part, i) =>
+        i === 1 ? (PROTOCOL_NAMES.get(part) ?? elementText(part)) : elementText(part),
+      )
+      .join(' . ');
+  }
+  const prefix = field(element, 'prefix');
+  const address = field(prefix, 'addr');
+  const length = field(prefix, 'len');
+  if (typeof address === 'string' && typeof length === 'number') return `${address}/${length}`;
+  const range = field(element, 'range');
+  if (Array.isArray(range)) return (range as readonly unknown[]).map(elementText).join('-');
+  throw new Error(`nft -j printed an element that is not known: ${JSON.stringify(element)}`);
+}

@@ -1,0 +1,358 @@
+// The Linux adapter of the Kernel port: IPVS through libvipvs, addresses through rtnetlink, the firewall through nft,
+// settings through /proc/sys. Operations run in order; neighbours of one kind go to the kernel as one batch.
+// Invariant: what is made is in the ownership record before the kernel is asked to make it.
+import { release } from 'node:os';
+
+import type { IpAddress } from '../../net/address.ts';
+import { familyOf } from '../../net/address.ts';
+import type { VirtualServerKey } from '../../net/ipvs.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import { AddressBook, type SeenAddress } from './addresses/address-watch.ts';
+import { Announcer } from './addresses/announcer.ts';
+import { takeInstanceLock, type InstanceLock } from './instance-lock.ts';
+import { announce } from './addresses/neighbours.ts';
+import { errnoName } from './errno.ts';
+import { library } from './libvipvs.ts';
+import type { IpvsResult } from './ipvs/result.ts';
+import { IpvsSocket } from './ipvs/socket.ts';
+import { serviceKeyOf, type DumpedService } from './ipvs/values.ts';
+import type { Kernel, KernelChange, Op, OpResult, ServerOp } from '../model/kernel.ts';
+import { NftFirewall } from './firewall/nft.ts';
+import { isOurKindOfKey, observedVirtualServers } from './ipvs/observed.ts';
+import { groupAt, type Group, type SysctlOp } from './op-groups.ts';
+import { addressId, parseVirtualServerKey } from './ownership/journal.ts';
+import { DEFAULT_RUN_DIRECTORY, Ownership, UnrecordedError } from './ownership/ownership.ts';
+import { addressEntry, ipvsEntry, runRecorded } from './ownership/recorded-run.ts';
+import { RtMonitor, RtNetlink } from './addresses/rtnetlink.ts';
+import {
+  EXACT_SYSCTLS,
+  SYSCTLS,
+  type Observed,
+  type ObservedAddress,
+  type ObservedHost,
+} from '../model/state.ts';
+import { readSysctl, sysctlProblem, writeSysctl } from './sysctl.ts';
+
+export interface LinuxKernelOptions {
+  /** Where the ownership record is: /run/vipvs, a tmpfs. */
+  readonly runDirectory?: string;
+  /** What a person should know: features that are off and why. Each text once. */
+  readonly onNotice?: (message: string) => void;
+  /** A dump was torn by a change, and is read again. */
+  readonly onTornDump?: () => void;
+}
+
+const DUMP_ATTEMPTS = 3;
+/** From 7.1 on the service table is resized by a work item that an unbroken load starves (ipvs.md 1.8). */
+const RESIZER_PAUSE_MS = 20;
+export class LinuxKernel implements Kernel {
+  readonly #lock: InstanceLock;
+  readonly #ipvs: IpvsSocket;
+  readonly #route: RtNetlink;
+  readonly #monitor: RtMonitor;
+  readonly #book: AddressBook;
+  readonly #announcer: Announcer;
+  readonly #firewall = new NftFirewall();
+  readonly #ownership: Ownership;
+  readonly #onNotice: (message: string) => void;
+  readonly #onTornDump: () => void;
+  readonly #noticed = new Set<string>();
+  readonly #listeners: ((change: KernelChange) => void)[] = [];
+  readonly #pauseMs = hasServiceResizer(release()) ? { pauseMs: RESIZER_PAUSE_MS } : {};
+  #tail: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Takes the lock of this network namespace and opens its kernel interfaces; changes nothing.
+   * Throws OperationalError: already-running, ipvs-missing, library-missing, not-permitted, kernel-failed.
+   */
+  static async open(options: LinuxKernelOptions = {}): Promise<LinuxKernel> {
+    const lock = await takeInstanceLock();
+    try {
+      return new LinuxKernel(lock, IpvsSocket.open(), options);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(lock: InstanceLock, ipvs: IpvsSocket, options: LinuxKernelOptions) {
+    this.#lock = lock;
+    this.#ipvs = ipvs;
+    this.#onNotice = options.onNotice ?? (() => undefined);
+    this.#onTornDump = options.onTornDump ?? (() => undefined);
+    this.#ownership = new Ownership(options.runDirectory ?? DEFAULT_RUN_DIRECTORY);
+    this.#route = new RtNetlink();
+    this.#book = new AddressBook(this.#route, (change) => {
+      for (const listener of this.#listeners) listener(change);
+    });
+    this.#monitor = new RtMonitor((event) => {
+      this.#book.take(event);
+    }, tuneSocket);
+    this.#announcer = new Announcer(
+      (name, addresses) => this.#sendBurst(name, addresses),
+      (target) => this.#book.holds(target.address, target.interface),
+    );
+    if (this.#ownership.unreadable > 0) {
+      this.#notice(
+        `${this.#ownership.unreadable} lines of ${this.#ownership.file} can not be read; ` +
+          'what they named is left alone',
+      );
+    }
+  }
+
+  observe(): Promise<Observed> {
+    return this.#exclusive(async () => {
+      const [virtualServers, seen, firewall] = await Promise.all([
+        this.#dumpVirtualServers(),
+        this.#book.observe((address) => this.#isOurs(address)),
+        this.#firewall.observe(),
+      ]);
+      if (virtualServers !== undefined && seen !== undefined) {
+        this.#compact((key) => virtualServers.has(key), seen);
+      }
+      return { virtualServers, ...this.#observedHost(seen, firewall) };
+    });
+  }
+
+  async observeHost(): Promise<ObservedHost> {
+    // nft lists 20,000 elements in a tenth of a second, in an emulated guest in one or two: operations do not wait for that
+    const firewall = await this.#firewall.observe();
+    return this.#exclusive(async () => {
+      const seen = await this.#book.observe((address) => this.#isOurs(address));
+      if (seen !== undefined) this.#compact(() => true, seen);
+      return this.#observedHost(seen, firewall);
+    });
+  }
+
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']> {
+    return this.#exclusive(async () => {
+      const found = await this.#readVirtualServers(keys);
+      const gone = keys.filter((key) => found?.has(key) === false);
+      // somebody else may make it anew, and that one is not ours
+      this.#ownership.release(gone.map((key) => ({ kind: 'virtualServer', key })));
+      return found;
+    });
+  }
+
+  async #readVirtualServers(
+    keys: readonly VirtualServerKey[],
+  ): Promise<Observed['virtualServers']> {
+    const services: DumpedService[] = [];
+    for (const key of keys) {
+      const server = parseVirtualServerKey(key);
+      if (server === undefined) throw new Error(`bug: ${key} is no key of a virtual server`);
+      const service = await this.#ipvs.getService(serviceKeyOf(server));
+      if (service !== undefined) services.push(service);
+    }
+    const dests = await this.#ipvs.dumpDests(services.map((service) => service.key));
+    return observedVirtualServers(services, dests.entries);
+  }
+
+  run(ops: readonly Op[]): Promise<readonly OpResult[]> {
+    return this.#exclusive(async () => {
+      let results: readonly OpResult[] = [];
+      while (results.length < ops.length) {
+        const group = groupAt(ops, results.length);
+        const ofGroup = await this.#runGroup(group);
+        results = results.length === 0 ? ofGroup : results.concat(ofGroup);
+      }
+      return results;
+    });
+  }
+
+  async canary(key: VirtualServerKey): Promise<boolean> {
+    const server = parseVirtualServerKey(key);
+    if (server === undefined) throw new Error(`bug: ${key} is no key of a virtual server`);
+    return (await this.#ipvs.getService(serviceKeyOf(server))) !== undefined;
+  }
+
+  onChange(listener: (change: KernelChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Leaves everything in the kernel as it is. */
+  async close(): Promise<void> {
+    this.#listeners.length = 0;
+    this.#announcer.close();
+    await this.#tail;
+    this.#monitor.close();
+    this.#route.close();
+    await this.#ipvs.close();
+    this.#ownership.close();
+    await this.#lock.release();
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  #notice(message: string): void {
+    if (this.#noticed.has(message)) return;
+    this.#noticed.add(message);
+    this.#onNotice(message);
+  }
+
+  // ---- observing
+
+  async #dumpVirtualServers(): Promise<Observed['virtualServers']> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const services = await this.#ipvs.dumpServices();
+      if (services.complete) {
+        const ours = services.entries.filter((service) => isOurKindOfKey(service.key));
+        const dests = await this.#ipvs.dumpDests(ours.map((service) => service.key));
+        const observed = observedVirtualServers(ours, dests.entries);
+        if (observed !== undefined) return observed;
+      }
+      this.#onTornDump();
+    }
+    return undefined;
+  }
+
+  #isOurs(seen: SeenAddress): boolean {
+    if (!seen.isSingle) return false;
+    return seen.hasTag || this.#ownership.has({ kind: 'address', ...seen });
+  }
+
+  #observedHost(
+    seen: readonly SeenAddress[] | undefined,
+    firewall: Observed['firewall'],
+  ): ObservedHost {
+    if (this.#firewall.absence !== undefined) {
+      this.#notice(
+        `${this.#firewall.absence.reason}: no masquerade, no loadBalancerSourceRanges, and closed ports of a VIP ` +
+          'reach this host',
+      );
+    }
+    const addresses = seen === undefined ? undefined : this.#observedAddresses(seen);
+    return { addresses, firewall, sysctls: readSysctls(), owned: this.#ownedWith(seen) };
+  }
+
+  #observedAddresses(seen: readonly SeenAddress[]): ReadonlyMap<IpAddress, ObservedAddress[]> {
+    const addresses = new Map<IpAddress, ObservedAddress[]>();
+    for (const item of seen) {
+      const observed = {
+        address: item.address,
+        interface: item.interface,
+        ours: this.#isOurs(item),
+      };
+      const list = addresses.get(item.address);
+      if (list === undefined) addresses.set(item.address, [observed]);
+      else list.push(observed);
+    }
+    return addresses;
+  }
+
+  /** Tagged addresses are ours even where the record was lost. */
+  #ownedWith(seen: readonly SeenAddress[] | undefined): Observed['owned'] {
+    const { virtualServers, addresses } = this.#ownership.owned;
+    const tagged = (seen ?? []).filter((item) => this.#isOurs(item)).map((item) => item.address);
+    return { virtualServers, addresses: new Set([...addresses, ...tagged]) };
+  }
+
+  #compact(virtualServers: (key: VirtualServerKey) => boolean, seen: readonly SeenAddress[]): void {
+    const present = new Set(seen.map((item) => addressId(item.address, item.interface)));
+    try {
+      this.#ownership.compact({
+        virtualServers,
+        address: (address, name) => present.has(addressId(address, name)),
+      });
+    } catch (error) {
+      if (!(error instanceof UnrecordedError)) throw error;
+      this.#notice(error.message); // claims will be refused, each with its result
+    }
+  }
+
+  // ---- changing
+
+  #runGroup(group: Group): Promise<readonly OpResult[]> {
+    switch (group.kind) {
+      case 'ipvs':
+        return runRecorded(this.#ownership, group.ops, ipvsEntry, (ops) => this.#runIpvs(ops));
+      case 'address':
+        return runRecorded(this.#ownership, group.ops, addressEntry, (ops) =>
+          this.#book.change(ops),
+        );
+      case 'announce':
+        return this.#announcer.announce(group.ops);
+      case 'firewall':
+        return this.#firewall.change(group.ops);
+      case 'sysctl':
+        return Promise.resolve(group.ops.map((op) => this.#setSysctl(op)));
+    }
+  }
+
+  async #runIpvs(ops: readonly ServerOp[]): Promise<readonly OpResult[]> {
+    const results = await this.#ipvs.run(ops, this.#pauseMs);
+    return results.every((result) => result.ok) ? results : results.map(opResult);
+  }
+
+  async #sendBurst(name: string, addresses: readonly IpAddress[]): Promise<readonly OpResult[]> {
+    const link = this.#book.link(name);
+    if (link === undefined) {
+      throw new OperationalError('interface-missing', `there is no interface ${name}`);
+    }
+    // lo, tunnels: nobody there to tell
+    if (!link.isEthernet) return addresses.map(() => ({ ok: true }));
+    const forwarding = readSysctl(`net/ipv6/conf/${name}/forwarding`);
+    const isRouter = 'value' in forwarding && forwarding.value > 0;
+    const list = addresses.map((address) =>
+      familyOf(address) === 6 ? { address, isRouter } : { address },
+    );
+    return (await announce(link.ifindex, list)).map(opResult);
+  }
+
+  #setSysctl(op: SysctlOp): OpResult {
+    const before = readSysctl(op.key);
+    if ('errno' in before) return sysctlFailure(op, before.errno);
+    const isExact = EXACT_KEYS.has(op.key);
+    if (isExact ? before.value === op.value : before.value >= op.value) return { ok: true };
+    try {
+      this.#ownership.rememberSysctl(op.key, before.value);
+    } catch (error) {
+      if (!(error instanceof UnrecordedError)) throw error;
+      return { ok: false, errno: error.errno, message: error.message };
+    }
+    const errno = writeSysctl(op.key, op.value);
+    return errno === undefined ? { ok: true } : sysctlFailure(op, errno);
+  }
+}
+
+const EXACT_KEYS: ReadonlySet<string> = EXACT_SYSCTLS;
+
+function sysctlFailure(op: SysctlOp, errno: string): OpResult {
+  return { ok: false, errno, message: sysctlProblem(op.key, op.value, errno) };
+}
+
+function readSysctls(): ReadonlyMap<string, number> {
+  const values = new Map<string, number>();
+  for (const key of SYSCTLS) {
+    const read = readSysctl(key);
+    if ('value' in read) values.set(key, read.value);
+  }
+  return values;
+}
+
+function tuneSocket(fd: number, receiveBufferBytes: number): void {
+  const status = library().tuneNetlink(fd, receiveBufferBytes);
+  if (status >= 0) return;
+  const errno = errnoName(-status);
+  throw new OperationalError(
+    errno === 'EPERM' ? 'not-permitted' : 'kernel-failed',
+    `netlink socket for notifications: ${errno}`,
+  );
+}
+
+/** `7.1.0-amd64`: the resizable service table came with 7.1. */
+function hasServiceResizer(kernelRelease: string): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 7 || (major === 7 && minor >= 1);
+}
+
+function opResult(result: IpvsResult): OpResult {
+  if (result.ok) return result;
+  const errno = result.outcome === 'unknown' ? 'unknown' : result.errno;
+  // the port's errno stands beside the message, not in it
+  return { ok: false, errno, message: result.message.replace(`${result.errno}: `, '') };
+}

@@ -1,0 +1,111 @@
+// What a director should hold (NodeState) and what its kernel holds (Observed): the two sides that plan.ts
+// compares. Values only; every map is keyed by the canonical text of what it holds.
+import type { IpAddress } from '../../net/address.ts';
+import type {
+  Protocol,
+  RealServer,
+  RealServerKey,
+  VirtualServer,
+  VirtualServerKey,
+} from '../../net/ipvs.ts';
+
+export interface DesiredVirtualServer {
+  readonly server: VirtualServer;
+  /** May be empty: clients then get an immediate refusal. */
+  readonly realServers: ReadonlyMap<RealServerKey, RealServer>;
+  /** How long a real server that left may keep its connections. */
+  readonly drainSeconds: number;
+  /** `namespace/name` of the Service it comes from. */
+  readonly service: string;
+}
+
+export interface DesiredAddress {
+  readonly address: IpAddress;
+  readonly interface: string;
+  /** The virtual servers behind it: it is bound only while one of them can be ours. */
+  readonly virtualServers: readonly VirtualServerKey[];
+}
+
+/** What the nft table `inet vipvs` holds. Elements are in nft syntax, so that sets diff as text. */
+export interface FirewallState {
+  readonly sets: ReadonlyMap<FirewallSet, ReadonlySet<string>>;
+}
+/**
+ * vips: VIPs of this node, masqueraded unless the real server is in `local`. ports: `vip . proto . port` that a
+ * Service opens; a new connection to another port of a VIP is rejected. ranged: those of them with
+ * loadBalancerSourceRanges; sources: `vip . proto . port . cidr` that may reach a ranged one.
+ */
+export const FIREWALL_SETS = [
+  'vips4', 'local4', 'ports4', 'ranged4', 'sources4',
+  'vips6', 'local6', 'ports6', 'ranged6', 'sources6',
+] as const; // prettier-ignore
+export type FirewallSet = (typeof FIREWALL_SETS)[number];
+
+export interface NodeState {
+  readonly virtualServers: ReadonlyMap<VirtualServerKey, DesiredVirtualServer>;
+  readonly addresses: ReadonlyMap<IpAddress, DesiredAddress>;
+  readonly firewall: FirewallState;
+  /** `net/ipv4/vs/conntrack` -> least value; of EXACT_SYSCTLS the very value. */
+  readonly sysctls: ReadonlyMap<SysctlKey, number>;
+}
+
+/** Every sysctl that desired.ts may ask for, and so what an adapter reads in observe(). */
+export const SYSCTLS = [
+  'net/ipv4/vs/conntrack',
+  'net/ipv4/vs/expire_nodest_conn',
+  'net/ipv4/vs/expire_quiescent_template',
+  'net/ipv4/vs/conn_reuse_mode',
+  'net/ipv4/ip_forward',
+  'net/ipv6/conf/all/forwarding',
+] as const;
+export type SysctlKey = (typeof SYSCTLS)[number];
+/** More is not better here: their value is set as it is. */
+export const EXACT_SYSCTLS: ReadonlySet<SysctlKey> = new Set(['net/ipv4/vs/conn_reuse_mode']);
+
+/** Counts are read where they matter, for what drains; absent means none, or not read. */
+export interface ObservedRealServer extends RealServer {
+  readonly activeConnections?: number;
+  readonly inactiveConnections?: number;
+}
+
+export interface ObservedVirtualServer {
+  readonly server: VirtualServer;
+  readonly realServers: ReadonlyMap<RealServerKey, ObservedRealServer>;
+}
+
+export interface ObservedAddress {
+  readonly address: IpAddress;
+  readonly interface: string;
+  /** Carries our IFA_PROTO tag (or, on kernels without tags, stands in our ownership record). */
+  readonly ours: boolean;
+}
+
+/**
+ * Each part is undefined while its dump is missing or incomplete: that is a third answer beside present and
+ * absent, and nothing is deleted on it.
+ */
+export interface Observed extends ObservedHost {
+  readonly virtualServers: ReadonlyMap<VirtualServerKey, ObservedVirtualServer> | undefined;
+}
+
+/** All but the virtual servers. */
+export interface ObservedHost {
+  readonly addresses: ReadonlyMap<IpAddress, readonly ObservedAddress[]> | undefined;
+  /** `absent`: the kernel has no nft, its parts of the plan are left out. */
+  readonly firewall: FirewallState | 'absent' | undefined;
+  /** What could be read of SYSCTLS; one that is missing is left as it is. */
+  readonly sysctls: ReadonlyMap<string, number>;
+  /** Virtual servers and addresses that we made, from the record that survives a crash. */
+  readonly owned: Owned;
+}
+
+export interface Owned {
+  readonly virtualServers: ReadonlySet<VirtualServerKey>;
+  readonly addresses: ReadonlySet<IpAddress>;
+}
+
+export interface PortKey {
+  readonly vip: IpAddress;
+  readonly protocol: Protocol;
+  readonly port: number;
+}

@@ -1,0 +1,34 @@
+// What an agent is given and what it tells: the ports of agent.ts, and what a round of it came to.
+import type { Clock, Random } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { NodeView } from '../desired/service.ts';
+import type { Kernel } from '../model/kernel.ts';
+import type { Limits } from '../plan/plan.ts';
+import type { Tell } from './service-reports.ts';
+
+export interface AgentPorts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The Service's state on this node changed. */
+  readonly report: Tell;
+  /** After every round that asked the kernel for anything. */
+  readonly onRound?: (round: RoundSummary) => void;
+  readonly onReady?: () => void;
+}
+
+export interface RoundSummary {
+  readonly kind: 'full' | 'incremental';
+  readonly durationMs: number;
+  /** `vs.add ok`, `rs.set failed`, `vip.del drift` -> how many */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly failures: number;
+  /** Operations that found their work done by somebody else. */
+  readonly drift: number;
+}
+
+export interface AgentOptions {
+  readonly node: NodeView;
+  readonly limits?: Limits;
+}

@@ -1,0 +1,260 @@
+// What the kernel holds, as far as we know: the last dump plus every operation that was reached since. The next
+// difference is computed from it, so that a change costs no dump.
+// Invariant: an operation whose outcome is not known changes nothing here; a dump settles it.
+import type { IpAddress } from '../../net/address.ts';
+import {
+  realServerKey,
+  type RealServer,
+  type RealServerKey,
+  type VirtualServerKey,
+} from '../../net/ipvs.ts';
+import type { DrainStarts } from '../plan/drain.ts';
+import { serverKeyOf, type Op } from '../model/kernel.ts';
+import { sameRealServer, sameVirtualServer } from '../plan/plan.ts';
+import type {
+  FirewallSet,
+  FirewallState,
+  NodeState,
+  Observed,
+  ObservedAddress,
+  ObservedHost,
+  ObservedRealServer,
+  ObservedVirtualServer,
+} from '../model/state.ts';
+
+export class KernelMirror implements Observed {
+  #virtualServers: Map<VirtualServerKey, ObservedVirtualServer> | undefined;
+  #addresses: Map<IpAddress, readonly ObservedAddress[]> | undefined;
+  #firewall: Map<FirewallSet, Set<string>> | 'absent' | undefined;
+  #sysctls = new Map<string, number>();
+  #edited: Map<RealServerKey, ObservedRealServer> | undefined;
+  #owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
+
+  get virtualServers(): Observed['virtualServers'] {
+    return this.#virtualServers;
+  }
+
+  get addresses(): Observed['addresses'] {
+    return this.#addresses;
+  }
+
+  get firewall(): Observed['firewall'] {
+    return typeof this.#firewall === 'object' ? { sets: this.#firewall } : this.#firewall;
+  }
+
+  get sysctls(): Observed['sysctls'] {
+    return this.#sysctls;
+  }
+
+  get owned(): Observed['owned'] {
+    return this.#owned;
+  }
+
+  /** Takes a dump. A part that could not be read stays as it was known before. Answers whether all was read. */
+  load(observed: Observed): boolean {
+    const { virtualServers } = observed;
+    if (virtualServers !== undefined) this.#virtualServers = new Map(virtualServers);
+    return this.loadHost(observed) && virtualServers !== undefined;
+  }
+
+  /** The same for the part beside the virtual servers. */
+  loadHost({ addresses, firewall, sysctls, owned }: ObservedHost): boolean {
+    if (addresses !== undefined) this.#addresses = new Map(addresses);
+    if (firewall !== undefined) this.#firewall = copyFirewall(firewall);
+    this.#sysctls = new Map(sysctls);
+    this.#owned = {
+      virtualServers: new Set(owned.virtualServers),
+      addresses: new Set(owned.addresses),
+    };
+    return addresses !== undefined && firewall !== undefined;
+  }
+
+  /** Only what that dump had: the mirror remembers what it lacks, and nothing may be deleted on memories. */
+  seenIn(observed: Observed): Observed {
+    return {
+      virtualServers: observed.virtualServers && this.virtualServers,
+      addresses: observed.addresses && this.addresses,
+      firewall: observed.firewall && this.firewall,
+      sysctls: this.sysctls,
+      owned: this.owned,
+    };
+  }
+
+  /** What the kernel must be asked about before it is edited: what drains, and what others may have taken away by now. */
+  unsureOf(keys: Iterable<VirtualServerKey>, drains: DrainStarts): readonly VirtualServerKey[] {
+    const mayBeGone = (key: VirtualServerKey): boolean =>
+      this.#virtualServers?.has(key) === true && !this.#owned.virtualServers.has(key);
+    return [...keys].filter((key) => drains.has(key) || mayBeGone(key));
+  }
+
+  /** Takes a fresh reading of these virtual servers; one that is missing in it is gone. */
+  loadVirtualServers(
+    keys: Iterable<VirtualServerKey>,
+    found: ReadonlyMap<VirtualServerKey, ObservedVirtualServer>,
+  ): void {
+    for (const key of keys) {
+      const server = found.get(key);
+      if (server === undefined) {
+        this.#virtualServers?.delete(key);
+        this.#owned.virtualServers.delete(key);
+      } else this.#virtualServers?.set(key, server);
+    }
+  }
+
+  /**
+   * Where the kernel has what is wanted, the wanted values stand for both: 50,000 real servers are in memory once.
+   * Connection counts go with that; what drains is not wanted, so it keeps them.
+   */
+  share(wanted: NodeState['virtualServers'], keys: Iterable<VirtualServerKey>): void {
+    for (const key of keys) {
+      const entry = this.#virtualServers?.get(key);
+      const desired = wanted.get(key);
+      if (entry === undefined || desired === undefined || entry === desired) continue;
+      if (!sameVirtualServer(entry.server, desired.server)) continue;
+      if (sameRealServers(entry.realServers, desired.realServers)) {
+        this.#virtualServers?.set(key, desired);
+      }
+    }
+  }
+
+  /** The address is gone, somebody else took it away. */
+  forgetAddress(address: IpAddress, interfaceName: string): void {
+    this.#setAddress(address, interfaceName, undefined);
+  }
+
+  /** The operation was reached. */
+  apply(op: Op): void {
+    switch (op.op) {
+      case 'vs.add':
+      case 'vs.set': {
+        const key = serverKeyOf(op);
+        const realServers = this.#virtualServers?.get(key)?.realServers ?? new Map();
+        this.#virtualServers?.set(key, { server: op.server, realServers });
+        this.#owned.virtualServers.add(key);
+        break;
+      }
+      case 'vs.del': {
+        const key = serverKeyOf(op);
+        this.#virtualServers?.delete(key);
+        this.#owned.virtualServers.delete(key);
+        break;
+      }
+      case 'rs.add':
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
+          realServers.set(realServerKey(op.real), op.real);
+        });
+        break;
+      case 'rs.set':
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
+          const key = realServerKey(op.real);
+          const { activeConnections, inactiveConnections } = realServers.get(key) ?? {};
+          const isCounted = activeConnections !== undefined && inactiveConnections !== undefined;
+          const counts = isCounted ? { activeConnections, inactiveConnections } : {};
+          realServers.set(key, { ...op.real, ...counts });
+        });
+        break;
+      case 'rs.del':
+        this.#editRealServers(serverKeyOf(op), (realServers) => {
+          realServers.delete(realServerKey(op.real));
+        });
+        break;
+      case 'vip.add':
+        this.#setAddress(op.address, op.interface, {
+          address: op.address,
+          interface: op.interface,
+          ours: true,
+        });
+        this.#owned.addresses.add(op.address);
+        break;
+      case 'vip.del':
+        this.#setAddress(op.address, op.interface, undefined);
+        if (!this.#addresses?.has(op.address)) this.#owned.addresses.delete(op.address);
+        break;
+      case 'vip.announce':
+        break;
+      case 'fw.add':
+      case 'fw.del':
+        this.#editFirewall(op.op, op.set, op.element);
+        break;
+      case 'sysctl.set':
+        this.#sysctls.set(op.key, op.value);
+        break;
+    }
+  }
+
+  /**
+   * Entries are replaced: a dump's own maps stay as they are. The copy made last is ours alone, so that 5,000 real
+   * servers that come one after the other are one copy.
+   */
+  #editRealServers(
+    key: VirtualServerKey,
+    edit: (realServers: Map<RealServerKey, ObservedRealServer>) => void,
+  ): void {
+    const entry = this.#virtualServers?.get(key);
+    if (entry === undefined) return;
+    if (this.#edited !== undefined && entry.realServers === this.#edited) {
+      edit(this.#edited);
+      return;
+    }
+    const realServers = new Map(entry.realServers);
+    edit(realServers);
+    this.#edited = realServers;
+    this.#virtualServers?.set(key, { server: entry.server, realServers });
+  }
+
+  #setAddress(address: IpAddress, interfaceName: string, entry: ObservedAddress | undefined): void {
+    const others = (this.#addresses?.get(address) ?? []).filter(
+      (each) => each.interface !== interfaceName,
+    );
+    // concat makes an array of just the length; spreading leaves room for 16 more, in every address
+    const entries = entry === undefined ? others : others.concat(entry);
+    if (entries.length === 0) this.#addresses?.delete(address);
+    else this.#addresses?.set(address, entries);
+  }
+
+  #editFirewall(op: 'fw.add' | 'fw.del', set: FirewallSet, element: string): void {
+    if (typeof this.#firewall !== 'object') return;
+    const elements = this.#firewall.get(set) ?? new Set();
+    this.#firewall.set(set, elements);
+    if (op === 'fw.add') elements.add(element);
+    else elements.delete(element);
+  }
+}
+
+function sameRealServers(
+  a: ReadonlyMap<RealServerKey, RealServer>,
+  b: ReadonlyMap<RealServerKey, RealServer>,
+): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [key, real] of a) {
+    const other = b.get(key);
+    if (other === undefined || !sameRealServer(real, other)) return false;
+  }
+  return true;
+}
+
+function copyFirewall(
+  firewall: FirewallState | 'absent',
+): Map<FirewallSet, Set<string>> | 'absent' {
+  if (firewall === 'absent') return firewall;
+  return new Map([...firewall.sets].map(([set, elements]) => [set, new Set(elements)]));
+}
+
+/** Addresses that only others have put on this host. */
+export function hostAddressesOf(
+  addresses: NonNullable<Observed['addresses']>,
+): ReadonlySet<IpAddress> {
+  const found = new Set<IpAddress>();
+  for (const [address, entries] of addresses) {
+    if (!entries.some(({ ours }) => ours)) found.add(address);
+  }
+  return found;
+}
+
+/** The parts that the dump lacks, for the log. */
+export function unread(observed: Observed): readonly string[] {
+  const { virtualServers, addresses, firewall } = observed;
+  const parts = Object.entries({ virtualServers, addresses, firewall });
+  return parts.filter(([, part]) => part === undefined).map(([name]) => name);
+}

@@ -1,0 +1,111 @@
+// What a director says of itself in its Director object, out of what its agent knows. Pure.
+import {
+  DIRECTOR_PROGRAMMED,
+  DIRECTOR_READY,
+  FAILED_MAX,
+  FAILED_MESSAGE_MAX,
+  type DirectorStatus,
+  type FailedService,
+} from '../../api/director.ts';
+import type { Condition } from '../../api/kubernetes.ts';
+import type { Reason } from '../../api/reasons.ts';
+import type { ServiceReport } from '../reconcile/service-reports.ts';
+import type { NodeState, Observed } from '../model/state.ts';
+
+export interface DirectorFacts {
+  readonly phase: 'starting' | 'running' | 'stopped';
+  readonly announcing: boolean;
+  readonly desired: Pick<NodeState, 'virtualServers' | 'addresses'>;
+  readonly observed: Pick<Observed, 'virtualServers' | 'addresses'>;
+  /** Services that are not wholly in the kernel. */
+  readonly failing: ReadonlyMap<string, FailedService>;
+  /** What could not be reached and concerns no single Service. */
+  readonly nodeProblems: readonly string[];
+  /** What kube-proxy deletes again and again. */
+  readonly purgeProblem?: string | undefined;
+  readonly versions: DirectorStatus['versions'];
+}
+
+/** `previous`: the conditions as they were shown last; their times stay while their status does. */
+export function directorStatus(
+  facts: DirectorFacts,
+  previous: readonly Condition[],
+  now: string,
+): DirectorStatus {
+  const { desired, observed, failing } = facts;
+  const failed = [...failing.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
+  let virtualServers = 0;
+  let realServers = 0;
+  for (const key of desired.virtualServers.keys()) {
+    const found = observed.virtualServers?.get(key);
+    if (found === undefined) continue;
+    virtualServers += 1;
+    realServers += found.realServers.size;
+  }
+  let addresses = 0;
+  for (const address of desired.addresses.keys()) {
+    if (observed.addresses?.get(address)?.some(({ ours }) => ours) === true) addresses += 1;
+  }
+  const timed = (condition: Condition): Condition => {
+    const old = previous.find(({ type }) => type === condition.type);
+    const since = old?.status === condition.status ? old.lastTransitionTime : undefined;
+    return { ...condition, lastTransitionTime: since ?? now };
+  };
+  return {
+    announcing: facts.announcing,
+    ...{ virtualServers, realServers, addresses },
+    failedServices: failed.length,
+    failed: failed.slice(0, FAILED_MAX),
+    versions: facts.versions,
+    conditions: [readyCondition(facts.phase), programmedCondition(facts, failed)].map(timed),
+  };
+}
+
+/** undefined: nothing of the Service failed. */
+export function failureOf(
+  service: string,
+  report: ServiceReport | undefined,
+): FailedService | undefined {
+  if (report === undefined || report.isProgrammed) return undefined;
+  const errors = report.problems.filter(({ isWarning }) => isWarning !== true);
+  const message = errors.map((problem) => problem.message).join('; ');
+  const reason: Reason = errors[0]?.reason ?? 'KernelError';
+  return { service, reason, message: message.slice(0, FAILED_MESSAGE_MAX) };
+}
+
+function readyCondition(phase: DirectorFacts['phase']): Condition {
+  switch (phase) {
+    case 'starting':
+      return made(DIRECTOR_READY, 'False', 'Starting', 'the kernel is not read yet');
+    case 'running':
+      return made(DIRECTOR_READY, 'True', 'Running', 'the agent runs');
+    case 'stopped':
+      return made(DIRECTOR_READY, 'False', 'Stopped', 'the agent was stopped; the kernel goes on');
+  }
+}
+
+function programmedCondition(
+  { phase, nodeProblems, purgeProblem }: DirectorFacts,
+  failed: readonly FailedService[],
+): Condition {
+  const type = DIRECTOR_PROGRAMMED;
+  if (phase === 'starting') return made(type, 'Unknown', 'Starting', 'the kernel is not read yet');
+  const [first] = failed;
+  if (first !== undefined) {
+    const count = failed.length === 1 ? '1 Service' : `${failed.length} Services`;
+    const text = `${count}, first ${first.service}: ${first.message}`;
+    return made(type, 'False', 'ServicesFailed', text);
+  }
+  if (nodeProblems.length > 0) return made(type, 'False', 'KernelError', nodeProblems.join('; '));
+  if (purgeProblem !== undefined) return made(type, 'False', 'PurgedByKubeProxy', purgeProblem);
+  return made(type, 'True', 'Programmed', 'every Service is in the kernel');
+}
+
+function made(
+  type: string,
+  status: Condition['status'],
+  reason: Reason,
+  message: string,
+): Condition {
+  return { type, status, reason, message };
+}

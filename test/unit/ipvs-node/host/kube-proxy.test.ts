@@ -1,0 +1,117 @@
+// How kube-proxy of this node is found: what it answers, and for how long its silence means nothing.
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import type { KubeProxy } from '../../../../src/ipvs-node/desired/kube-proxy-claims.ts';
+import { probeKubeProxy } from '../../../../src/ipvs-node/host/kube-proxy-probe.ts';
+import { KubeProxyWatch } from '../../../../src/ipvs-node/host/kube-proxy-watch.ts';
+import { silentLog } from '../../../../src/runtime/log.ts';
+import { FakeClock } from '../../runtime/fake-clock.ts';
+
+/** Answers by path; anything else is a 404. */
+async function serve(
+  context: TestContext,
+  answers: Readonly<Record<string, string>>,
+): Promise<string> {
+  const listener: RequestListener = (request, response) => {
+    const text = answers[request.url ?? ''];
+    if (text === undefined) response.writeHead(404).end('404 page not found\n');
+    else response.end(text);
+  };
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  context.after(() => {
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return `http://127.0.0.1:${address.port}`;
+}
+
+const config = (ipvs: object): string =>
+  JSON.stringify({ 'kubeproxy.config.k8s.io': { mode: 'ipvs', ipvs } });
+const health = JSON.stringify({
+  ...{ lastUpdated: '2026-11-21T10:00:00Z', currentTime: '2026-11-21T10:00:01Z' },
+});
+const UNKNOWN: KubeProxy = { mode: undefined, excludeCidrs: undefined, strictArp: undefined };
+
+const cases: readonly {
+  readonly name: string;
+  readonly given: Readonly<Record<string, string>>;
+  readonly want: KubeProxy | undefined;
+}[] = [
+  { name: 'nobody', given: {}, want: undefined },
+  {
+    name: 'mode and configuration',
+    given: {
+      '/proxyMode': 'ipvs',
+      '/configz': config({ excludeCIDRs: ['192.0.2.0/24'], strictARP: true }),
+    },
+    want: { mode: 'ipvs', excludeCidrs: ['192.0.2.0/24'], strictArp: true },
+  },
+  {
+    name: 'a configuration with what is by default',
+    given: { '/proxyMode': 'nftables\n', '/configz': config({ excludeCIDRs: null }) },
+    want: { mode: 'nftables', excludeCidrs: [], strictArp: false },
+  },
+  {
+    name: 'no configuration',
+    given: { '/proxyMode': 'iptables' },
+    want: { ...UNKNOWN, mode: 'iptables' },
+  },
+  {
+    name: 'garbage for a configuration',
+    given: { '/proxyMode': 'ipvs', '/configz': '{' },
+    want: { ...UNKNOWN, mode: 'ipvs' },
+  },
+  { name: 'the health check only', given: { '/healthz': health }, want: UNKNOWN },
+  { name: 'a health check of somebody else', given: { '/healthz': 'ok' }, want: undefined },
+  { name: 'a mode that nobody knows', given: { '/proxyMode': 'userspace' }, want: undefined },
+  { name: 'an endless answer', given: { '/healthz': ' '.repeat(300_000) }, want: undefined },
+];
+for (const { name, given, want } of cases) {
+  test(name, async (context) => {
+    const url = await serve(context, given);
+    assert.deepEqual(await probeKubeProxy(url, `${url}/healthz`), want);
+  });
+}
+
+test('nobody listens', async () => {
+  assert.equal(await probeKubeProxy('http://127.0.0.1:1', 'http://127.0.0.1:1'), undefined);
+});
+
+test('a restart is no absence; what changes is told once', async () => {
+  const clock = new FakeClock();
+  let answer: KubeProxy | undefined;
+  const told: (string | undefined)[] = [];
+  const watch = new KubeProxyWatch({
+    ...{ clock, log: silentLog, probe: () => Promise.resolve(answer) },
+    onChange: (kubeProxy) => void told.push(kubeProxy?.mode),
+  });
+  const end = new AbortController();
+  const ended = watch.run(end.signal);
+  await clock.advance(20_000);
+  assert.deepEqual(told, []);
+  answer = { mode: 'ipvs', excludeCidrs: [], strictArp: false };
+  await clock.advance(20_000);
+  answer = undefined;
+  await clock.advance(40_000);
+  assert.deepEqual(told, ['ipvs']);
+  answer = { mode: 'ipvs', excludeCidrs: [], strictArp: false };
+  await clock.advance(10_000);
+  answer = { ...answer, excludeCidrs: undefined };
+  await clock.advance(20_000);
+  answer = UNKNOWN;
+  await clock.advance(20_000);
+  assert.deepEqual(told, ['ipvs'], 'half an answer is none');
+  answer = { mode: 'nftables', excludeCidrs: [], strictArp: false };
+  await clock.advance(10_000);
+  assert.deepEqual(told, ['ipvs', 'nftables']);
+  answer = undefined;
+  await clock.advance(120_000);
+  assert.deepEqual(told, ['ipvs', 'nftables', undefined]);
+  assert.equal(watch.kubeProxy, undefined);
+  end.abort();
+  await clock.advance(10_000);
+  await ended;
+});

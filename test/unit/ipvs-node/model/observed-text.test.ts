@@ -1,0 +1,61 @@
+// The text of a kernel, read back: what `vipvs dump` and `plan -o rules` print, and what an operator might.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatOp, parseSysctlLine } from '../../../../src/ipvs-node/model/format.ts';
+import { parseObserved } from '../../../../src/ipvs-node/model/observed-text.ts';
+import { parseIp } from '../../../../src/net/address.ts';
+
+const TEXT = `# a comment
+-A -t 192.0.2.10:80 -s rr
+-a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 1
+ipvsadm -A -u [2001:db8::1]:53 -s wrr
+ip address add 192.0.2.10/32 dev eth0
+ip address add 192.0.2.10 dev lo
+ip -6 addr add 2001:db8::1/128 dev eth0 nodad preferred_lft 0
+ip a add 192.0.2.1/24 dev eth0
+sysctl -w net.ipv4.vs.conntrack=1
+`;
+
+test('rules, addresses, sysctls, and whose they are', () => {
+  const vip = parseIp('192.0.2.10');
+  const { observed, errors } = parseObserved(TEXT, (address) => address !== '2001:db8::1');
+  assert.deepEqual(errors, []);
+  assert.deepEqual(
+    [...(observed.virtualServers?.keys() ?? [])],
+    ['192.0.2.10:80/TCP', '[2001:db8::1]:53/UDP'],
+  );
+  assert.deepEqual([...observed.owned.virtualServers], ['192.0.2.10:80/TCP']);
+  assert.deepEqual([...observed.owned.addresses], [vip]);
+  assert.deepEqual(observed.addresses?.get(vip), [
+    { address: vip, interface: 'eth0', ours: true },
+    { address: vip, interface: 'lo', ours: true },
+  ]);
+  const others = ['2001:db8::1', '192.0.2.1'].map(parseIp);
+  for (const address of others) {
+    assert.deepEqual(
+      observed.addresses.get(address)?.map(({ ours }) => ours),
+      [false],
+      address,
+    );
+  }
+  assert.deepEqual([...observed.sysctls], [['net/ipv4/vs/conntrack', 1]]);
+});
+
+test('lines that cannot be read, in their order', () => {
+  const { errors } = parseObserved(
+    'ip address add 300.0.0.1/32 dev eth0\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m\nip route\n',
+    () => true,
+  );
+  assert.deepEqual(
+    errors.map(({ line }) => line),
+    [1, 2, 3],
+  );
+  assert.match(errors[0]?.text ?? '', /not an IP address/);
+  assert.match(errors[2]?.text ?? '', /not an ipvsadm rule, and not "ip address add/);
+});
+
+test('a sysctl line is what formatOp prints', () => {
+  const text = formatOp({ op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 });
+  assert.deepEqual(parseSysctlLine(text), { key: 'net/ipv4/ip_forward', value: 1 });
+  assert.equal(parseSysctlLine('sysctl -a'), undefined);
+});

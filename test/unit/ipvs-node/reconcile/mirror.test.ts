@@ -1,0 +1,168 @@
+// The mirror follows what was reached, and keeps what a torn dump could not tell.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KernelMirror } from '../../../../src/ipvs-node/reconcile/mirror.ts';
+import { parseIp } from '../../../../src/net/address.ts';
+import {
+  realServerKey,
+  virtualServerKey,
+  type RealServer,
+  type VirtualServer,
+} from '../../../../src/net/ipvs.ts';
+import type { DesiredVirtualServer } from '../../../../src/ipvs-node/model/state.ts';
+import { observedOf } from '../kernel-text.ts';
+
+const VIP = parseIp('192.0.2.10');
+const server: VirtualServer = {
+  vip: VIP,
+  port: 80,
+  protocol: 'TCP',
+  scheduler: 'rr',
+  schedulerFlags: [],
+  persistenceSeconds: 0,
+};
+const real: RealServer = {
+  address: parseIp('10.0.0.1'),
+  port: 80,
+  method: 'masquerade',
+  weight: 1,
+};
+const VS = '-A -t 192.0.2.10:80 -s rr';
+const ADDRESS = 'ip address add 192.0.2.10/32 dev eth0';
+const at = { address: VIP, interface: 'eth0' };
+
+test('before the first dump nothing is known, whatever is applied', () => {
+  const mirror = new KernelMirror();
+  mirror.apply({ op: 'vs.add', server });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'vs.del', server });
+  mirror.apply({ op: 'vip.add', ...at });
+  mirror.apply({ op: 'vip.del', ...at });
+  mirror.apply({ op: 'fw.add', set: 'vips4', element: VIP });
+  mirror.forgetAddress(VIP, 'eth0');
+  mirror.loadVirtualServers(observedOf([VS]).virtualServers?.keys() ?? [], new Map());
+  mirror.loadVirtualServers(
+    observedOf([VS]).virtualServers?.keys() ?? [],
+    observedOf([VS]).virtualServers ?? new Map(),
+  );
+  assert.deepEqual(
+    [mirror.virtualServers, mirror.addresses, mirror.firewall],
+    [undefined, undefined, undefined],
+  );
+});
+
+test('a torn dump keeps what was known of the part', () => {
+  const mirror = new KernelMirror();
+  assert.equal(mirror.load(observedOf([VS, ADDRESS])), true);
+  const torn = { virtualServers: undefined, addresses: undefined, firewall: undefined };
+  assert.equal(mirror.load({ ...observedOf([]), ...torn }), false);
+  assert.equal(mirror.virtualServers?.size, 1);
+  assert.equal(mirror.addresses?.size, 1);
+  assert.equal(mirror.firewall, 'absent');
+});
+
+test('a virtual server that a reading lacks is gone, and is not ours any more', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([VS]));
+  const key = virtualServerKey(server);
+  assert.ok(mirror.owned.virtualServers.has(key));
+  mirror.loadVirtualServers([key], new Map());
+  assert.deepEqual([mirror.virtualServers?.size, mirror.owned.virtualServers.size], [0, 0]);
+});
+
+test('operations', () => {
+  const mirror = new KernelMirror();
+  const dump = observedOf([], undefined, { firewall: {} });
+  mirror.load(dump);
+  mirror.apply({ op: 'rs.add', server, real });
+  assert.equal(mirror.virtualServers?.size, 0, 'a real server needs its virtual server');
+  mirror.apply({ op: 'vs.add', server });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
+  const [entry] = mirror.virtualServers.values();
+  assert.equal(entry?.server.scheduler, 'wrr');
+  assert.deepEqual([...entry.realServers.values()], [real]);
+  mirror.apply({ op: 'rs.del', server, real });
+  assert.equal([...mirror.virtualServers.values()][0]?.realServers.size, 0);
+  mirror.apply({ op: 'vip.add', ...at });
+  mirror.apply({ op: 'vip.add', ...at, interface: 'eth1' });
+  mirror.apply({ op: 'vip.announce', ...at });
+  mirror.apply({ op: 'vip.del', ...at });
+  assert.ok(mirror.owned.addresses.has(VIP), 'still on eth1');
+  mirror.apply({ op: 'vip.del', ...at, interface: 'eth1' });
+  assert.equal(mirror.owned.addresses.has(VIP), false);
+  mirror.apply({ op: 'fw.add', set: 'vips4', element: VIP });
+  mirror.apply({ op: 'fw.add', set: 'vips4', element: '192.0.2.11' });
+  mirror.apply({ op: 'fw.del', set: 'vips4', element: '192.0.2.11' });
+  const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
+  assert.deepEqual([...(sets?.get('vips4') ?? [])], [VIP]);
+  mirror.apply({ op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 });
+  assert.equal(mirror.sysctls.get('net/ipv4/ip_forward'), 1);
+  mirror.apply({ op: 'vs.del', server });
+  assert.equal(mirror.owned.virtualServers.size, 0);
+  assert.equal(dump.virtualServers?.size, 0, 'the dump itself is as it was');
+});
+
+test('what is wanted and there is in memory once; what differs stays apart', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([]));
+  const key = virtualServerKey(server);
+  const second: RealServer = { ...real, port: 8081 };
+  const wanted: DesiredVirtualServer = {
+    server: { ...server },
+    realServers: new Map([[realServerKey(real), { ...real }]]),
+    drainSeconds: 0,
+    service: 'default/web',
+  };
+  const desired = new Map([[key, wanted]]);
+  const entry = (): unknown => mirror.virtualServers?.get(key);
+  mirror.share(desired, [key]);
+  assert.equal(entry(), undefined, 'nothing there yet');
+  mirror.apply({ op: 'vs.add', server });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'rs.add', server, real: second });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'one more is there, it drains');
+  mirror.apply({ op: 'rs.del', server, real: second });
+  mirror.apply({ op: 'rs.set', server, real: { ...real, weight: 7 } });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another weight');
+  mirror.apply({ op: 'rs.del', server, real });
+  mirror.apply({ op: 'rs.add', server, real: second });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another real server');
+  mirror.apply({ op: 'rs.del', server, real: second });
+  mirror.apply({ op: 'rs.add', server, real });
+  mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
+  mirror.share(desired, [key]);
+  assert.notEqual(entry(), wanted, 'another scheduler');
+  mirror.apply({ op: 'vs.set', server });
+  mirror.share(new Map(), [key]);
+  assert.notEqual(entry(), wanted, 'not wanted');
+  mirror.share(desired, [key]);
+  assert.equal(entry(), wanted);
+  mirror.share(desired, [key]);
+  mirror.apply({ op: 'vs.set', server: { ...server, scheduler: 'wrr' } });
+  mirror.share(desired, [key]);
+  mirror.apply({ op: 'vs.set', server });
+  mirror.share(desired, [key]);
+  assert.equal(entry(), wanted, 'the same real servers again');
+  mirror.apply({ op: 'rs.add', server, real: second });
+  assert.equal(wanted.realServers.size, 1, 'what is wanted is never edited');
+});
+
+test('elements of a set that the dump did not name', () => {
+  const mirror = new KernelMirror();
+  mirror.load({ ...observedOf([]), firewall: { sets: new Map() } });
+  mirror.apply({ op: 'fw.add', set: 'local6', element: '2001:db8::1' });
+  const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
+  assert.equal(sets?.get('local6')?.size, 1);
+});
+
+test('a set of a real server that the last dump lacked adds it', () => {
+  const mirror = new KernelMirror();
+  mirror.load(observedOf([VS]));
+  mirror.apply({ op: 'rs.set', server, real: { ...real, weight: 0 } });
+  const entry = mirror.virtualServers?.get(virtualServerKey(server));
+  assert.deepEqual(entry?.realServers.get(realServerKey(real)), { ...real, weight: 0 });
+});

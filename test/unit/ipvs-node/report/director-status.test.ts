@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FAILED_MAX } from '../../../../src/api/director.ts';
+import type { Condition } from '../../../../src/api/kubernetes.ts';
+import {
+  directorStatus,
+  failureOf,
+  type DirectorFacts,
+} from '../../../../src/ipvs-node/report/director-status.ts';
+import { desiredNode } from '../../../../src/ipvs-node/desired/all-services.ts';
+import { NODE, pool, service, slice, storeOf } from '../objects.ts';
+
+const { state } = desiredNode(storeOf(pool(), service(), slice(['10.0.0.1', '10.0.0.2'])), NODE);
+const [server] = state.virtualServers.values();
+const [address] = state.addresses.values();
+if (server === undefined || address === undefined) throw new Error('no Service');
+const [key] = state.virtualServers.keys();
+const real = [...server.realServers].map(
+  ([name, each]) => [name, { ...each, activeConnections: 0, inactiveConnections: 0 }] as const,
+);
+const OBSERVED: DirectorFacts['observed'] = {
+  virtualServers: new Map([
+    [key ?? assert.fail(), { server: server.server, realServers: new Map(real) }],
+  ]),
+  addresses: new Map([
+    [address.address, [{ address: address.address, interface: 'eth0', ours: true }]],
+  ]),
+};
+const FACTS: DirectorFacts = {
+  phase: 'running',
+  announcing: true,
+  desired: state,
+  observed: OBSERVED,
+  failing: new Map(),
+  nodeProblems: [],
+  versions: { vipvs: '1', kernel: '6.1' },
+};
+
+const conditionsOf = (facts: Partial<DirectorFacts>, shown: readonly Condition[] = []) =>
+  directorStatus({ ...FACTS, ...facts }, shown, 'now').conditions.map(
+    ({ type, status, reason, lastTransitionTime }) =>
+      `${type} ${status} ${reason} ${lastTransitionTime ?? ''}`,
+  );
+
+test('counts what is in the kernel, not what is wanted', () => {
+  const { virtualServers, realServers, addresses } = directorStatus(FACTS, [], 'now');
+  assert.deepEqual([virtualServers, realServers, addresses], [1, 2, 1]);
+  const nothing = { virtualServers: undefined, addresses: undefined };
+  const empty = directorStatus({ ...FACTS, observed: nothing }, [], 'now');
+  assert.deepEqual([empty.virtualServers, empty.realServers, empty.addresses], [0, 0, 0]);
+  const others = new Map([
+    [address.address, [{ address: address.address, interface: 'eth0', ours: false }]],
+  ]);
+  const status = directorStatus(
+    { ...FACTS, observed: { ...OBSERVED, addresses: others } },
+    [],
+    'x',
+  );
+  assert.equal(status.addresses, 0);
+});
+
+test('conditions by phase and failure', () => {
+  assert.deepEqual(conditionsOf({ phase: 'starting' }), [
+    'Ready False Starting now',
+    'Programmed Unknown Starting now',
+  ]);
+  assert.deepEqual(conditionsOf({ phase: 'stopped' })[0], 'Ready False Stopped now');
+  assert.deepEqual(conditionsOf({}), ['Ready True Running now', 'Programmed True Programmed now']);
+  assert.equal(conditionsOf({ nodeProblems: ['no'] })[1], 'Programmed False KernelError now');
+  const purged = conditionsOf({ purgeProblem: 'again' })[1];
+  assert.equal(purged, 'Programmed False PurgedByKubeProxy now');
+});
+
+test('the time of a condition moves with its status only', () => {
+  const shown = directorStatus(FACTS, [], 'before').conditions;
+  assert.deepEqual(conditionsOf({ nodeProblems: ['no'] }, shown), [
+    'Ready True Running before',
+    'Programmed False KernelError now',
+  ]);
+});
+
+test('what fails is listed by name, and no more than fits', () => {
+  const failing = new Map(
+    Array.from({ length: FAILED_MAX + 1 }, (_, i) => {
+      const service = `x/${String((i * 37) % (FAILED_MAX + 1)).padStart(4, '0')}`;
+      return [service, { service, reason: 'KernelError', message: 'no' }] as const;
+    }),
+  );
+  const status = directorStatus({ ...FACTS, failing }, [], 'now');
+  assert.equal(status.failedServices, FAILED_MAX + 1);
+  assert.equal(status.failed?.length, FAILED_MAX);
+  assert.equal(status.failed[0]?.service, 'x/0000');
+  assert.equal(status.conditions[1]?.message, '101 Services, first x/0000: no');
+  const [one] = failing;
+  const single = directorStatus({ ...FACTS, failing: new Map([one ?? assert.fail()]) }, [], 'now');
+  assert.match(single.conditions[1]?.message ?? '', /^1 Service, first/);
+});
+
+test('warnings are no failure', () => {
+  const object = { kind: 'Service' as const, name: 'web' };
+  const warning = {
+    object,
+    reason: 'NoEndpoints' as const,
+    message: 'none',
+    isWarning: true as const,
+  };
+  const error = { object, reason: 'KernelError' as const, message: 'no' };
+  assert.equal(failureOf('x/web', undefined), undefined);
+  assert.equal(failureOf('x/web', { isProgrammed: true, problems: [warning] }), undefined);
+  assert.deepEqual(failureOf('x/web', { isProgrammed: false, problems: [warning, error] }), {
+    ...{ service: 'x/web', reason: 'KernelError', message: 'no' },
+  });
+  assert.equal(failureOf('x/web', { isProgrammed: false, problems: [] })?.reason, 'KernelError');
+});
