@@ -29,6 +29,23 @@ const door = (
 });
 const npm = (name: string): string => `(^|/)node_modules/${name}/`;
 
+/** A room of a program knows only the rooms named here; files beside the rooms (program, engine) know them all. */
+const room = (
+  folder: string,
+  name: string,
+  knows: readonly string[],
+  comment: string,
+): IForbiddenRuleType => ({
+  name: `${folder}-${name}`,
+  comment,
+  severity: 'error',
+  from: { path: `^src/${folder}/${name}/` },
+  to: {
+    path: `^src/${folder}/`,
+    pathNot: `^src/${folder}/(${[name, ...knows].join('|')})(/|\\.ts$)`,
+  },
+});
+
 const config: IConfiguration = {
   forbidden: [
     {
@@ -52,7 +69,7 @@ const config: IConfiguration = {
         'kube, files and runtime serve the programs; a program in them could not be tested or replaced alone',
       severity: 'error',
       from: { path: '^src/(kube|files|runtime)/' },
-      to: { path: '^src/(assigner|ipvs-node|drivers|cli)/' },
+      to: { path: '^src/(assigner|ipvs-node|drivers|standalone|cli)/' },
     },
     {
       name: 'runtime-knows-no-source',
@@ -78,6 +95,65 @@ const config: IConfiguration = {
       from: { path: '^src/(assigner|ipvs-node|drivers/[^/]+)/' },
       to: { path: '^src/(assigner|ipvs-node|drivers)/', pathNot: '^src/$1/' },
     },
+    {
+      name: 'standalone-serves-the-command-only',
+      comment: 'it joins the programs in one process; they are also shipped without it',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(cli|standalone)/' },
+      to: { path: '^src/standalone/' },
+    },
+    room(
+      'ipvs-node',
+      'model',
+      [],
+      'the words that all rooms share: state, operations, the kernel port',
+    ),
+    room(
+      'ipvs-node',
+      'source',
+      ['model'],
+      'it hands objects on and knows nothing of what they lead to',
+    ),
+    room(
+      'ipvs-node',
+      'desired',
+      ['model'],
+      'what is wanted never depends on what is there or how it is reached',
+    ),
+    room('ipvs-node', 'plan', ['model'], 'it compares two states and knows nothing of Services'),
+    room('ipvs-node', 'kernel', ['model'], 'an adapter does what it is told; it decides nothing'),
+    room(
+      'ipvs-node',
+      'reconcile',
+      ['model', 'desired', 'plan'],
+      'rounds run on the kernel port, on the fake of the tests too',
+    ),
+    room(
+      'ipvs-node',
+      'mastership',
+      ['model'],
+      'who holds a VIP is decided apart from what is done with it',
+    ),
+    room(
+      'ipvs-node',
+      'report',
+      ['model', 'reconcile'],
+      'it tells of what was reached and reaches nothing',
+    ),
+    room('ipvs-node', 'host', ['model', 'kernel'], 'it looks at the machine, beside the rounds'),
+    room(
+      'assigner',
+      'holders',
+      [],
+      'who holds what is data that decisions read, and never a decision',
+    ),
+    room(
+      'assigner',
+      'decide',
+      ['holders'],
+      'a decision is an answer; it neither writes nor knows how',
+    ),
+    room('assigner', 'write', ['holders', 'decide', 'project'], 'it writes what was decided'),
     {
       name: 'cli-is-the-top',
       comment: 'commands wire programs together; nothing below may depend on how it is called',
@@ -111,7 +187,7 @@ const config: IConfiguration = {
       severity: 'error',
       from: PURE,
       to: {
-        path: '^src/(kube|files|runtime|cli)/',
+        path: '^src/(kube|files|runtime|standalone|cli)/',
         pathNot: '^src/runtime/(errors|invariant)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },

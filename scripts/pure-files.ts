@@ -7,7 +7,7 @@ export const PURE_FILES = [
   'src/migration/**/*.ts',
   'src/assigner/{decide,holders}/**/*.ts',
   'src/assigner/{engine,project,simulate}.ts',
-  'src/assigner/write/{overtaken,own-versions}.ts',
+  'src/assigner/write/{overtaken,own-versions,patches}.ts',
   'src/ipvs-node/{model,desired,plan}/**/*.ts',
   'src/ipvs-node/reconcile/{mirror,outcome}.ts',
   'src/ipvs-node/report/director-status.ts',

@@ -1,6 +1,6 @@
 // The assigner as an engine over a ClusterView: told what changed, it decides the Services that this touches and
 // those that wait for it, and answers what to write. It does no I/O and has no clock; one caller at a time.
-// Invariant: the ledger is ahead of the view by exactly the decisions that were answered. The caller writes each
+// Invariant: the holders is ahead of the view by exactly the decisions that were answered. The caller writes each
 // decision's actions in order, puts the results into its store, and reports them with onChange, or with failed.
 import { ALLOW_RENUMBER } from '../api/annotations.ts';
 import type { ClusterView, Kind } from '../api/cluster.ts';
@@ -8,15 +8,16 @@ import type { IP } from '../api/ip.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { ipOfObjectName } from '../net/address.ts';
-import type { Action, AssignerConfig, AssignerView, Decision, WaitKey } from './decide/decision.ts';
+import type { Action, AssignerConfig, AssignerView, Decision } from './decide/decision.ts';
 import { hasAddress } from './decide/holdings.ts';
 import { claimsOf, holdEndMs, LAST_SERVICE } from './holders/ip-object.ts';
-import { Ledger, type IpRecord } from './holders/holders.ts';
+import { Holders, type IpRecord } from './holders/holders.ts';
 import { decideIp, decidePool } from './decide/published-status.ts';
 import { decideService } from './decide/service.ts';
-import type { Programming } from './decide/director-failures.ts';
+import type { DirectorFailures } from './decide/director-failures.ts';
 import { decideReleases, isOurs } from './decide/release.ts';
 import { formatTimestamp } from '../api/timestamp.ts';
+import type { WaitKey } from './holders/waiting.ts';
 import { WaitList } from './holders/waiting.ts';
 
 export interface Step {
@@ -38,7 +39,7 @@ export function planAll(
 export class Assigner {
   readonly #cluster: ClusterView;
   readonly #config: AssignerConfig;
-  readonly #programming: Programming | undefined;
+  readonly #programming: DirectorFailures | undefined;
   /** Services with the status that this step has decided: the old one may show what was just given up. */
   readonly #decided = new Map<string, Service>();
   readonly #waits = new WaitList();
@@ -47,12 +48,12 @@ export class Assigner {
   readonly #holds = new Map<string, number>();
   #poolsChanged = false;
   #nodesChanged = false;
-  /** What of the Pools the ledger was built on. */
+  /** What of the Pools the holders was built on. */
   #poolInputs = new Map<string, string>();
   /** Undefined before the first step, which is a full one. */
-  #ledger: Ledger | undefined;
+  #holders: Holders | undefined;
 
-  constructor(cluster: ClusterView, config: AssignerConfig, programming?: Programming) {
+  constructor(cluster: ClusterView, config: AssignerConfig, programming?: DirectorFailures) {
     this.#cluster = cluster;
     this.#programming = programming;
     this.#config = config;
@@ -60,14 +61,14 @@ export class Assigner {
 
   /** An object came, changed or went. Call it after the view shows the change. */
   onChange(kind: Kind, key: string): void {
-    if (this.#ledger === undefined) return;
+    if (this.#holders === undefined) return;
     switch (kind) {
       case 'Service':
         this.#services.add(key);
         this.#wake([`service:${key}`]);
         break;
       case 'IP':
-        this.#syncIp(this.#ledger, key);
+        this.#syncIp(this.#holders, key);
         break;
       case 'Pool':
         this.#poolsChanged = true;
@@ -85,14 +86,14 @@ export class Assigner {
 
   /** A write of the decision failed. What the caller learnt by it must be in the view already. */
   failed(decision: Decision): void {
-    const ledger = this.#ledger;
-    if (ledger === undefined) return;
+    const holders = this.#holders;
+    if (holders === undefined) return;
     for (const action of decision.actions) {
       if (action.do === 'service.status') this.#services.add(action.service);
       else if (action.do === 'pool.status') this.#poolsChanged = true;
       else {
         for (const claim of claimsOf(action.ip)) this.#services.add(namespacedName(claim));
-        this.#syncIp(ledger, action.ip.metadata.name);
+        this.#syncIp(holders, action.ip.metadata.name);
         this.#ips.add(action.ip.metadata.name);
       }
     }
@@ -100,10 +101,10 @@ export class Assigner {
 
   /** Decides all that changed since the last step, until nothing more follows from it. */
   step(nowMs: number | undefined): Step {
-    const ledger = this.#takeChanges();
+    const holders = this.#takeChanges();
     const timestamp = nowMs === undefined ? undefined : formatTimestamp(nowMs);
     const common = { config: this.#config, cluster: this.#cluster, programming: this.#programming };
-    const view = { ...common, ledger, nowMs, timestamp };
+    const view = { ...common, holders, nowMs, timestamp };
     const decisions: Decision[] = [];
     for (const [name, endMs] of this.#holds) {
       if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);
@@ -113,63 +114,63 @@ export class Assigner {
       if (this.#services.size > 0) this.#decideServices(view, decisions);
       else this.#decideIps(view, decisions);
     }
-    for (const entry of ledger.pools.entries()) {
-      const decision = decidePool(entry, ledger, this.#cluster.pools.get(entry.name)?.status);
+    for (const entry of holders.pools.entries()) {
+      const decision = decidePool(entry, holders, this.#cluster.pools.get(entry.name)?.status);
       if (decision !== undefined) decisions.push(decision);
     }
     this.#decided.clear();
     return { decisions, wakeAtMs: minimum(this.#holds.values()) };
   }
 
-  /** Brings the ledger in step with Pools and Nodes, and marks what that touches. */
-  #takeChanges(): Ledger {
+  /** Brings the holders in step with Pools and Nodes, and marks what that touches. */
+  #takeChanges(): Holders {
     const { pools, nodes, ips } = this.#cluster;
-    let ledger = this.#ledger;
-    if (ledger === undefined) {
-      ledger = new Ledger(pools, nodes.values(), ips.values());
-      this.#ledger = ledger;
+    let holders = this.#holders;
+    if (holders === undefined) {
+      holders = new Holders(pools, nodes.values(), ips.values());
+      this.#holders = holders;
       this.#poolInputs = poolInputs(pools);
-      this.#markAll(ledger);
+      this.#markAll(holders);
     }
     if (this.#poolsChanged) {
       const inputs = poolInputs(pools);
       if (!sameInputs(inputs, this.#poolInputs)) {
         this.#poolInputs = inputs;
-        ledger.setPools(pools);
-        this.#markAll(ledger);
+        holders.setPools(pools);
+        this.#markAll(holders);
       }
     }
-    if (this.#nodesChanged && ledger.setNodes(nodes.values())) this.#markAll(ledger);
+    if (this.#nodesChanged && holders.setNodes(nodes.values())) this.#markAll(holders);
     this.#poolsChanged = false;
     this.#nodesChanged = false;
-    return ledger;
+    return holders;
   }
 
-  #markAll(ledger: Ledger): void {
+  #markAll(holders: Holders): void {
     for (const key of this.#cluster.services.keys()) this.#services.add(key);
-    for (const key of ledger.services()) this.#services.add(key);
+    for (const key of holders.services()) this.#services.add(key);
     for (const name of this.#cluster.ips.keys()) {
       this.#ips.add(name);
       this.#trackHold(this.#cluster.ips.get(name));
     }
   }
 
-  /** An IP object in the view against what the ledger believes. */
-  #syncIp(ledger: Ledger, name: string): void {
+  /** An IP object in the view against what the holders believes. */
+  #syncIp(holders: Holders, name: string): void {
     const address = ipOfObjectName(name);
-    const old = address === undefined ? undefined : ledger.record(address);
+    const old = address === undefined ? undefined : holders.record(address);
     const ip = this.#cluster.ips.get(name);
     if (old !== undefined && old.ip === ip) return;
-    if (ip === undefined) ledger.remove(name);
-    else if (old !== undefined && sameMeaning(old, ip)) ledger.refresh(old.address, ip);
-    else ledger.put(ip);
+    if (ip === undefined) holders.remove(name);
+    else if (old !== undefined && sameMeaning(old, ip)) holders.refresh(old.address, ip);
+    else holders.put(ip);
     this.#trackHold(ip);
     if (ip === undefined) this.#holds.delete(name);
     else this.#ips.add(name);
     if (old !== undefined && ip !== undefined && sameMeaning(old, ip)) return;
     const claims = [...(old?.claims ?? []), ...(ip === undefined ? [] : claimsOf(ip))];
     for (const claim of claims) this.#services.add(namespacedName(claim));
-    this.#wake(ledger.takeChanged());
+    this.#wake(holders.takeChanged());
   }
 
   #trackHold(ip: IP | undefined): void {
@@ -194,7 +195,7 @@ export class Assigner {
       const service = this.#decided.get(key) ?? view.cluster.services.get(key);
       const isServed = service !== undefined && isOurs(service, view.config);
       if (isServed) ours.push({ key, service });
-      if (!isServed || view.ledger.addressesOf(key).length > 0) releasing.push(key);
+      if (!isServed || view.holders.addressesOf(key).length > 0) releasing.push(key);
     }
     this.#services.clear();
     for (const key of releasing.sort()) this.#take(decideReleases(key, view), view, decisions);
@@ -231,28 +232,28 @@ export class Assigner {
     if (decision.actions.length === 0 && decision.events.length === 0) return NONE_CHANGED;
     decisions.push(decision);
     for (const action of decision.actions) {
-      this.#believe(action, view.ledger);
+      this.#believe(action, view.holders);
       if (action.do !== 'service.status') continue;
       const service = view.cluster.services.get(action.service);
       if (service !== undefined) {
         this.#decided.set(action.service, { ...service, status: action.status });
       }
     }
-    const changed = view.ledger.takeChanged();
+    const changed = view.holders.takeChanged();
     this.#wake(changed);
     return changed;
   }
 
-  #believe(action: Action, ledger: Ledger): void {
+  #believe(action: Action, holders: Holders): void {
     switch (action.do) {
       case 'ip.create':
       case 'ip.update':
       case 'ip.status':
-        ledger.put(action.ip);
+        holders.put(action.ip);
         this.#trackHold(action.ip);
         break;
       case 'ip.delete':
-        ledger.remove(action.ip.metadata.name);
+        holders.remove(action.ip.metadata.name);
         this.#holds.delete(action.ip.metadata.name);
         break;
       case 'service.status':
@@ -314,7 +315,7 @@ function sameInputs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, strin
   return a.size === b.size && [...a].every(([name, input]) => b.get(name) === input);
 }
 
-/** The object says what the ledger believes; only versions and the like differ. */
+/** The object says what the holders believes; only versions and the like differ. */
 function sameMeaning(old: IpRecord, ip: IP): boolean {
   return meaning(old.ip) === meaning(ip);
 }

@@ -29,10 +29,10 @@ import { Loop } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { PoolUse, PoolWriter } from './write/pools.ts';
 import { WriteProblems } from './write/problems.ts';
-import { Actor, CONCURRENCY_MAX } from './write/queue.ts';
+import { WriteQueue, CONCURRENCY_MAX } from './write/queue.ts';
 import { Assigner } from './engine.ts';
 import type { AssignerConfig, Decision, EventNote } from './decide/decision.ts';
-import { Programming } from './decide/director-failures.ts';
+import { DirectorFailures } from './decide/director-failures.ts';
 import { projectIp, projectPool, projectService } from './project.ts';
 
 export interface AssignerOptions {
@@ -67,14 +67,14 @@ export class AssignerProgram {
   readonly #options: AssignerOptions;
   readonly #ports: AssignerPorts;
   readonly #store = new ClusterStore();
-  readonly #programming = new Programming();
+  readonly #programming = new DirectorFailures();
   readonly #reflectors: readonly Pick<Reflector<unknown>, 'run' | 'state'>[];
   readonly #events: EventRecorder;
   readonly #lease: Election;
   readonly #use = new PoolUse();
   readonly #problems: WriteProblems;
   #engine: Assigner | undefined;
-  #actor: Actor | undefined;
+  #queue: WriteQueue | undefined;
   #loop: Loop<'assign'> | undefined;
   #isLeading = false;
   /** Objects listed, decisions made and decisions written since memory was released. */
@@ -114,7 +114,7 @@ export class AssignerProgram {
 
   /** Writes of addresses and Services sent so far. */
   get writes(): number {
-    return this.#actor?.writes ?? 0;
+    return this.#queue?.writes ?? 0;
   }
 
   get store(): ClusterView {
@@ -179,7 +179,7 @@ export class AssignerProgram {
     const problems = this.#problems;
     const common = { client, store: this.#store, mayWrite, problems, clock, random, signal };
     const pools = new PoolWriter(common);
-    const actor = new Actor({
+    const queue = new WriteQueue({
       ...common,
       onWritten: (kind, key) => this.#changed(kind, key),
       onDone: (decision) => {
@@ -197,12 +197,12 @@ export class AssignerProgram {
       random,
       coalesceMs: COALESCE_MS,
       round: async () => {
-        await actor.room();
-        if (actor.isBusy) await clock.sleep(BUSY_MS, signal);
+        await queue.room();
+        if (queue.isBusy) await clock.sleep(BUSY_MS, signal);
         if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
         const { decisions, wakeAtMs } = engine.step(clock.wallMs());
-        actor.submit(decisions.map((each) => this.#withoutNews(each)));
+        queue.submit(decisions.map((each) => this.#withoutNews(each)));
         this.#worked(decisions.length);
         pools.check((pool) => this.#use.has(pool));
         this.#countRound((clock.nowMs() - startMs) / 1000);
@@ -215,13 +215,13 @@ export class AssignerProgram {
       },
     });
     this.#engine = engine;
-    this.#actor = actor;
+    this.#queue = queue;
     this.#loop = loop;
     loop.mark('assign');
     return {
       stop: async () => {
         await loop.stop();
-        await Promise.all([actor.idle(), pools.idle()]);
+        await Promise.all([queue.idle(), pools.idle()]);
       },
     };
   }
@@ -296,7 +296,12 @@ export class AssignerProgram {
       }
     };
     return new Reflector<Director>({
-      ...{ client, clock, random, log, resource: DIRECTORS, project: projectDirector },
+      client,
+      clock,
+      random,
+      log,
+      resource: DIRECTORS,
+      project: projectDirector,
       sink: {
         onSync: (directors) => {
           for (const [name, director] of directors) changed(name, director);
@@ -319,17 +324,17 @@ export class AssignerProgram {
     const { kind } = object;
     const key = keyOf(object);
     const { resourceVersion } = object.metadata;
-    this.#actor?.shown(kind, key, resourceVersion);
+    this.#queue?.shown(kind, key, resourceVersion);
     const known = this.#store.get(kind, key)?.metadata.resourceVersion;
     // what our own write made is in the store already
     if (known !== undefined && known === resourceVersion) return;
-    if (this.#actor?.isPast(kind, key, resourceVersion) === true) return;
+    if (this.#queue?.isPast(kind, key, resourceVersion) === true) return;
     this.#store.set(object);
     this.#changed(kind, key);
   }
 
   #delete(kind: Kind, key: string, uid: string): void {
-    this.#actor?.shown(kind, key, undefined);
+    this.#queue?.shown(kind, key, undefined);
     const known = this.#store.get(kind, key)?.metadata.uid;
     // we have made another one meanwhile
     if (known !== undefined && known !== uid) return;
@@ -338,7 +343,7 @@ export class AssignerProgram {
 
   /** An object that only an answer told of goes, too: if it lives, the watch after the list shows it. */
   #relisted(kind: Kind, keys: Pick<ReadonlySet<string>, 'has'>): void {
-    this.#actor?.relisted();
+    this.#queue?.relisted();
     for (const key of this.#store.keys(kind)) if (!keys.has(key)) this.#forget(kind, key);
   }
 

@@ -1,11 +1,10 @@
-// How the assigner reads and writes the API server's objects: projections to the fields in use, and the merge patches of
-// what it writes. Pure.
+// What the assigner keeps of the API server's objects: the fields in use. Pure.
 // A create drops an IP's status, and a second write for each new Service is what we don't want: so the holders stand in
 // spec.claims, the CRD's schema defaults the phase to Active, and status.services is filled in here when it is read.
 import { REQUEST_KEYS } from '../api/annotations.ts';
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
-import type { ObjectMeta, Service, ServiceStatus } from '../api/kubernetes.ts';
+import type { ObjectMeta, Service } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
 import { projectObject } from '../api/project.ts';
 import { LAST_SERVICE } from './holders/ip-object.ts';
@@ -23,13 +22,19 @@ export function projectService(raw: unknown): Service | undefined {
 /** What decisions read. The status stays whole: its conditions are written back whole. */
 function keptOfService({ apiVersion, kind, metadata, spec, status }: Service): Service {
   const { type, loadBalancerClass, loadBalancerIP, ports, ipFamilies, ipFamilyPolicy } = spec;
-  // beside ipFamilies only this policy asks for them (families.ts)
+  // beside ipFamilies only this policy asks for them (decide/families.ts)
   const isAsked = ipFamilies === undefined || ipFamilyPolicy === 'PreferDualStack';
   return {
-    ...{ apiVersion, kind, metadata: keptOfMeta(metadata, REQUEST_ANNOTATIONS), status },
+    apiVersion,
+    kind,
+    metadata: keptOfMeta(metadata, REQUEST_ANNOTATIONS),
+    status,
     spec: {
       type: type === 'LoadBalancer' ? 'LoadBalancer' : type, // one string for all
-      ...{ loadBalancerClass, loadBalancerIP, ipFamilies, ipFamilyPolicy },
+      loadBalancerClass,
+      loadBalancerIP,
+      ipFamilies,
+      ipFamilyPolicy,
       ports: ports?.map(({ port, protocol }) => ({ port, protocol })),
       clusterIPs: isAsked ? spec.clusterIPs : undefined,
     },
@@ -40,7 +45,12 @@ function keptOfMeta(metadata: ObjectMeta, keys: ReadonlySet<string>): ObjectMeta
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
   const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => keys.has(key));
   return {
-    ...{ name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp },
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    deletionTimestamp,
     annotations: annotations.length === 0 ? undefined : Object.fromEntries(annotations),
   };
 }
@@ -58,26 +68,4 @@ export function projectIp(raw: unknown): IP {
 
 export function projectPool(raw: unknown): Pool {
   return projectObject('Pool', raw);
-}
-
-type Patch = Readonly<Record<string, unknown>>;
-
-/** Of an IP's spec the assigner owns the holders and, while it has holders, the Pool. */
-export function ipPatch(ip: IP): Patch {
-  const lastService = ip.metadata.annotations?.[LAST_SERVICE] ?? null;
-  return {
-    metadata: { annotations: { [LAST_SERVICE]: lastService } },
-    spec: { claims: ip.spec.claims ?? [], poolName: ip.spec.poolName },
-  };
-}
-
-export function ipStatusPatch(ip: IP): Patch {
-  const { phase, reason, heldUntil } = ip.status ?? {};
-  return { status: { phase, reason: reason ?? null, heldUntil: heldUntil ?? null } };
-}
-
-/** Only what is ours of the status; conditions are an array and go whole, guarded by the resourceVersion. */
-export function serviceStatusPatch(status: ServiceStatus): Patch {
-  const ingress = status.loadBalancer?.ingress ?? null;
-  return { status: { loadBalancer: { ingress }, conditions: status.conditions ?? null } };
 }

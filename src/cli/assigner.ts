@@ -88,7 +88,11 @@ async function runAssigner(
       identity: `${values.identity ?? hostname()}_${randomUUID()}`,
     },
     {
-      ...{ client, clock: systemClock, random: systemRandom, log, metrics },
+      client,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      metrics,
       releaseMemory: releaseAllMemory,
     },
   );

@@ -1,5 +1,5 @@
 // `vipvs standalone`: opens what the process needs, runs it until a signal, and leaves the kernel forwarding.
-// What it does in between is in standalone-run.ts.
+// What it does in between is in standalone/program.ts.
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';

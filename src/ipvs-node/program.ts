@@ -26,7 +26,7 @@ import type { Log } from '../runtime/log.ts';
 import { Agent } from './reconcile/agent.ts';
 import type { RoundSummary } from './reconcile/agent-ports.ts';
 import { LeaseElection, type AnnouncerElection } from './mastership/lease-election.ts';
-import { purgeProblem, type KubeProxy } from './desired/kube-proxy-claims.ts';
+import { purgeProblem } from './desired/kube-proxy-claims.ts';
 import type { NodeView } from './desired/service.ts';
 import { directorStatus, failureOf } from './report/director-status.ts';
 import { DirectorWriter } from './report/director-writer.ts';
@@ -38,6 +38,7 @@ import { ServiceEvents } from './report/service-events.ts';
 import type { ServiceReport } from './reconcile/service-reports.ts';
 import type { NodeState, Observed } from './model/state.ts';
 import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from './source/wire.ts';
+import type { KubeProxy } from './model/kube-proxy.ts';
 
 export interface NodeOptions {
   /** Without the interface: that is the one with an address of the node. */
@@ -115,7 +116,9 @@ export class NodeProgram {
     const common = { client, clock, random, log };
     const nodeName = options.node.name;
     this.#events = new EventRecorder({
-      ...{ ...common, controller: 'vipvs.io/node', instance: nodeName },
+      ...common,
+      controller: 'vipvs.io/node',
+      instance: nodeName,
     });
     this.#serviceEvents = new ServiceEvents(clock, (service, problem) =>
       this.#recordEvent(service, problem),
@@ -125,7 +128,9 @@ export class NodeProgram {
     this.#election =
       ports.election ?? new LeaseElection({ ...common, namespace, nodeName, ...times });
     this.#kubeProxy = new KubeProxyWatch({
-      ...{ clock, log, probe: ports.probeKubeProxy },
+      clock,
+      log,
+      probe: ports.probeKubeProxy,
       onChange: (kubeProxy) => this.#onKubeProxy(kubeProxy),
     });
     this.#writer = new DirectorWriter(nodeName, {
@@ -246,7 +251,10 @@ export class NodeProgram {
     this.#agent = new Agent(
       this.#objects.store,
       {
-        ...{ kernel, clock, random, log },
+        kernel,
+        clock,
+        random,
+        log,
         report: (service, report) => this.#onReport(service, report),
         onRound: (round) => {
           this.#writer.mark();
@@ -261,8 +269,10 @@ export class NodeProgram {
       },
       {
         node: {
-          ...{ ...this.#options.node, ...viewOf(this.#kubeProxy.kubeProxy) },
-          ...{ bindInterface, announces },
+          ...this.#options.node,
+          ...viewOf(this.#kubeProxy.kubeProxy),
+          bindInterface,
+          announces,
         },
       },
     );
@@ -289,8 +299,10 @@ export class NodeProgram {
   #status(shown: Parameters<typeof directorStatus>[1], now: string): DirectorStatus {
     const agent = this.#agent;
     const phase = this.#isStopped ? 'stopped' : agent?.isReady === true ? 'running' : 'starting';
-    const facts = {
-      ...({ phase: phase, announcing: this.#isAnnouncing, failing: this.#failing } as const),
+    const facts: Parameters<typeof directorStatus>[0] = {
+      phase,
+      announcing: this.#isAnnouncing,
+      failing: this.#failing,
       desired: agent?.desired ?? NOTHING_DESIRED,
       observed: agent?.observed ?? NOTHING_OBSERVED,
       nodeProblems: agent?.nodeProblems ?? [],

@@ -151,7 +151,10 @@ export async function applyObject(
   try {
     const query = { fieldManager, force: force ? true : undefined };
     const object = await client.call({
-      ...{ method: 'PATCH', path, query, body },
+      method: 'PATCH',
+      path,
+      query,
+      body,
       contentType: 'apply',
       signal,
     });

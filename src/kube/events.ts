@@ -232,7 +232,10 @@ export class EventRecorder {
       reportingController: this.#options.controller,
       reportingInstance: this.#options.instance,
       regarding: about,
-      ...{ type, reason, action, note },
+      type,
+      reason,
+      action,
+      note,
     };
     if (series.count < 2) return body;
     const lastObservedTime = microTime(series.lastWallMs);

@@ -51,7 +51,10 @@ async function readPages<T>(
   let token: string | undefined;
   for (;;) {
     const page = await client.call({
-      ...{ method: 'GET', path, query: { ...query, limit, continue: token }, signal },
+      method: 'GET',
+      path,
+      query: { ...query, limit, continue: token },
+      signal,
       ...(protobuf === undefined ? {} : { protobuf }),
       ...(maxBytes === undefined ? {} : { maxBytes }),
     });

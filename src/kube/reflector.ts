@@ -184,7 +184,11 @@ export class Reflector<T> {
     const { client, query, protobuf, log } = this.#options;
     return readList(
       {
-        ...{ client, path: this.#path, query, protobuf, signal },
+        client,
+        path: this.#path,
+        query,
+        protobuf,
+        signal,
         onPages: ({ code, message }) => {
           this.#restarted(code);
           log.info({ resource: this.#name, code }, `${message}: reading it in pages`);

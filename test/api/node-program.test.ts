@@ -2,7 +2,6 @@
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { KubeProxy } from '../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, type JsonObject } from '../../src/kube/json.ts';
@@ -14,6 +13,7 @@ import { FakeKernel } from '../contract/fake-kernel.ts';
 import { node, pool, service, slice } from '../unit/ipvs-node/objects.ts';
 import { until } from './clocks.ts';
 import { MemoryApi, PATHS } from './memory-api.ts';
+import type { KubeProxy } from '../../src/ipvs-node/model/kube-proxy.ts';
 
 const DIRECTORS = '/apis/vipvs.io/v1alpha1/directors';
 const LEASE = '/apis/coordination.k8s.io/v1/namespaces/vipvs-system/leases/vipvs-announcer';
@@ -52,7 +52,9 @@ class Lab {
   /** A Director without an agent. */
   readyOnPaper(name: string, message: string): void {
     this.api.put(`${DIRECTORS}/${name}`, {
-      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Director', metadata: { name } },
+      apiVersion: 'vipvs.io/v1alpha1',
+      kind: 'Director',
+      metadata: { name },
       status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message }] },
     });
   }

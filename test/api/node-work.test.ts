@@ -33,13 +33,18 @@ class Counted {
     this.program = new NodeProgram(
       {
         node: { name: 'n1' },
-        ...{ bindInterface: 'eth0', namespace: 'vipvs-system' },
+        bindInterface: 'eth0',
+        namespace: 'vipvs-system',
         versions: { vipvs: '1', kernel: '6' },
       },
       {
-        ...{ client: this.api, kernel: this.kernel, interfaceOf: () => undefined },
+        client: this.api,
+        kernel: this.kernel,
+        interfaceOf: () => undefined,
         probeKubeProxy: () => Promise.resolve(undefined),
-        ...{ clock: systemClock, random: Math.random, log: silentLog },
+        clock: systemClock,
+        random: Math.random,
+        log: silentLog,
       },
     );
     const end = new AbortController();
@@ -86,7 +91,9 @@ class Counted {
     const calls = (pattern: RegExp): number =>
       this.api.calls.filter((call) => pattern.test(call)).length;
     return {
-      ...{ lists: sum('lists'), watches: sum('watches'), events: sum('events') },
+      lists: sum('lists'),
+      watches: sum('watches'),
+      events: sum('events'),
       kernelOps: this.kernel.log.length,
       dumps: this.kernel.observeCount,
       reads: calls(/^GET (?!.*\/leases\/)/),

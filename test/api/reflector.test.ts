@@ -55,8 +55,10 @@ suite('reflector', () => {
     const [watch] = fake.seen('watch');
     assert.equal(watch?.path, '/api/v1/services');
     assert.deepEqual(Object.fromEntries(watch.query), {
-      ...{ watch: '1', allowWatchBookmarks: 'true' },
-      ...{ resourceVersion: '10', timeoutSeconds: '300' },
+      watch: '1',
+      allowWatchBookmarks: 'true',
+      resourceVersion: '10',
+      timeoutSeconds: '300',
     });
     assert.deepEqual(clock.sleepsMs, []);
     const { phase, synced, objects, problem } = served.reflector.state();

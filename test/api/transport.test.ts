@@ -170,7 +170,9 @@ suite('transport', () => {
     assert.equal((await failed()).code, 'network');
     assert.equal((await failed()).code, 'bad-answer');
     const access = {
-      ...{ server: 'https://127.0.0.1:1', source: 'x', namespace: undefined },
+      server: 'https://127.0.0.1:1',
+      source: 'x',
+      namespace: undefined,
       credentials: () => Promise.resolve({ headers: {}, tls: {} }),
     };
     const nowhere = new HttpApiClient({ access, clock, log, userAgent: 'x' });
@@ -204,7 +206,9 @@ suite('transport', () => {
   test('401 for many calls at once: the credentials are read once', async () => {
     let reads = 0;
     const access = {
-      ...{ server: `https://127.0.0.1:${fake.port}`, source: 'x', namespace: undefined },
+      server: `https://127.0.0.1:${fake.port}`,
+      source: 'x',
+      namespace: undefined,
       credentials: () => {
         reads += 1;
         const headers = { authorization: `Bearer ${reads}` };
@@ -224,7 +228,9 @@ suite('transport', () => {
   test('a credential that cannot be read any more: on with the old one', async () => {
     let reads = 0;
     const access = {
-      ...{ server: `https://127.0.0.1:${fake.port}`, source: 'x', namespace: undefined },
+      server: `https://127.0.0.1:${fake.port}`,
+      source: 'x',
+      namespace: undefined,
       credentials: () => {
         reads += 1;
         if (reads > 1) return Promise.reject(new KubeConfigError('no such file'));

@@ -139,9 +139,16 @@ export async function measure(
     const [p50, p99] = [rounded(changed.changeP50Ms), rounded(changed.changeP99Ms)];
     say(`${program}: an endpoint change takes ${p50} ms (p50), ${p99} ms (p99)`);
     return {
-      ...{ program, services, programmedSeconds, programmedCpuSeconds: cpuMs / 1000 },
-      ...{ bareListsSeconds, ...onHost },
-      ...{ readySeconds, rssMb, peakRssMb, ...changed },
+      program,
+      services,
+      programmedSeconds,
+      programmedCpuSeconds: cpuMs / 1000,
+      bareListsSeconds,
+      ...onHost,
+      readySeconds,
+      rssMb,
+      peakRssMb,
+      ...changed,
     };
   } finally {
     const errors = await guest.stop().catch(String);

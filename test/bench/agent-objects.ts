@@ -69,22 +69,30 @@ async function createOne(admin: HttpApiClient, i: number): Promise<void> {
   const name = `s${i}`;
   const at = { namespace: NAMESPACE, name };
   const spec = {
-    ...{ type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, selector: { app: name } },
+    type: 'LoadBalancer',
+    allocateLoadBalancerNodePorts: false,
+    selector: { app: name },
     ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }],
   };
   const body = { apiVersion: 'v1', kind: 'Service', metadata: at, spec };
   await createObject(admin, SERVICES, body, signal);
   const ingress = [{ ip: vipOf(i), ipMode: 'Proxy', ports: [{ port: 80, protocol: 'TCP' }] }];
   const condition = {
-    ...{ type: 'vipvs.io/AddressAssigned', status: 'True', reason: 'Assigned' },
-    ...{ message: `has ${vipOf(i)}`, lastTransitionTime: '2026-01-01T00:00:00Z' },
+    type: 'vipvs.io/AddressAssigned',
+    status: 'True',
+    reason: 'Assigned',
+    message: `has ${vipOf(i)}`,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
   };
   const status = { loadBalancer: { ingress }, conditions: [condition] };
   await mergePatchObject(admin, SERVICES, { at, patch: { status }, subresource: 'status' }, signal);
   const ip = {
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: vipOf(i) } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'IP',
+    metadata: { name: vipOf(i) },
     spec: {
-      ...{ address: vipOf(i), poolName: 'public' },
+      address: vipOf(i),
+      poolName: 'public',
       claims: [{ ...at, ports: [{ port: 80, protocol: 'TCP' }] }],
     },
   };
@@ -102,19 +110,23 @@ function endpoint(i: number, address: number): object {
   return {
     addresses: [realOf(address)],
     conditions: { ready: true, serving: true, terminating: false },
-    ...{ nodeName: `worker-${address % WORKERS}`, zone: 'zone-a' },
+    nodeName: `worker-${address % WORKERS}`,
+    zone: 'zone-a',
     targetRef: { kind: 'Pod', namespace: NAMESPACE, name: pod, uid },
   };
 }
 
 function sliceOf(i: number, endpoints: readonly object[]) {
   const labels = {
-    ...{ app: `s${i}`, 'kubernetes.io/service-name': `s${i}` },
+    app: `s${i}`,
+    'kubernetes.io/service-name': `s${i}`,
     'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
   };
   const metadata = { name: `s${i}-1`, namespace: NAMESPACE, labels };
   return {
-    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
     metadata,
     ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
     endpoints,

@@ -45,11 +45,16 @@ async function start(kubeconfig: string, node: string): Promise<HostStart> {
   const kernel = new FakeKernel();
   const program = new NodeProgram(
     {
-      ...{ node: { name: node }, bindInterface: 'eth0', namespace: NAMESPACE },
+      node: { name: node },
+      bindInterface: 'eth0',
+      namespace: NAMESPACE,
       versions: { vipvs: 'bench', kernel: 'memory' },
     },
     {
-      ...{ ...common, client, kernel, random: systemRandom },
+      ...common,
+      client,
+      kernel,
+      random: systemRandom,
       interfaceOf: () => undefined,
       probeKubeProxy: () => Promise.resolve(undefined),
     },

@@ -5,7 +5,7 @@ import { parsePoolSpace } from '../../src/api/pool-space.ts';
 import { poolSchema, type Pool } from '../../src/api/pool.ts';
 import { FreeSpace } from '../../src/assigner/holders/free-space.ts';
 import { planAll } from '../../src/assigner/engine.ts';
-import { Ledger } from '../../src/assigner/holders/holders.ts';
+import { Holders } from '../../src/assigner/holders/holders.ts';
 import { newIp } from '../../src/assigner/holders/ip-object.ts';
 import { ipFromBigInt } from '../../src/net/address.ts';
 import { formatTable, rounded, type Row } from './table.ts';
@@ -109,7 +109,7 @@ function filtered(picks: number): AllocationResult {
   return result('pick behind 1024 filters', picks, seconds);
 }
 
-/** The ledger alone, over IP objects that somebody holds anyway; then with the objects. */
+/** The holders alone, over IP objects that somebody holds anyway; then with the objects. */
 function inUse(count: number): readonly AllocationResult[] {
   const before = heapMB();
   const ips = Array.from({ length: count }, (_, i) =>
@@ -120,17 +120,17 @@ function inUse(count: number): readonly AllocationResult[] {
     }),
   );
   const objects = heapMB() - before;
-  let ledger: Ledger | undefined;
+  let holders: Holders | undefined;
   const seconds = cpuSeconds(() => {
-    ledger = new Ledger(new Map([['p', pool(['10.0.0.0/8'])]]), [], ips);
+    holders = new Holders(new Map([['p', pool(['10.0.0.0/8'])]]), [], ips);
   });
   const index = heapMB() - before - objects;
   const picked = cpuSeconds(() => {
-    for (let i = 0; i < 100_000; i++) ledger?.pools.get('p')?.free.get(4)?.first();
+    for (let i = 0; i < 100_000; i++) holders?.pools.get('p')?.free.get(4)?.first();
   });
   return [
     result('1,000,000 IP objects (heap of the objects)', ips.length, 0, objects),
-    result('build the ledger over them (heap of the ledger)', count, seconds, index),
+    result('build the holders over them (heap of the holders)', count, seconds, index),
     result('find the first free address among them', 100_000, picked),
   ];
 }

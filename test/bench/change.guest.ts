@@ -63,7 +63,10 @@ let rounds = 0;
 const agent = new Agent(
   store,
   {
-    ...{ kernel, clock: systemClock, random: Math.random, log: silentLog },
+    kernel,
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
     report: () => undefined,
     onRound: () => void (rounds += 1),
   },

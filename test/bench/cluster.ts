@@ -75,7 +75,8 @@ async function inParallel(
 function createService(admin: HttpApiClient, name: string): Promise<unknown> {
   const metadata = { namespace: NAMESPACE, name };
   const spec = {
-    ...{ type: 'LoadBalancer', ports: [{ port: 80 }] },
+    type: 'LoadBalancer',
+    ports: [{ port: 80 }],
     allocateLoadBalancerNodePorts: false,
   };
   const body = { apiVersion: 'v1', kind: 'Service', metadata, spec };
@@ -96,8 +97,11 @@ async function bareLoop(admin: HttpApiClient, names: readonly string[]): Promise
     };
     await createObject(admin, IPS, ip, signal);
     const condition = {
-      ...{ type: 'vipvs.io/AddressAssigned', status: 'True', reason: 'Assigned' },
-      ...{ message: `has ${address(i)}`, lastTransitionTime: '2026-01-01T00:00:00Z' },
+      type: 'vipvs.io/AddressAssigned',
+      status: 'True',
+      reason: 'Assigned',
+      message: `has ${address(i)}`,
+      lastTransitionTime: '2026-01-01T00:00:00Z',
     };
     const ingress = [{ ip: address(i), ipMode: 'Proxy' }];
     await mergePatchObject(

@@ -6,7 +6,8 @@ import { realOf, vipOf } from './rules.ts';
 
 export function serviceOf(i: number): Service {
   return {
-    ...{ apiVersion: 'v1', kind: 'Service' },
+    apiVersion: 'v1',
+    kind: 'Service',
     metadata: { name: `s${i}`, namespace: 'default', uid: `u${i}` },
     spec: { type: 'LoadBalancer', ports: [{ name: 'http', port: 80, protocol: 'TCP' }] },
     status: { loadBalancer: { ingress: [{ ip: vipOf(i), ipMode: 'Proxy' }] } },
@@ -17,7 +18,9 @@ export function serviceOf(i: number): Service {
 export function sliceOf(i: number, endpoints: number, ready = endpoints): EndpointSlice {
   const labels = { 'kubernetes.io/service-name': `s${i}` };
   return {
-    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
     metadata: { name: `s${i}-1`, namespace: 'default', labels },
     ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
     endpoints: Array.from({ length: endpoints }, (_, j) => ({
@@ -36,7 +39,9 @@ spec: { addresses: [10.100.0.0/16] }
 export function filledStore(services: number, endpoints: number): ClusterStore {
   const store = new ClusterStore();
   const pool = parseObject({
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'bench' } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'Pool',
+    metadata: { name: 'bench' },
     spec: { addresses: ['10.100.0.0/16'] },
   });
   if (pool.kind !== 'object') throw new Error('the bench has a bad Pool');

@@ -20,15 +20,21 @@ export function desiredRules(virtualServers: number, realServers: number): NodeS
     virtualServers: new Map(
       Array.from({ length: virtualServers }, (_, i) => {
         const server = {
-          ...{ vip: vipOf(i), port: 80, protocol: 'TCP' as const, scheduler: 'rr' as const },
-          ...{ schedulerFlags: [], persistenceSeconds: 0 },
+          vip: vipOf(i),
+          port: 80,
+          protocol: 'TCP' as const,
+          scheduler: 'rr' as const,
+          schedulerFlags: [],
+          persistenceSeconds: 0,
         };
         const reals = Array.from({ length: realServers }, (__, j): RealServer => {
           const address = realOf(i * realServers + j);
           return { address, port: 80, method: 'masquerade', weight: 1 };
         });
         const value = {
-          ...{ server, drainSeconds: 300, service: `default/s${i}` },
+          server,
+          drainSeconds: 300,
+          service: `default/s${i}`,
           realServers: new Map(reals.map((real) => [realServerKey(real), real])),
         };
         return [virtualServerKey(server), value] as const;

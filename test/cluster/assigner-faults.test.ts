@@ -173,8 +173,10 @@ suite('the assigner beside an API server that fails', { timeout: 120_000 }, () =
       if (edits > 0) return;
       edits += 1;
       await admin.call({
-        ...{ method: 'PATCH', path: `/api/v1/namespaces/default/services/${name}` },
-        ...{ contentType: 'mergePatch', signal: AbortSignal.timeout(10_000) },
+        method: 'PATCH',
+        path: `/api/v1/namespaces/default/services/${name}`,
+        contentType: 'mergePatch',
+        signal: AbortSignal.timeout(10_000),
         body: { metadata: { annotations: { 'vipvs.io/addresses': '10.2.0.200' } } },
       });
     };

@@ -97,15 +97,13 @@ suite('two assigners that both believe they lead', { timeout: 120_000 }, () => {
       return text.split('\n').filter((line) => line !== '').length === ADDRESSES;
     });
     for (const assigner of assigners) await assigner.stop();
-    await createObject(
-      admin,
-      SERVICES,
-      {
-        ...{ apiVersion: 'v1', kind: 'Service', spec: { ports: [{ port: 80 }] } },
-        metadata: { namespace: 'default', name: 'last' },
-      },
-      signal,
-    );
+    const last = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      spec: { ports: [{ port: 80 }] },
+      metadata: { namespace: 'default', name: 'last' },
+    };
+    await createObject(admin, SERVICES, last, signal);
     await until('the history is whole', () => history.sees('Service', 'default/last', []));
     history.check();
     assert.ok(history.length > 2 * SERVICES_MADE, `${history.length} changes were seen`);

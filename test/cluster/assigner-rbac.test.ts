@@ -43,7 +43,9 @@ suite('the RBAC of the assigner', { timeout: 120_000 }, () => {
   const reserve = (address: string): Promise<string> =>
     apply(
       JSON.stringify({
-        ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: address } },
+        apiVersion: 'vipvs.io/v1alpha1',
+        kind: 'IP',
+        metadata: { name: address },
         spec: { address, poolName: 'public', retain: true },
       }),
     );

@@ -58,36 +58,44 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
 
   const writes = [
     {
-      ...{ group: 'vipvs.io', resource: 'ips', verb: 'create' },
+      group: 'vipvs.io',
+      resource: 'ips',
+      verb: 'create',
       provoke: () => apply(service('w1')),
       want: () => untilServed('w1'),
     },
     {
-      ...{
-        group: '',
-        resource: 'services/status',
-        verb: 'patch',
-      },
+      group: '',
+      resource: 'services/status',
+      verb: 'patch',
       provoke: () => apply(service('w2')),
       want: () => untilServed('w2'),
     },
     {
-      ...{ group: '', resource: 'services', verb: 'get' },
+      group: '',
+      resource: 'services',
+      verb: 'get',
       provoke: () => plane.kubectl(['delete', 'svc', 'w1']),
       want: () => untilIps(2),
     },
     {
-      ...{ group: 'vipvs.io', resource: 'ips', verb: 'delete' },
+      group: 'vipvs.io',
+      resource: 'ips',
+      verb: 'delete',
       provoke: () => plane.kubectl(['delete', 'svc', 'w2']),
       want: () => untilIps(1),
     },
     {
-      ...{ group: 'vipvs.io', resource: 'pools/status', verb: 'patch' },
+      group: 'vipvs.io',
+      resource: 'pools/status',
+      verb: 'patch',
       provoke: () => apply(pool('second', '10.4.0.0/24')),
       want: () => untilPhase('second'),
     },
     {
-      ...{ group: 'vipvs.io', resource: 'pools', verb: 'patch' },
+      group: 'vipvs.io',
+      resource: 'pools',
+      verb: 'patch',
       provoke: () => apply(service('w3', {}, { 'vipvs.io/pool': 'second' })),
       want: () =>
         until('the finalizer is there', async () => {
@@ -96,7 +104,9 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
         }),
     },
     {
-      ...{ group: 'events.k8s.io', resource: 'events', verb: 'create' },
+      group: 'events.k8s.io',
+      resource: 'events',
+      verb: 'create',
       provoke: () => apply(service('w4', {}, { 'vipvs.io/pool': 'none' })),
       // an Event is not tried again for the same: the next one shows that it is over
       want: () => apply(service('w5', {}, { 'vipvs.io/pool': 'none, too' })),

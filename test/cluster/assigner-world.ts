@@ -88,19 +88,21 @@ export async function startAssigner(
   const program = new AssignerProgram(
     {
       config: {
-        ...{ loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset: true, holdSeconds: 0 },
+        loadBalancerClass: LOAD_BALANCER_CLASS,
+        handleUnset: true,
+        holdSeconds: 0,
         ...start.config,
       },
-      ...{ namespace: NAMESPACE, identity: randomUUID(), leaseTimes },
+      namespace: NAMESPACE,
+      identity: randomUUID(),
+      leaseTimes,
     },
     {
-      ...{
-        client,
-        clock,
-        random: Math.random,
-        metrics: createMetrics(),
-        releaseMemory: () => undefined,
-      },
+      client,
+      clock,
+      random: Math.random,
+      metrics: createMetrics(),
+      releaseMemory: () => undefined,
       log: createLog({ level: 'debug', format: 'json', write: (line) => log.push(line) }),
       ...(election === undefined ? {} : { election }),
     },
@@ -121,13 +123,17 @@ export async function startAssigner(
 
 export const pool = (name: string, ...addresses: readonly string[]): string =>
   JSON.stringify({
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'Pool',
+    metadata: { name },
     spec: { addresses },
   });
 
 export const service = (name: string, extra: object = {}, annotations: object = {}): string =>
   JSON.stringify({
-    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name, annotations } },
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, annotations },
     spec: {
       type: 'LoadBalancer',
       ports: [{ port: 80 }],

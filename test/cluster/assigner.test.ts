@@ -66,7 +66,9 @@ suite('assigner on a real API server', { timeout: 120_000 }, () => {
   test('an address that another writer took is left to him', async () => {
     await apply(
       JSON.stringify({
-        ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: '192.0.2.13' } },
+        apiVersion: 'vipvs.io/v1alpha1',
+        kind: 'IP',
+        metadata: { name: '192.0.2.13' },
         spec: { address: '192.0.2.13', poolName: 'public', retain: true },
       }),
     );

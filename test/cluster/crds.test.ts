@@ -26,11 +26,15 @@ suite('the CRDs on a real API server', () => {
   after(() => plane.stop());
 
   const pool = (name: string, spec: object) => ({
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'Pool',
+    metadata: { name },
     spec,
   });
   const ip = (name: string, spec: object) => ({
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'IP',
+    metadata: { name },
     spec: { poolName: 'a', ...spec },
   });
   const apply = (object: object) =>

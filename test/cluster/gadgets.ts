@@ -7,13 +7,24 @@ import { MemoryLog } from '../api/clocks.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 export const CONFIG_MAPS: Resource = {
-  ...{ group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true },
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
 };
 export const SECRETS: Resource = {
-  ...{ group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true },
+  group: '',
+  version: 'v1',
+  plural: 'secrets',
+  kind: 'Secret',
+  namespaced: true,
 };
 export const GADGETS: Resource = {
-  ...{ group: 'test.vipvs.io', version: 'v1', plural: 'gadgets', kind: 'Gadget' },
+  group: 'test.vipvs.io',
+  version: 'v1',
+  plural: 'gadgets',
+  kind: 'Gadget',
   namespaced: false,
 };
 export const GADGET_CRD = `
@@ -51,7 +62,10 @@ export async function clientOf(
   const access = await loadKubeAccess({ kubeconfig: await plane.kubeconfig(user), env: {} });
   const log = new MemoryLog();
   return new HttpApiClient({
-    ...{ access, clock: systemClock, log, userAgent: 'vipvs/test' },
+    access,
+    clock: systemClock,
+    log,
+    userAgent: 'vipvs/test',
     ...(callConnections === undefined ? {} : { callConnections }),
   });
 }

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { join } from 'node:path';
-import type { KubeProxyMode } from '../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import { pool, service } from './assigner-world.ts';
 import { patiently as until, START_PATIENCE_MS, type GuestProcess } from './guest.ts';
+import type { KubeProxyMode } from '../../src/ipvs-node/model/kube-proxy.ts';
 import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -21,16 +21,21 @@ const THEIR_PARTS = [
 
 /** A Service for kube-proxy alone: cluster IP, node port and external IP, with one endpoint. */
 const THEIRS = JSON.stringify({
-  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'theirs' } },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'theirs' },
   spec: {
-    ...{ type: 'NodePort', externalIPs: ['10.0.0.150'] },
+    type: 'NodePort',
+    externalIPs: ['10.0.0.150'],
     ports: [{ port: 80, nodePort: NODE_PORT }],
   },
 });
 
 /** One that wants our VIP from kube-proxy. */
 export const RIVAL = JSON.stringify({
-  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'rival' } },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'rival' },
   spec: { externalIPs: [VIP], ports: [{ port: 80 }] },
 });
 

@@ -62,14 +62,20 @@ suite('reading from a real API server', () => {
     });
     const stop = new AbortController();
     const reflector = new Reflector({
-      ...{ client, resource, sink: store, clock: systemClock, log: new MemoryLog() },
+      client,
+      resource,
+      sink: store,
+      clock: systemClock,
+      log: new MemoryLog(),
       ...(resource.namespaced ? { namespace: 'default' } : {}),
       project: (raw) => textAt(objectAt(raw, 'metadata'), 'uid'),
       random: () => 0,
     });
     const running = reflector.run(stop.signal);
     const watching = {
-      ...{ store, reflector, changes },
+      store,
+      reflector,
+      changes,
       stop: async (): Promise<void> => {
         stop.abort();
         await running;

@@ -37,7 +37,9 @@ suite('writing to a real API server', () => {
     await plane.kubectl(['apply', '-f', '-'], { stdin: GADGET_CRD });
     await plane.kubectl(['wait', '--for=condition=Established', 'crd/gadgets.test.vipvs.io']);
     const service = {
-      ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: web.name } },
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: web.name },
       spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
     };
     await plane.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(service) });
@@ -149,8 +151,14 @@ suite('writing to a real API server', () => {
     const times = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 200 };
     const contender = (identity: string): Lease =>
       new Lease({
-        ...{ client: admin, namespace: 'default', name: 'leader', identity, times },
-        ...{ clock: systemClock, random: Math.random, log: new MemoryLog() },
+        client: admin,
+        namespace: 'default',
+        name: 'leader',
+        identity,
+        times,
+        clock: systemClock,
+        random: Math.random,
+        log: new MemoryLog(),
       });
     const [a, b] = [contender('a'), contender('b')];
     const stopA = new AbortController();

@@ -39,7 +39,11 @@ export async function startNode(plane: ControlPlane, start: NodeStart): Promise<
       leaseTimes,
     },
     {
-      ...{ client, kernel, clock, random: Math.random, interfaceOf: () => undefined },
+      client,
+      kernel,
+      clock,
+      random: Math.random,
+      interfaceOf: () => undefined,
       probeKubeProxy: () => Promise.resolve(undefined),
       log: createLog({ level: 'debug', format: 'json', write: (line) => log.push(line) }),
     },

@@ -28,17 +28,23 @@ const INGRESS = {
 };
 
 const service = (name: string, spec: object, metadata: object = {}): object => ({
-  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name, ...metadata } },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, ...metadata },
   spec: {
-    ...{ type: 'LoadBalancer', allocateLoadBalancerNodePorts: false },
+    type: 'LoadBalancer',
+    allocateLoadBalancerNodePorts: false,
     ports: [PORT],
     ...spec,
   },
 });
 const slice = (name: string, fields: object, metadata: object = {}): object => ({
-  ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  addressType: 'IPv4',
   metadata: { name, labels: { [LABEL]: name, other: 'x' }, ...metadata },
-  ...{ endpoints: [{ addresses: ['10.0.0.1'] }], ports: [{ port: 80 }] },
+  endpoints: [{ addresses: ['10.0.0.1'] }],
+  ports: [{ port: 80 }],
   ...fields,
 });
 
@@ -46,8 +52,10 @@ const OBJECTS = [
   service('plain', { ports: [{ port: 80 }] }),
   service('two', { ports: [PORT, { name: 'dns', port: 53, protocol: 'UDP' }] }),
   service('local', {
-    ...{ externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['192.0.2.0/24'] },
-    ...{ loadBalancerClass: 'vipvs.io/ipvs', ipFamilyPolicy: 'PreferDualStack' },
+    externalTrafficPolicy: 'Local',
+    loadBalancerSourceRanges: ['192.0.2.0/24'],
+    loadBalancerClass: 'vipvs.io/ipvs',
+    ipFamilyPolicy: 'PreferDualStack',
   }),
   service(
     'sticky',

@@ -10,7 +10,9 @@ export const CLIENT = `${import.meta.dirname}/../lab/build/client`;
 
 export const slice = (service: string, addresses: readonly string[]): string =>
   JSON.stringify({
-    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
     metadata: { name: `${service}-1`, labels: { 'kubernetes.io/service-name': service } },
     ports: [{ port: 80 }],
     endpoints: addresses.map((address) => ({ addresses: [address] })),
@@ -18,7 +20,8 @@ export const slice = (service: string, addresses: readonly string[]): string =>
 
 const node = (name: string): string =>
   JSON.stringify({
-    ...{ apiVersion: 'v1', kind: 'Node' },
+    apiVersion: 'v1',
+    kind: 'Node',
     metadata: { name, labels: { 'vipvs.io/director': '' } },
   });
 

@@ -6,7 +6,6 @@ import { after, afterEach, before, test } from 'node:test';
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import type { KernelChange, Op } from '../../src/ipvs-node/model/kernel.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import { ADDRESS_TAG } from '../../src/ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { RtNetlink } from '../../src/ipvs-node/kernel/addresses/rtnetlink.ts';
 import { ipFromBigInt, parseIp, type IpAddress } from '../../src/net/address.ts';
@@ -26,6 +25,7 @@ import {
   until,
   virtualServer,
 } from './adapter-lab.ts';
+import { portElement, vipElement } from '../../src/ipvs-node/model/firewall-elements.ts';
 
 let kernel: LinuxKernel;
 
@@ -109,7 +109,9 @@ test('an address that somebody removes is told at once, one that we remove is no
     { kind: 'address.removed', address: VIP, interface: DEVICE },
   ]);
   assert.deepEqual(told('address.freed').at(-1), {
-    ...{ kind: 'address.freed', address: parseIp('198.51.100.9'), interface: 'lo' },
+    kind: 'address.freed',
+    address: parseIp('198.51.100.9'),
+    interface: 'lo',
   });
   assert.deepEqual(errnos(await kernel.run([bind(VIP)])), ['ok']);
 });

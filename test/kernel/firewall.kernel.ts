@@ -6,7 +6,6 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
-import { portElement, sourceElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import { familyOf, type IpAddress } from '../../src/net/address.ts';
 import {
   SELF,
@@ -20,6 +19,7 @@ import {
   type Topology,
 } from '../lab/topology.ts';
 import { PROTOCOLS, RUN, VIPS, bindAll, mustRun, opsFor, raiseSettings } from './forwarding-lab.ts';
+import { portElement, sourceElement } from '../../src/ipvs-node/model/firewall-elements.ts';
 
 const OTHER_SOURCE = { 4: '10.9.0.77', 6: 'fd09::77' } as const;
 let lab: Topology;

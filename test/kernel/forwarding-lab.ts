@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import type { Op } from '../../src/ipvs-node/model/kernel.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import { SYSCTLS } from '../../src/ipvs-node/model/state.ts';
 import { familyOf, parseIp, type IpAddress } from '../../src/net/address.ts';
 import type { Method, Protocol, RealServer, Tunnel } from '../../src/net/ipvs.ts';
+import { portElement, vipElement } from '../../src/ipvs-node/model/firewall-elements.ts';
 import type { LabNode } from '../lab/topology.ts';
 
 export const RUN = '/run/vipvs-test';

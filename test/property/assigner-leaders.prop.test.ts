@@ -32,7 +32,7 @@ const RETAINED = '192.0.2.3';
 const RUNS = 50;
 const CALL_MAX_MS = 30;
 const WATCH_MAX_MS = 60;
-/** Longer than a decision waits that goes on failing (act-retries.ts). */
+/** Longer than a decision waits that goes on failing (write/retries.ts). */
 const SETTLE_MS = 120_000;
 const QUIET_MS = 60_000;
 /** A failure is made smaller for as long as this. */
@@ -98,11 +98,15 @@ class World {
       end: (['close', 'reset', 'gone'] as const)[Math.floor(watches() * 3)] ?? 'close',
     });
     this.api.put(POOL, {
-      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'public' } },
+      apiVersion: 'vipvs.io/v1alpha1',
+      kind: 'Pool',
+      metadata: { name: 'public' },
       spec: { addresses: [...FREE, RETAINED] },
     });
     this.api.put(`${IPS}/${RETAINED}`, {
-      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: RETAINED } },
+      apiVersion: 'vipvs.io/v1alpha1',
+      kind: 'IP',
+      metadata: { name: RETAINED },
       spec: { address: RETAINED, poolName: 'public', retain: true },
     });
     for (const place of [0, 1]) this.#assigners[place] = this.#start();
@@ -113,7 +117,10 @@ class World {
     const program = new AssignerProgram(
       { config: CONFIG, namespace: 'vipvs-system', identity: 'test' },
       {
-        ...{ client: new SlowWay(this), clock: this.clock, random: this.random, log: silentLog },
+        client: new SlowWay(this),
+        clock: this.clock,
+        random: this.random,
+        log: silentLog,
         metrics: createMetrics(),
         releaseMemory: () => undefined,
         election: everybodyLeads,
@@ -199,7 +206,9 @@ class World {
     const ports = [{ port: SHARING[name] ?? 80, protocol: 'TCP' }];
     const spec = { type: 'LoadBalancer', ports };
     this.api.put(at, {
-      ...{ ...old, apiVersion: 'v1', kind: 'Service' },
+      ...old,
+      apiVersion: 'v1',
+      kind: 'Service',
       metadata: { name, namespace: 'default', annotations },
       spec: className === undefined ? spec : { ...spec, loadBalancerClass: className },
     });

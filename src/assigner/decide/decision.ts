@@ -1,14 +1,14 @@
 // The data that goes in and out of the assigner's pure core: what a decision may see, and what it answers.
 // A decision never does anything: it answers actions, and the caller applies them.
+import type { WaitKey } from '../holders/waiting.ts';
 import type { ClusterView } from '../../api/cluster.ts';
 import type { IP } from '../../api/ip.ts';
 import type { ServiceStatus } from '../../api/kubernetes.ts';
 import type { PoolStatus } from '../../api/pool.ts';
 import type { ObjectRef } from '../../api/problem.ts';
 import type { Reason } from '../../api/reasons.ts';
-import type { Family, IpAddress } from '../../net/address.ts';
-import type { Ledger } from '../holders/holders.ts';
-import type { Programming } from './director-failures.ts';
+import type { Holders } from '../holders/holders.ts';
+import type { DirectorFailures } from './director-failures.ts';
 
 export interface AssignerConfig {
   /** Services of this loadBalancerClass are ours. */
@@ -23,23 +23,14 @@ export interface AssignerView {
   readonly config: AssignerConfig;
   readonly cluster: ClusterView;
   /** Who holds what, including what was decided but is not written yet. */
-  readonly ledger: Ledger;
+  readonly holders: Holders;
   /** What the directors say; undefined: the condition Programmed is somebody else's (standalone, simulate). */
-  readonly programming?: Programming | undefined;
+  readonly programming?: DirectorFailures | undefined;
   /** Undefined: there is no clock (simulate); no hold ends and conditions carry no times. */
   readonly nowMs: number | undefined;
   /** nowMs as the conditions show it. */
   readonly timestamp: string | undefined;
 }
-
-/** What a refused Service waits for. It is decided again when one of these is reported as changed. */
-export type WaitKey =
-  | `ip:${IpAddress}`
-  | `free:${string}:${Family}`
-  | `limit:${string}:${string}`
-  | `sharing:${string}`
-  | `namespace:${string}`
-  | `service:${string}`;
 
 export interface EventNote {
   readonly regarding: ObjectRef;

@@ -8,7 +8,7 @@ export interface Failure {
   readonly message: string;
 }
 
-export class Programming {
+export class DirectorFailures {
   /** Service -> director -> what fails there */
   readonly #failures = new Map<string, Map<string, FailedService>>();
   readonly #services = new Map<string, ReadonlyMap<string, FailedService>>();

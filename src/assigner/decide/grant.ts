@@ -1,4 +1,4 @@
-// Finds addresses for a petition: the asked-for ones, from the asked-for Pool, or by the order of the Pools. Pure.
+// Finds addresses for a serviceCase: the asked-for ones, from the asked-for Pool, or by the order of the Pools. Pure.
 // What the Service already holds is granted again without asking any rule: only new addresses obey the rules.
 import {
   compareIp,
@@ -8,9 +8,9 @@ import {
   type Family,
   type IpAddress,
 } from '../../net/address.ts';
-import type { WaitKey } from './decision.ts';
-import { letsGo, type Held, type Petition, type Refusal } from './service-case.ts';
+import { allowsRenumber, type Held, type ServiceCase, type Refusal } from './service-case.ts';
 import type { PoolEntry } from '../holders/pools.ts';
+import type { WaitKey } from '../holders/waiting.ts';
 import { addressRefusal, limitRefusal, poolRefusal } from './rules.ts';
 
 export interface Pick {
@@ -27,25 +27,25 @@ export type Attempt =
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
 /** What the Service asks for now. */
-export function grant(petition: Petition): Attempt {
-  const { addresses, pool } = petition.request;
+export function grant(serviceCase: ServiceCase): Attempt {
+  const { addresses, pool } = serviceCase.request;
   if (addresses.length > 0) {
-    const attempt = grantAddresses(petition, addresses);
+    const attempt = grantAddresses(serviceCase, addresses);
     if (attempt.ok) return attempt;
-    const waits = waitsForAll(petition, addresses);
+    const waits = waitsForAll(serviceCase, addresses);
     const refusals = attempt.refusals.map((each) => ({
       ...each,
       waits: [...each.waits, ...waits],
     }));
     return { ok: false, refusals };
   }
-  if (pool !== undefined) return grantFromNamedPool(petition, pool);
-  return grantAutomatically(petition);
+  if (pool !== undefined) return grantFromNamedPool(serviceCase, pool);
+  return grantAutomatically(serviceCase);
 }
 
-function grantFromNamedPool(petition: Petition, name: string): Attempt {
-  const entry = petition.view.ledger.pools.get(name);
-  if (entry !== undefined) return grantFromPool(petition, entry, [], false);
+function grantFromNamedPool(serviceCase: ServiceCase, name: string): Attempt {
+  const entry = serviceCase.view.holders.pools.get(name);
+  if (entry !== undefined) return grantFromPool(serviceCase, entry, [], false);
   const message = `Pool ${name} does not exist`;
   return { ok: false, refusals: [{ reason: 'PoolNotFound', message, waits: [] }] };
 }
@@ -54,17 +54,17 @@ function grantFromNamedPool(petition: Petition, name: string): Attempt {
  * Tier by tier: the Pools of one priority stand together, and in a tier a Pool that gives every family comes before
  * one that gives only some; otherwise the order is that of their names.
  */
-function grantAutomatically(petition: Petition): Attempt {
+function grantAutomatically(serviceCase: ServiceCase): Attempt {
   const refusals: Refusal[] = [];
-  for (const entry of poolsKeeping(petition)) {
-    const attempt = grantFromPool(petition, entry, [], false);
+  for (const entry of poolsKeeping(serviceCase)) {
+    const attempt = grantFromPool(serviceCase, entry, [], false);
     if (attempt.ok) return attempt;
     refusals.push(...attempt.refusals);
   }
-  for (const tier of petition.view.ledger.pools.tiers) {
+  for (const tier of serviceCase.view.holders.pools.tiers) {
     let partial: Attempt | undefined;
     for (const entry of tier) {
-      const attempt = grantFromPool(petition, entry, [], true);
+      const attempt = grantFromPool(serviceCase, entry, [], true);
       if (!attempt.ok) refusals.push(...attempt.refusals);
       else if (attempt.missing.length === 0) return attempt;
       else partial ??= attempt;
@@ -78,14 +78,14 @@ function grantAutomatically(petition: Petition): Attempt {
  * The Pools with an address that is kept for this very Service: its reservation says which Pool is meant, whatever
  * the order of the others. Only for a Service without address: one that has an address is not moved by a reservation.
  */
-function poolsKeeping(petition: Petition): ReadonlySet<PoolEntry> {
-  const { ledger } = petition.view;
-  if (petition.held.length > 0) return new Set();
-  const kept = [...ledger.keptForService(petition.key)].sort(compareIp);
+function poolsKeeping(serviceCase: ServiceCase): ReadonlySet<PoolEntry> {
+  const { holders } = serviceCase.view;
+  if (serviceCase.held.length > 0) return new Set();
+  const kept = [...holders.keptForService(serviceCase.key)].sort(compareIp);
   return new Set(
     kept.flatMap((address) => {
-      const entry = ledger.pools.poolOf(address);
-      const isWanted = petition.wanted.families.includes(familyOf(address));
+      const entry = holders.pools.poolOf(address);
+      const isWanted = serviceCase.wanted.families.includes(familyOf(address));
       return entry !== undefined && isWanted ? [entry] : [];
     }),
   );
@@ -93,15 +93,15 @@ function poolsKeeping(petition: Petition): ReadonlySet<PoolEntry> {
 
 /** The wanted families from one Pool, beside the addresses of it that are granted already. */
 export function grantFromPool(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   granted: readonly Pick[],
   automatic: boolean,
 ): Attempt {
   const picks = [...granted];
   const refused: Refusal[] = [];
-  const { mode, families } = petition.wanted;
-  const staying = petition.held.filter(
+  const { mode, families } = serviceCase.wanted;
+  const staying = serviceCase.held.filter(
     (held) => families.includes(held.family) && staysIn(held, entry),
   );
   for (const family of families) {
@@ -110,19 +110,23 @@ export function grantFromPool(
     const held = staying.find((each) => each.family === family);
     if (held === undefined && mode === 'one' && staying.length > 0) continue;
     const keeping = addressesOf(picks, staying);
-    const found = held ?? pickNew(petition, entry, family, keeping, automatic);
+    const found = held ?? pickNew(serviceCase, entry, family, keeping, automatic);
     if ('reason' in found) refused.push(found);
     else picks.push(found);
   }
   const enough = mode === 'all' ? refused.length === 0 : picks.length > 0;
-  if (!enough) return { ok: false, refusals: waitingFor(petition, entry, refused) };
-  return { ok: true, picks, missing: mode === 'most' ? waitingFor(petition, entry, refused) : [] };
+  if (!enough) return { ok: false, refusals: waitingFor(serviceCase, entry, refused) };
+  return {
+    ok: true,
+    picks,
+    missing: mode === 'most' ? waitingFor(serviceCase, entry, refused) : [],
+  };
 }
 
 /** Also an address that was edited out of the Pool, unless the Pool lets such addresses go. */
 function staysIn(held: Held, entry: PoolEntry): boolean {
   if (held.pool !== undefined) return held.pool === entry;
-  return held.poolName === entry.name && !letsGo(entry);
+  return held.poolName === entry.name && !allowsRenumber(entry);
 }
 
 /**
@@ -130,20 +134,20 @@ function staysIn(held: Held, entry: PoolEntry): boolean {
  * change with the other: the Service waits for both.
  */
 function waitingFor(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   refusals: readonly Refusal[],
 ): readonly Refusal[] {
-  const { sharingKey } = petition.request;
-  const waits: WaitKey[] = petition.wanted.families.map(
+  const { sharingKey } = serviceCase.request;
+  const waits: WaitKey[] = serviceCase.wanted.families.map(
     (family) => `free:${entry.name}:${family}` as const,
   );
   // also an address that will be kept for this Service
-  waits.push(...ruleWaits(petition, entry), `service:${petition.key}`);
-  if (sharingKey !== undefined) waits.push(...sharingWaits(petition, sharingKey));
+  waits.push(...ruleWaits(serviceCase, entry), `service:${serviceCase.key}`);
+  if (sharingKey !== undefined) waits.push(...sharingWaits(serviceCase, sharingKey));
   // where either family would do, the one that the Pool never had explains nothing
   const isTelling = (refusal: Refusal): boolean =>
-    petition.wanted.mode !== 'one' ||
+    serviceCase.wanted.mode !== 'one' ||
     refusal.reason !== 'FamilyNotAvailable' ||
     refusals.every(({ reason }) => reason === 'FamilyNotAvailable');
   return refusals
@@ -160,10 +164,10 @@ function addressesOf(picks: readonly Pick[], staying: readonly Held[]): Readonly
 }
 
 /** A new holder under the key, or consent of one that is there. */
-function sharingWaits({ view: { ledger } }: Petition, sharingKey: string): readonly WaitKey[] {
+function sharingWaits({ view: { holders } }: ServiceCase, sharingKey: string): readonly WaitKey[] {
   const waits: WaitKey[] = [`sharing:${sharingKey}`];
-  for (const address of ledger.sharedUnder(sharingKey)) {
-    for (const claim of ledger.claimsOn(address)) {
+  for (const address of holders.sharedUnder(sharingKey)) {
+    for (const claim of holders.claimsOn(address)) {
       waits.push(`service:${claim.namespace}/${claim.name}`);
     }
   }
@@ -172,13 +176,13 @@ function sharingWaits({ view: { ledger } }: Petition, sharingKey: string): reado
 
 /** One new address: kept for this Service, shared under its key, or the first free one in declared order. */
 function pickNew(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   family: Family,
   keeping: ReadonlySet<IpAddress>,
   automatic: boolean,
 ): Pick | Refusal {
-  const refusal = poolRefusal(petition, entry, automatic);
+  const refusal = poolRefusal(serviceCase, entry, automatic);
   if (refusal !== undefined) return refusal;
   const where = { pool: entry.name };
   if (!entry.free.has(family)) {
@@ -190,13 +194,13 @@ function pickNew(
     };
   }
   const kept = lowestUsable(
-    petition,
+    serviceCase,
     entry,
     family,
-    petition.view.ledger.keptForService(petition.key),
+    serviceCase.view.holders.keptForService(serviceCase.key),
   );
-  const shared = kept ?? sharedAddress(petition, entry, family);
-  const address = shared ?? firstFree(petition, entry, family);
+  const shared = kept ?? sharedAddress(serviceCase, entry, family);
+  const address = shared ?? firstFree(serviceCase, entry, family);
   if (address === undefined) {
     return {
       ...where,
@@ -206,7 +210,7 @@ function pickNew(
     };
   }
   return (
-    limitRefusal(petition, entry, address, keeping) ?? {
+    limitRefusal(serviceCase, entry, address, keeping) ?? {
       address,
       family,
       pool: entry,
@@ -216,17 +220,17 @@ function pickNew(
 }
 
 function sharedAddress(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   family: Family,
 ): IpAddress | undefined {
-  const { sharingKey } = petition.request;
+  const { sharingKey } = serviceCase.request;
   if (sharingKey === undefined) return undefined;
-  return lowestUsable(petition, entry, family, petition.view.ledger.sharedUnder(sharingKey));
+  return lowestUsable(serviceCase, entry, family, serviceCase.view.holders.sharedUnder(sharingKey));
 }
 
 function lowestUsable(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   family: Family,
   candidates: ReadonlySet<IpAddress>,
@@ -235,23 +239,27 @@ function lowestUsable(
   const usable = [...candidates].filter(
     (address) =>
       familyOf(address) === family &&
-      petition.view.ledger.pools.poolOf(address) === entry &&
-      addressRefusal(petition, entry, address) === undefined,
+      serviceCase.view.holders.pools.poolOf(address) === entry &&
+      addressRefusal(serviceCase, entry, address) === undefined,
   );
   return usable.sort(compareIp)[0];
 }
 
 /** The first in declared order, be it free for everybody or reserved for this namespace. */
-function firstFree(petition: Petition, entry: PoolEntry, family: Family): IpAddress | undefined {
+function firstFree(
+  serviceCase: ServiceCase,
+  entry: PoolEntry,
+  family: Family,
+): IpAddress | undefined {
   const space = entry.free.get(family);
   let best = space?.first();
-  const kept = petition.view.ledger.keptForNamespace(petition.namespace);
+  const kept = serviceCase.view.holders.keptForNamespace(serviceCase.namespace);
   let bestPlace = best === undefined || kept.size === 0 ? undefined : space?.placeOf(best);
   for (const address of kept) {
     if (familyOf(address) !== family) continue;
     const value = ipToBigInt(address);
     const place = space?.placeOf(value);
-    if (place === undefined || addressRefusal(petition, entry, address) !== undefined) continue;
+    if (place === undefined || addressRefusal(serviceCase, entry, address) !== undefined) continue;
     if (bestPlace === undefined || place < bestPlace) {
       best = value;
       bestPlace = place;
@@ -261,17 +269,17 @@ function firstFree(petition: Petition, entry: PoolEntry, family: Family): IpAddr
 }
 
 /** Exactly these addresses, at most one of each family, all from one Pool; then the families that still lack one. */
-function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): Attempt {
+function grantAddresses(serviceCase: ServiceCase, addresses: readonly IpAddress[]): Attempt {
   const picks: Pick[] = [];
   const refusals: Refusal[] = [];
   const asked = new Set(addresses.map(familyOf));
-  const staying = petition.held.filter(
+  const staying = serviceCase.held.filter(
     (held) =>
       addresses.includes(held.address) ||
-      (petition.wanted.families.includes(held.family) && !asked.has(held.family)),
+      (serviceCase.wanted.families.includes(held.family) && !asked.has(held.family)),
   );
   for (const address of addresses) {
-    const found = grantAddress(petition, address, addressesOf(picks, staying));
+    const found = grantAddress(serviceCase, address, addressesOf(picks, staying));
     if ('reason' in found) refusals.push(found);
     else picks.push(found);
   }
@@ -284,23 +292,26 @@ function grantAddresses(petition: Petition, addresses: readonly IpAddress[]): At
       `${stranger.poolName}; all addresses of a Service come from one Pool`;
     return { ok: false, refusals: [{ reason: 'AddressNotInPool', message, waits: [] }] };
   }
-  const entry = petition.view.ledger.pools.get(first.poolName);
+  const entry = serviceCase.view.holders.pools.get(first.poolName);
   // the Pool is gone, so all that is asked for is held: whatever else is held stays with it
-  if (entry === undefined) return { ok: true, picks: petition.held, missing: [] };
-  return grantFromPool(petition, entry, picks, false);
+  if (entry === undefined) return { ok: true, picks: serviceCase.held, missing: [] };
+  return grantFromPool(serviceCase, entry, picks, false);
 }
 
 /** What is said of one address stands beside what is said of the others, so each may change the answer. */
-function waitsForAll(petition: Petition, addresses: readonly IpAddress[]): readonly WaitKey[] {
+function waitsForAll(
+  serviceCase: ServiceCase,
+  addresses: readonly IpAddress[],
+): readonly WaitKey[] {
   return addresses.flatMap((address): readonly WaitKey[] => {
-    const entry = petition.view.ledger.pools.poolOf(address);
+    const entry = serviceCase.view.holders.pools.poolOf(address);
     const ip = `ip:${address}` as const;
-    return entry === undefined ? [ip] : [ip, ...ruleWaits(petition, entry)];
+    return entry === undefined ? [ip] : [ip, ...ruleWaits(serviceCase, entry)];
   });
 }
 
 /** What the Pool's rules depend on beside the Pool. */
-function ruleWaits({ namespace }: Petition, { pool, name }: PoolEntry): readonly WaitKey[] {
+function ruleWaits({ namespace }: ServiceCase, { pool, name }: PoolEntry): readonly WaitKey[] {
   const waits: WaitKey[] = [];
   if (pool.spec.perNamespaceLimit !== undefined) waits.push(`limit:${name}:${namespace}`);
   if (pool.spec.serviceAllocation?.namespaceSelectors !== undefined) {
@@ -310,14 +321,14 @@ function ruleWaits({ namespace }: Petition, { pool, name }: PoolEntry): readonly
 }
 
 function grantAddress(
-  petition: Petition,
+  serviceCase: ServiceCase,
   address: IpAddress,
   keeping: ReadonlySet<IpAddress>,
 ): Pick | Refusal {
-  const { request, view } = petition;
+  const { request, view } = serviceCase;
   const family = familyOf(address);
-  const entry = view.ledger.pools.poolOf(address);
-  const held = petition.held.find((each) => each.address === address);
+  const entry = view.holders.pools.poolOf(address);
+  const held = serviceCase.held.find((each) => each.address === address);
   const poolName = held?.poolName ?? entry?.name;
   if (poolName !== undefined && request.pool !== undefined && request.pool !== poolName) {
     const message = `${address} is of Pool ${poolName}, but the Service asks for Pool ${request.pool}`;
@@ -326,12 +337,12 @@ function grantAddress(
   // also where its Pool was edited away: asking for it is no reason to lose it
   if (held !== undefined) return held;
   if (entry === undefined) {
-    return { reason: 'AddressNotInPool', message: whyInNoPool(petition, address), waits: [] };
+    return { reason: 'AddressNotInPool', message: whyInNoPool(serviceCase, address), waits: [] };
   }
   return (
-    poolRefusal(petition, entry, false) ??
-    addressRefusal(petition, entry, address) ??
-    limitRefusal(petition, entry, address, keeping) ?? {
+    poolRefusal(serviceCase, entry, false) ??
+    addressRefusal(serviceCase, entry, address) ??
+    limitRefusal(serviceCase, entry, address, keeping) ?? {
       address,
       family,
       pool: entry,
@@ -340,8 +351,8 @@ function grantAddress(
   );
 }
 
-function whyInNoPool(petition: Petition, address: IpAddress): string {
-  const exclusion = petition.view.ledger.pools.exclusion(address);
+function whyInNoPool(serviceCase: ServiceCase, address: IpAddress): string {
+  const exclusion = serviceCase.view.holders.pools.exclusion(address);
   if (exclusion === undefined) return `${address} is in no usable Pool`;
   return `${address} is in Pool ${exclusion.pool}, but ${exclusion.why}`;
 }

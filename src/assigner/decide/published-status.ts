@@ -10,13 +10,13 @@ import {
   sameIpStatus,
   type IpSurroundings,
 } from '../holders/ip-object.ts';
-import type { Ledger } from '../holders/holders.ts';
+import type { Holders } from '../holders/holders.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 
 function surroundings(address: IpAddress, view: AssignerView): IpSurroundings {
   return {
-    pool: view.ledger.pools.poolOf(address)?.name,
-    node: view.ledger.nodeOf(address),
+    pool: view.holders.pools.poolOf(address)?.name,
+    node: view.holders.nodeOf(address),
     holdSeconds: view.config.holdSeconds,
     nowMs: view.nowMs,
   };
@@ -35,9 +35,9 @@ export function writeReleased(ip: IP, address: IpAddress, view: AssignerView): A
 
 /** The write that brings an IP's status, or its end, in line with everything else; undefined if it is. */
 export function decideIp(name: string, view: AssignerView): Action | undefined {
-  const reason = view.ledger.malformed(name);
+  const reason = view.holders.malformed(name);
   const address = ipOfObjectName(name);
-  const record = address === undefined ? undefined : view.ledger.record(address);
+  const record = address === undefined ? undefined : view.holders.record(address);
   if (reason !== undefined || address === undefined || record === undefined) {
     const ip = view.cluster.ips.get(name);
     if (ip === undefined || reason === undefined) return undefined;
@@ -51,7 +51,7 @@ export function decideIp(name: string, view: AssignerView): Action | undefined {
 }
 
 /** The status that a Pool should show. */
-function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
+function poolStatus(entry: PoolEntry, holders: Holders): PoolStatus {
   const { pool, failure } = entry;
   if (failure !== undefined) return { phase: 'Failed', reason: failure.message };
   const { capacity } = entry;
@@ -60,7 +60,7 @@ function poolStatus(entry: PoolEntry, ledger: Ledger): PoolStatus {
   const isTerminating = pool.metadata.deletionTimestamp !== undefined;
   const warnings = [
     ...(isTerminating ? [`is being deleted; ${occupied} of its addresses are in use`] : []),
-    ...outsideText([...ledger.outside(entry.name)]),
+    ...outsideText([...holders.outside(entry.name)]),
     ...entry.warnings.map((problem) => problem.message),
   ];
   return {
@@ -83,10 +83,10 @@ function outsideText(addresses: readonly IpAddress[]): readonly string[] {
 /** The write that brings a Pool's status in line, and what its owner is told; undefined if it is. */
 export function decidePool(
   entry: PoolEntry,
-  ledger: Ledger,
+  holders: Holders,
   old: PoolStatus | undefined,
 ): Decision | undefined {
-  const status = poolStatus(entry, ledger);
+  const status = poolStatus(entry, holders);
   if (
     old?.phase === status.phase &&
     old?.reason === status.reason &&
@@ -98,12 +98,12 @@ export function decidePool(
   const isTold = old?.phase === status.phase && old?.reason === status.reason;
   return {
     actions: [{ do: 'pool.status', pool: entry.name, status }],
-    events: isTold ? [] : [poolEvent(entry, status, ledger)],
+    events: isTold ? [] : [poolEvent(entry, status, holders)],
     waits: [],
   };
 }
 
-function poolEvent(entry: PoolEntry, status: PoolStatus, ledger: Ledger): EventNote {
+function poolEvent(entry: PoolEntry, status: PoolStatus, holders: Holders): EventNote {
   const regarding = { kind: 'Pool', name: entry.name } as const;
   const note = status.reason ?? `hands out ${shownCount(entry.capacity)} addresses`;
   if (entry.failure !== undefined) {
@@ -112,7 +112,7 @@ function poolEvent(entry: PoolEntry, status: PoolStatus, ledger: Ledger): EventN
   if (status.phase === 'Terminating') {
     return { regarding, type: 'Normal', reason: 'Terminating', note };
   }
-  const isOutside = ledger.outside(entry.name).size > 0;
+  const isOutside = holders.outside(entry.name).size > 0;
   const reason = isOutside ? 'AddressesOutsidePool' : entry.warnings[0]?.reason;
   return reason === undefined
     ? { regarding, type: 'Normal', reason: 'Active', note }

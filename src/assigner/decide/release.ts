@@ -29,7 +29,7 @@ export function releaseAll(
   addresses: readonly IpAddress[],
   view: AssignerView,
 ): readonly Action[] {
-  return view.ledger
+  return view.holders
     .recordsOf(key)
     .filter(({ address }) => addresses.includes(address))
     .map(({ ip, address }) => writeReleased(withoutClaim(ip, key), address, view));
@@ -41,7 +41,7 @@ export function releaseAll(
  */
 export function decideReleases(key: string, view: AssignerView): Decision {
   const service = view.cluster.services.get(key);
-  const addresses = view.ledger.addressesOf(key);
+  const addresses = view.holders.addressesOf(key);
   if (service === undefined) {
     return addresses.length === 0
       ? NOTHING
@@ -49,7 +49,7 @@ export function decideReleases(key: string, view: AssignerView): Decision {
   }
   if (isOurs(service, view.config)) {
     const stale = addresses.filter((address) =>
-      hasStaleClaim(view.ledger.claimsOn(address), service, key),
+      hasStaleClaim(view.holders.claimsOn(address), service, key),
     );
     return stale.length === 0 ? NOTHING : { ...NOTHING, actions: releaseAll(key, stale, view) };
   }
@@ -78,7 +78,7 @@ function isOurAddress(
   if (address === undefined) return false;
   if (addresses.includes(address)) return true;
   const isWritten = conditionOf(service)?.status === 'True';
-  return isWritten && view.ledger.pools.poolOf(address) !== undefined;
+  return isWritten && view.holders.pools.poolOf(address) !== undefined;
 }
 
 /** A claim of a Service that was deleted and made again under the same name is not this Service's. */

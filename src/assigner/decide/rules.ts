@@ -4,7 +4,7 @@ import type { Reason } from '../../api/reasons.ts';
 import { selectorMatches } from '../../api/selector.ts';
 import type { IpAddress } from '../../net/address.ts';
 import { claimKey, reservationText } from '../holders/ip-object.ts';
-import { sharingRefusal, type Petition, type Refusal } from './service-case.ts';
+import { sharingRefusal, type ServiceCase, type Refusal } from './service-case.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 
 /** Set by Kubernetes on every Namespace; here also for one whose object is not known. */
@@ -16,7 +16,7 @@ const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
  * perNamespaceLimit are for everybody.
  */
 export function poolRefusal(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   automatic: boolean,
 ): Refusal | undefined {
@@ -35,20 +35,20 @@ export function poolRefusal(
   if (automatic && !pool.spec.autoAssign) {
     return refuse('PoolNotUsable', 'autoAssign is false, and the Service does not ask for it');
   }
-  if (automatic && pool.spec.ignoreNamespaces.includes(petition.namespace)) {
-    return refuse('NamespaceIgnored', `ignores namespace ${petition.namespace}`);
+  if (automatic && pool.spec.ignoreNamespaces.includes(serviceCase.namespace)) {
+    return refuse('NamespaceIgnored', `ignores namespace ${serviceCase.namespace}`);
   }
-  const mismatch = allocationMismatch(petition, pool);
+  const mismatch = allocationMismatch(serviceCase, pool);
   if (mismatch === undefined) return undefined;
   return refuse('PoolNotUsable', mismatch);
 }
 
 /** serviceAllocation: the namespace is named or selected, and one of the Service selectors matches. */
-function allocationMismatch(petition: Petition, pool: Pool): string | undefined {
+function allocationMismatch(serviceCase: ServiceCase, pool: Pool): string | undefined {
   const allocation = pool.spec.serviceAllocation;
   if (allocation === undefined) return undefined;
   const { namespaces, namespaceSelectors, serviceSelectors } = allocation;
-  const { namespace, service, view } = petition;
+  const { namespace, service, view } = serviceCase;
   if (namespaces !== undefined || namespaceSelectors !== undefined) {
     const labels = {
       [NAMESPACE_NAME_LABEL]: namespace,
@@ -71,24 +71,24 @@ function allocationMismatch(petition: Petition, pool: Pool): string | undefined 
  * with this decision, so that a Service may change its address at the limit.
  */
 export function limitRefusal(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   address: IpAddress,
   keeping: Iterable<IpAddress>,
 ): Refusal | undefined {
   const limit = entry.pool.spec.perNamespaceLimit;
   if (limit === undefined) return undefined;
-  const { namespace, key } = petition;
-  const { ledger } = petition.view;
+  const { namespace, key } = serviceCase;
+  const { holders } = serviceCase.view;
   // addresses that other Services of the namespace have too are counted for those
   const isMine = (each: IpAddress): boolean =>
-    ledger
+    holders
       .claimsOn(each)
       .every((claim) => claim.namespace !== namespace || claimKey(claim) === key);
   if (!isMine(address)) return undefined;
-  const counts = (each: IpAddress): boolean => ledger.pools.poolOf(each) === entry && isMine(each);
+  const counts = (each: IpAddress): boolean => holders.pools.poolOf(each) === entry && isMine(each);
   const others =
-    ledger.count(entry.name, namespace) - ledger.addressesOf(key).filter(counts).length;
+    holders.count(entry.name, namespace) - holders.addressesOf(key).filter(counts).length;
   if (others + [...keeping].filter(counts).length < limit) return undefined;
   return {
     reason: 'LimitReached',
@@ -100,18 +100,18 @@ export function limitRefusal(
 
 /** Why the Service can't have exactly this address of the Pool; undefined where it can. */
 export function addressRefusal(
-  petition: Petition,
+  serviceCase: ServiceCase,
   entry: PoolEntry,
   address: IpAddress,
 ): Refusal | undefined {
-  const { key, namespace, view } = petition;
+  const { key, namespace, view } = serviceCase;
   const refuse = (reason: Reason, message: string): Refusal => ({
     reason,
     pool: entry.name,
     message,
     waits: [`ip:${address}`],
   });
-  const record = view.ledger.record(address);
+  const record = view.holders.record(address);
   if (record === undefined) return undefined;
   const { reservedFor } = record.ip.spec;
   if (reservedFor !== undefined) {
@@ -124,7 +124,7 @@ export function addressRefusal(
     }
   }
   if (record.claims.length === 0) {
-    const mine = view.ledger.keptForService(key).has(address);
+    const mine = view.holders.keptForService(key).has(address);
     const held = record.ip.status?.phase === 'Held' && !mine;
     if (!held) return undefined;
     const until = record.ip.status.heldUntil;
@@ -133,7 +133,7 @@ export function addressRefusal(
   }
   for (const claim of record.claims) {
     if (claimKey(claim) === key) continue;
-    const refusal = sharingRefusal(petition, address, claim);
+    const refusal = sharingRefusal(serviceCase, address, claim);
     if (refusal !== undefined) return { ...refusal, pool: entry.name };
   }
   return undefined;

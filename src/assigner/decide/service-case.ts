@@ -6,8 +6,9 @@ import { namespacedName } from '../../api/kubernetes.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { namespacesAgree, resolveRequest, type AddressRequest } from '../../api/request.ts';
 import type { Family, IpAddress } from '../../net/address.ts';
-import type { AssignerView, WaitKey } from './decision.ts';
+import type { AssignerView } from './decision.ts';
 import type { WantedFamilies } from './families.ts';
+import type { WaitKey } from '../holders/waiting.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 
 export interface Refusal {
@@ -29,11 +30,11 @@ export interface Held {
 }
 
 /** Whether addresses that the Pool holds no more may be taken from their Services. */
-export function letsGo(entry: PoolEntry): boolean {
+export function allowsRenumber(entry: PoolEntry): boolean {
   return entry.space !== undefined && entry.pool.metadata.annotations?.[ALLOW_RENUMBER] === 'true';
 }
 
-export interface Petition {
+export interface ServiceCase {
   readonly service: Service;
   /** `namespace/name` */
   readonly key: string;
@@ -66,11 +67,11 @@ export function formatPort(port: Ports[number]): string {
 
 /** Why the Service can't stand beside this holder on one address; undefined where it can. */
 export function sharingRefusal(
-  petition: Petition,
+  serviceCase: ServiceCase,
   address: IpAddress,
   claim: IpService,
 ): Refusal | undefined {
-  const { request, namespace, ports, view } = petition;
+  const { request, namespace, ports, view } = serviceCase;
   const holder = namespacedName(claim);
   const refuse = (reason: Reason, why: string): Refusal => ({
     reason,

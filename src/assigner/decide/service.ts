@@ -9,28 +9,23 @@ import { serviceRef } from '../../api/problem.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { describeSources } from '../../api/request.ts';
 import { familyOf, type Family } from '../../net/address.ts';
-import {
-  NOTHING,
-  type Action,
-  type AssignerView,
-  type Decision,
-  type WaitKey,
-} from './decision.ts';
+import { NOTHING, type Action, type AssignerView, type Decision } from './decision.ts';
 import { grant, grantFromPool, type Attempt, type Pick } from './grant.ts';
-import { petitionOf } from './holdings.ts';
+import { serviceCaseOf } from './holdings.ts';
 import { claimKey, claimOf, newIp, sameClaim, withClaim } from '../holders/ip-object.ts';
 import { withStatus } from './published-status.ts';
 import {
-  letsGo,
+  allowsRenumber,
   type Held,
   formatPort,
   samePort,
-  type Petition,
+  type ServiceCase,
   type Ports,
   type Refusal,
 } from './service-case.ts';
 import { releaseAll } from './release.ts';
 import { assignedStatus, conditionOf, type ServedAddress } from './service-status.ts';
+import type { WaitKey } from '../holders/waiting.ts';
 
 /** What the user is told beside the addresses. The first one's reason is the condition's. */
 interface Note {
@@ -52,30 +47,30 @@ export function decideService(
 ): Decision {
   // until its finalizers are gone it keeps what it has; nothing new is worth giving
   if (service.metadata.deletionTimestamp !== undefined) return NOTHING;
-  const petition = petitionOf(service, key, view);
-  return writeDown(petition, settle(petition));
+  const serviceCase = serviceCaseOf(service, key, view);
+  return writeDown(serviceCase, settle(serviceCase));
 }
 
-function settle(petition: Petition): Settlement {
-  const problems = requestProblems(petition);
-  if (petition.held.length === 0) {
+function settle(serviceCase: ServiceCase): Settlement {
+  const problems = requestProblems(serviceCase);
+  if (serviceCase.held.length === 0) {
     if (problems.length > 0) return { picks: [], notes: problems, waits: [] };
-    const attempt = grant(petition);
+    const attempt = grant(serviceCase);
     return attempt.ok ? granted(attempt) : refused(attempt.refusals);
   }
   if (problems.length > 0) {
     const text = problems.map((problem) => problem.text).join('; ');
     return keep(
-      petition,
+      serviceCase,
       [{ reason: 'RequestNotGranted', text: `the request is refused: ${text}` }],
       [],
     );
   }
-  const attempt = reattempt(petition);
+  const attempt = reattempt(serviceCase);
   if (attempt.ok) return granted(attempt);
   const text = `the request can't be granted: ${textOf(attempt.refusals)}`;
   const waits = attempt.refusals.flatMap((refusal) => refusal.waits);
-  return keep(petition, [{ reason: 'RequestNotGranted', text }], waits);
+  return keep(serviceCase, [{ reason: 'RequestNotGranted', text }], waits);
 }
 
 function granted(attempt: Attempt & { readonly ok: true }): Settlement {
@@ -100,8 +95,12 @@ function refused(refusals: readonly Refusal[]): Settlement {
 /** A Pool that would have given, had it had one, says more than all that never would. */
 const NEAR_REASONS: readonly Reason[] = ['PoolExhausted', 'LimitReached'];
 
-function keep(petition: Petition, notes: readonly Note[], waits: readonly WaitKey[]): Settlement {
-  return { picks: petition.held, notes, waits };
+function keep(
+  serviceCase: ServiceCase,
+  notes: readonly Note[],
+  waits: readonly WaitKey[],
+): Settlement {
+  return { picks: serviceCase.held, notes, waits };
 }
 
 /** More Pools than this are counted, not named: a condition's message has at most 32768 characters. */
@@ -120,8 +119,8 @@ function textOf(refusals: readonly Refusal[]): string {
 }
 
 /** What is wrong with the request itself. */
-function requestProblems(petition: Petition): readonly Note[] {
-  const { request, wanted, ports } = petition;
+function requestProblems(serviceCase: ServiceCase): readonly Note[] {
+  const { request, wanted, ports } = serviceCase;
   const notes: Note[] = request.problems.map(({ reason, message }) => ({ reason, text: message }));
   if (ports.length === 0) notes.push({ reason: 'NoPorts', text: 'the Service has no ports' });
   const seen = new Set<Family>();
@@ -143,20 +142,22 @@ function requestProblems(petition: Petition): readonly Note[] {
 }
 
 /** The same question for a Service that has addresses: what it has is worth more than what a rule says. */
-function reattempt(petition: Petition): Attempt {
-  const { wanted, held } = petition;
-  if (!isSatisfied(petition)) return grant(petition);
+function reattempt(serviceCase: ServiceCase): Attempt {
+  const { wanted, held } = serviceCase;
+  if (!isSatisfied(serviceCase)) return grant(serviceCase);
   const fitting = held.filter((each) => wanted.families.includes(each.family));
   const kept = wanted.mode === 'one' ? fitting.slice(0, 1) : fitting;
   // a change of family leaves nothing that fits: then a new one comes first, from the same Pool
   const basis = kept.length > 0 ? kept : held;
   const pool = basis.every((each) => each.pool !== undefined) ? basis[0]?.pool : undefined;
-  if (pool !== undefined) return grantFromPool(petition, pool, kept, false);
-  return mayRenumber(basis, petition) ? grant(petition) : { ok: true, picks: basis, missing: [] };
+  if (pool !== undefined) return grantFromPool(serviceCase, pool, kept, false);
+  return mayRenumber(basis, serviceCase)
+    ? grant(serviceCase)
+    : { ok: true, picks: basis, missing: [] };
 }
 
 /** Whether what is asked for is what the Service has: the addresses, and all of them of one Pool. */
-function isSatisfied({ request, held }: Petition): boolean {
+function isSatisfied({ request, held }: ServiceCase): boolean {
   const asked = request.addresses.map((address) => held.find((each) => each.address === address));
   const [first] = asked;
   const pool = request.pool ?? first?.poolName;
@@ -167,40 +168,40 @@ function isSatisfied({ request, held }: Petition): boolean {
 }
 
 /** Each Pool that holds an address of the Service no more lets it go, and is there and right. */
-function mayRenumber(held: readonly Held[], { view }: Petition): boolean {
+function mayRenumber(held: readonly Held[], { view }: ServiceCase): boolean {
   return held.every(({ pool, poolName }) => {
     if (pool !== undefined) return true;
-    const old = view.ledger.pools.get(poolName);
-    return old !== undefined && letsGo(old);
+    const old = view.holders.pools.get(poolName);
+    return old !== undefined && allowsRenumber(old);
   });
 }
 
-function writeDown(petition: Petition, settlement: Settlement): Decision {
-  const { service, key, ports, view } = petition;
+function writeDown(serviceCase: ServiceCase, settlement: Settlement): Decision {
+  const { service, key, ports, view } = serviceCase;
   const grants: Action[] = [];
   const served: ServedAddress[] = [];
   const notes = [...settlement.notes];
   const waits = [...settlement.waits];
   for (const pick of settlement.picks) {
-    const written = claimFor(petition, pick);
+    const written = claimFor(serviceCase, pick);
     if (written.action !== undefined) grants.push(written.action);
     served.push({ address: pick.address, refused: written.refused });
     notes.push(...written.notes);
     waits.push(...written.waits);
-    if (pick.pool === undefined) notes.unshift(outsideNote(petition, pick));
+    if (pick.pool === undefined) notes.unshift(outsideNote(serviceCase, pick));
   }
   const [first] = notes;
   const outcome = {
     addresses: served,
     reason: first?.reason ?? 'Assigned',
-    message: messageOf(petition, settlement.picks, notes),
+    message: messageOf(serviceCase, settlement.picks, notes),
   };
   const programmed =
     view.programming === undefined ? undefined : { failure: view.programming.failureOf(key) };
   const told = programmed === undefined ? outcome : { ...outcome, programmed };
   const status = assignedStatus(service, ports, told, view.timestamp);
   const kept = new Set(settlement.picks.map((pick) => pick.address));
-  const given = view.ledger.addressesOf(key).filter((address) => !kept.has(address));
+  const given = view.holders.addressesOf(key).filter((address) => !kept.has(address));
   const old = conditionOf(service);
   const isTold = old?.reason === outcome.reason && old.message === outcome.message;
   const isGood = outcome.reason === 'Assigned' || outcome.reason === 'AssignedOneFamily';
@@ -224,9 +225,13 @@ function writeDown(petition: Petition, settlement: Settlement): Decision {
   };
 }
 
-function messageOf(petition: Petition, picks: readonly Pick[], notes: readonly Note[]): string {
+function messageOf(
+  serviceCase: ServiceCase,
+  picks: readonly Pick[],
+  notes: readonly Note[],
+): string {
   const texts = notes.map((note) => note.text);
-  const sources = describeSources(petition.request);
+  const sources = describeSources(serviceCase.request);
   if (picks.length === 0)
     return [...texts, ...(sources === '' ? [] : [`request ${sources}`])].join('; ');
   const pools = [...new Set(picks.flatMap(({ pool }) => (pool === undefined ? [] : [pool.name])))];
@@ -244,24 +249,24 @@ interface WrittenClaim {
 }
 
 /** The Service's claim on the address, beside those of others. */
-function claimFor(petition: Petition, pick: Pick): WrittenClaim {
-  const { key, view, request, service } = petition;
+function claimFor(serviceCase: ServiceCase, pick: Pick): WrittenClaim {
+  const { key, view, request, service } = serviceCase;
   const { address } = pick;
-  const record = view.ledger.record(address);
+  const record = view.holders.record(address);
   const others = record?.claims.filter((claim) => claimKey(claim) !== key) ?? [];
   const mine = record === undefined ? undefined : claimOf(record.claims, key);
-  const taken = takenPorts(petition, mine, others);
-  const sharingKey = sharingKeyOf(petition, mine, others);
+  const taken = takenPorts(serviceCase, mine, others);
+  const sharingKey = sharingKeyOf(serviceCase, mine, others);
   const { uid, name } = service.metadata;
   const claim: IpService = {
-    namespace: petition.namespace,
+    namespace: serviceCase.namespace,
     name,
     ...(uid === undefined ? {} : { uid }),
     ...(sharingKey === undefined ? {} : { sharingKey }),
     ports:
       taken.size === 0
-        ? petition.ports
-        : petition.ports.filter((port) => !taken.has(formatPort(port))),
+        ? serviceCase.ports
+        : serviceCase.ports.filter((port) => !taken.has(formatPort(port))),
   };
   const notes: Note[] = [];
   for (const [port, holder] of taken) {
@@ -277,7 +282,7 @@ function claimFor(petition: Petition, pick: Pick): WrittenClaim {
   return {
     action: claimAction(pick, record?.ip, mine, claim, view),
     refused:
-      taken.size === 0 ? NO_PORTS : petition.ports.filter((port) => taken.has(formatPort(port))),
+      taken.size === 0 ? NO_PORTS : serviceCase.ports.filter((port) => taken.has(formatPort(port))),
     notes,
     waits: notes.length === 0 ? [] : [`ip:${address}`],
   };
@@ -303,18 +308,18 @@ const NONE_TAKEN: ReadonlyMap<string, string> = new Map();
 
 /** Ports of the Service that another holder has; who has one keeps it, and of two that have it the first by name. */
 function takenPorts(
-  petition: Petition,
+  serviceCase: ServiceCase,
   mine: IpService | undefined,
   others: readonly IpService[],
 ): ReadonlyMap<string, string> {
   if (others.length === 0) return NONE_TAKEN;
   const taken = new Map<string, string>();
-  for (const port of petition.ports) {
+  for (const port of serviceCase.ports) {
     const isMine = mine?.ports.some((other) => samePort(other, port)) === true;
     const holder = others.find(
       (claim) =>
         claim.ports.some((other) => samePort(other, port)) &&
-        (!isMine || claimKey(claim) < petition.key),
+        (!isMine || claimKey(claim) < serviceCase.key),
     );
     if (holder !== undefined) taken.set(formatPort(port), claimKey(holder));
   }
@@ -323,7 +328,7 @@ function takenPorts(
 
 /** While others stand on the address its sharing key stays; alone, the Service may change it. */
 function sharingKeyOf(
-  { request }: Petition,
+  { request }: ServiceCase,
   mine: IpService | undefined,
   others: readonly IpService[],
 ): string | undefined {
@@ -332,9 +337,9 @@ function sharingKeyOf(
   return request.sharingKey;
 }
 
-function outsideNote(petition: Petition, { address, poolName }: Pick): Note {
-  const { ledger } = petition.view;
-  const { pools } = ledger;
+function outsideNote(serviceCase: ServiceCase, { address, poolName }: Pick): Note {
+  const { holders } = serviceCase.view;
+  const { pools } = holders;
   const entry = pools.get(poolName);
   const exclusion = pools.exclusion(address);
   let why = `Pool ${poolName} does not hold ${address} any more`;

@@ -11,9 +11,9 @@ import {
   tryParseIp,
   type IpAddress,
 } from '../../net/address.ts';
-import type { WaitKey } from '../decide/decision.ts';
 import { claimsOf, LAST_SERVICE } from './ip-object.ts';
-import { PoolTable } from './pools.ts';
+import type { WaitKey } from './waiting.ts';
+import { PoolSpaces } from './pools.ts';
 
 export interface IpRecord {
   readonly ip: IP;
@@ -22,10 +22,10 @@ export interface IpRecord {
   readonly claims: readonly IpService[];
 }
 
-export class Ledger {
+export class Holders {
   #poolObjects: ReadonlyMap<string, Pool>;
   #nodeOf: ReadonlyMap<IpAddress, string>;
-  #pools: PoolTable;
+  #pools: PoolSpaces;
   readonly #records = new Map<IpAddress, IpRecord>();
   /** Names of IP objects that are not usable -> why. */
   readonly #malformed = new Map<string, string>();
@@ -45,12 +45,12 @@ export class Ledger {
   constructor(pools: ReadonlyMap<string, Pool>, nodes: Iterable<Node>, ips: Iterable<IP>) {
     this.#poolObjects = new Map(pools);
     this.#nodeOf = nodeAddresses(nodes);
-    this.#pools = new PoolTable(this.#poolObjects, [...this.#nodeOf.keys()]);
+    this.#pools = new PoolSpaces(this.#poolObjects, [...this.#nodeOf.keys()]);
     for (const ip of ips) this.put(ip);
     this.#isBuilt = true;
   }
 
-  get pools(): PoolTable {
+  get pools(): PoolSpaces {
     return this.#pools;
   }
 
@@ -187,7 +187,7 @@ export class Ledger {
   }
 
   #rebuild(): void {
-    this.#pools = new PoolTable(this.#poolObjects, [...this.#nodeOf.keys()]);
+    this.#pools = new PoolSpaces(this.#poolObjects, [...this.#nodeOf.keys()]);
     this.#counts.clear();
     this.#outside.clear();
     for (const record of this.#records.values()) {

@@ -30,7 +30,7 @@ export interface PoolEntry {
   readonly free: ReadonlyMap<Family, FreeSpace>;
 }
 
-export class PoolTable {
+export class PoolSpaces {
   /** In name order. */
   readonly #entries = new Map<string, PoolEntry>();
   /** Ranges of all usable Pools, sorted; usable Pools never overlap. */

@@ -1,6 +1,15 @@
 // Which Services wait for what. A refused Service is decided again when one of the things it waits for changes, and
 // not before.
-import type { WaitKey } from '../decide/decision.ts';
+import type { Family, IpAddress } from '../../net/address.ts';
+
+/** What a refused Service waits for. It is decided again when one of these is reported as changed. */
+export type WaitKey =
+  | `ip:${IpAddress}`
+  | `free:${string}:${Family}`
+  | `limit:${string}:${string}`
+  | `sharing:${string}`
+  | `namespace:${string}`
+  | `service:${string}`;
 
 export class WaitList {
   readonly #byKey = new Map<WaitKey, Set<string>>();

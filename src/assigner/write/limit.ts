@@ -5,7 +5,7 @@ import { isTransient, isApiError, type ApiError } from '../../kube/errors.ts';
 import { Backoff, type BackoffLimits } from '../../runtime/backoff.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 
-export interface GatePorts {
+export interface WriteLimitPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -13,8 +13,8 @@ export interface GatePorts {
 
 const PAUSE: BackoffLimits = { firstMs: 200, maxMs: 5000 };
 
-export class Gate {
-  readonly #ports: GatePorts;
+export class WriteLimit {
+  readonly #ports: WriteLimitPorts;
   readonly #max: number;
   readonly #pause: Backoff;
   #limit: number;
@@ -25,7 +25,7 @@ export class Gate {
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #stopTimer: (() => void) | undefined;
 
-  constructor(max: number, ports: GatePorts) {
+  constructor(max: number, ports: WriteLimitPorts) {
     this.#ports = ports;
     this.#max = max;
     this.#limit = max;

@@ -28,13 +28,8 @@ import type { Answers } from './answers.ts';
 import type { Action } from '../decide/decision.ts';
 import { claimOf, claimsOf } from '../holders/ip-object.ts';
 import type { Answered } from './overtaken.ts';
-import {
-  ipPatch,
-  ipStatusPatch,
-  projectIp,
-  projectService,
-  serviceStatusPatch,
-} from '../project.ts';
+import { ipPatch, ipStatusPatch, serviceStatusPatch } from './patches.ts';
+import { projectIp, projectService } from '../project.ts';
 
 export interface ObjectPorts {
   readonly client: ApiClient;
@@ -136,7 +131,7 @@ export class ObjectWriter {
   async #createIp({ apiVersion, kind, metadata, spec }: IP, progress: Progress): Promise<Written> {
     const { client, signal, answers } = this.#ports;
     const { name } = metadata;
-    const body = { ...{ apiVersion, kind, spec }, metadata: { name } };
+    const body = { apiVersion, kind, spec, metadata: { name } };
     const made = await answers.write('IP', name, undefined, () =>
       createObject(client, IPS, body, signal),
     );
@@ -314,7 +309,9 @@ function readable<T>(what: string, project: () => T): T {
     return project();
   } catch (cause) {
     throw new ApiError(`${what}: the answer can not be read: ${messageOf(cause)}`, {
-      ...{ code: 'bad-answer', status: 0, cause },
+      code: 'bad-answer',
+      status: 0,
+      cause,
     });
   }
 }

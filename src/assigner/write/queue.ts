@@ -7,7 +7,7 @@ import { isApiError } from '../../kube/errors.ts';
 import { isAborted } from '../../kube/ports.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import type { Action, Decision } from '../decide/decision.ts';
-import { Gate } from './limit.ts';
+import { WriteLimit } from './limit.ts';
 import {
   keyOfAction,
   ObjectWriter,
@@ -19,7 +19,7 @@ import { Answers, type AnswerPorts } from './answers.ts';
 import type { WriteProblems } from './problems.ts';
 import { Retries } from './retries.ts';
 
-export interface ActorPorts extends Omit<ObjectPorts, 'answers'>, AnswerPorts {
+export interface WriteQueuePorts extends Omit<ObjectPorts, 'answers'>, AnswerPorts {
   /** The lease is ours, and will be for as long as a write may take. */
   readonly mayWrite: () => boolean;
   /** All of it is written. */
@@ -49,10 +49,10 @@ interface Task {
   readonly name: string;
 }
 
-export class Actor {
-  readonly #ports: ActorPorts;
+export class WriteQueue {
+  readonly #ports: WriteQueuePorts;
   readonly #answers: Answers;
-  readonly #gate: Gate;
+  readonly #limit: WriteLimit;
   readonly #retries: Retries;
   readonly #objects: ObjectWriter;
   /** The last task that touches a key: the next one on that key waits for it. */
@@ -61,9 +61,9 @@ export class Actor {
   #onRoom: (() => void)[] = [];
   #writes = 0;
 
-  constructor(ports: ActorPorts) {
+  constructor(ports: WriteQueuePorts) {
     this.#ports = ports;
-    this.#gate = new Gate(CONCURRENCY_MAX, ports);
+    this.#limit = new WriteLimit(CONCURRENCY_MAX, ports);
     this.#retries = new Retries({ ...ports, onDue: ports.onFailed });
     this.#answers = new Answers(ports);
     this.#objects = new ObjectWriter({ ...ports, answers: this.#answers });
@@ -171,11 +171,11 @@ export class Actor {
   }
 
   async #run(task: Task): Promise<void> {
-    await this.#gate.enter();
+    await this.#limit.enter();
     try {
       await this.#writeAll(task);
     } finally {
-      this.#gate.leave();
+      this.#limit.leave();
     }
   }
 
@@ -196,7 +196,7 @@ export class Actor {
         this.#writes += 1;
         const seen = task.versions.get(keyOfAction(action));
         const written = await this.#objects.write(action, seen, progress);
-        this.#gate.succeeded();
+        this.#limit.succeeded();
         problems.succeeded(action.do, task.name);
         if (written === 'done') continue;
         this.#retries.afterConflict(task.name, task.decision);
@@ -224,7 +224,7 @@ export class Actor {
     const { signal, problems } = this.#ports;
     if (signal.aborted) return;
     if (!isApiError(error)) throw error;
-    this.#gate.failed(error);
+    this.#limit.failed(error);
     const delayMs = this.#retries.afterFailure(task.name, task.decision, error.retryAfterMs ?? 0);
     problems.failed(action.do, task.name, error, { delayMs: Math.round(delayMs) });
   }

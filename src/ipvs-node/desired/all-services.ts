@@ -15,7 +15,7 @@ import {
   type Contribution,
   type NodeView,
 } from './service.ts';
-import { KubeProxyTakings } from './kube-proxy-claims.ts';
+import { KubeProxyClaims } from './kube-proxy-claims.ts';
 import { NodeStateBuilder, type Changed } from './counted-state.ts';
 import type { NodeState } from '../model/state.ts';
 
@@ -47,7 +47,7 @@ export class DesiredIndex {
   readonly #claims = new Map<VirtualServerKey, Claim | readonly Claim[]>();
   readonly #servicesByIngress = new MultiMap<IpAddress>();
   readonly #servicesByNode = new MultiMap<string>();
-  readonly #takings = new KubeProxyTakings();
+  readonly #kubeProxyClaims = new KubeProxyClaims();
   #pools: ResolvedPools;
   #hostAddresses: ReadonlySet<IpAddress> = new Set();
 
@@ -188,7 +188,7 @@ export class DesiredIndex {
       node: this.#node,
       pools: this.#pools,
       hostAddresses: this.#hostAddresses,
-      takingsOf: (vip: IpAddress) => this.#takings.of(vip),
+      claimsOnAddress: (vip: IpAddress) => this.#kubeProxyClaims.of(vip),
     };
     for (const key of this.#withThoseTakenFrom(services)) {
       const service = this.#view.services.get(key);
@@ -201,7 +201,7 @@ export class DesiredIndex {
   #withThoseTakenFrom(services: Iterable<string>): Iterable<string> {
     const all = new Set(services);
     for (const key of [...all]) {
-      const addresses = this.#takings.set(key, this.#view.services.get(key));
+      const addresses = this.#kubeProxyClaims.set(key, this.#view.services.get(key));
       for (const service of this.#servicesOf(addresses)) all.add(service);
     }
     return all;

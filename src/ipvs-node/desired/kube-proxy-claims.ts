@@ -2,6 +2,7 @@
 // one whose ipMode is not Proxy. A VIP of ours among them cannot be served by IPVS there. Rules as in Kubernetes 1.36,
 // pkg/proxy/serviceport.go and util/utils.go. Memory only.
 // Invariant: `of` answers what adding every Service anew would give.
+import { SERVICE_PROXY_LABEL, type KubeProxy, type KubeProxyMode } from '../model/kube-proxy.ts';
 import { namespacedName, type Service } from '../../api/kubernetes.ts';
 import { tryParseIp, type IpAddress } from '../../net/address.ts';
 import type { Protocol } from '../../net/ipvs.ts';
@@ -9,38 +10,25 @@ import { mergeRanges, subtractRanges } from '../../net/range-set.ts';
 import { formatRange, parseCidr, type IpRange } from '../../net/range.ts';
 import type { ResolvedPools } from '../../api/pools.ts';
 
-export const KUBE_PROXY_MODES = ['iptables', 'ipvs', 'nftables'] as const;
-export type KubeProxyMode = (typeof KUBE_PROXY_MODES)[number];
-
-/** The kube-proxy of a node, as it answers for itself. */
-export interface KubeProxy {
-  /** Undefined: it runs, and does not say how. */
-  readonly mode: KubeProxyMode | undefined;
-  /** CIDRs of --ipvs-exclude-cidrs; undefined: not told. */
-  readonly excludeCidrs: readonly string[] | undefined;
-  readonly strictArp: boolean | undefined;
-}
-
-export interface Taking {
+export interface KubeProxyClaim {
   /** `namespace/name` */
   readonly service: string;
   readonly field: 'spec.externalIPs' | 'status.loadBalancer.ingress without ipMode Proxy';
   readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
 }
 
-/** The label with which a Service is another program's: kube-proxy does not watch those. */
-export const SERVICE_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';
-
 const NOTHING: readonly never[] = [];
 
-function takingsOf(service: Service): readonly (readonly [IpAddress, Taking['field']])[] {
+function claimsOnAddress(
+  service: Service,
+): readonly (readonly [IpAddress, KubeProxyClaim['field']])[] {
   const { spec, status, metadata } = service;
   const isSkipped =
     metadata.labels?.[SERVICE_PROXY_LABEL] !== undefined ||
     spec.clusterIP === 'None' ||
     spec.type === 'ExternalName';
   if (isSkipped) return NOTHING;
-  const found: (readonly [IpAddress, Taking['field']])[] = [];
+  const found: (readonly [IpAddress, KubeProxyClaim['field']])[] = [];
   for (const text of spec.externalIPs ?? NOTHING) {
     const address = tryParseIp(text);
     if (address !== undefined) found.push([address, 'spec.externalIPs']);
@@ -54,15 +42,15 @@ function takingsOf(service: Service): readonly (readonly [IpAddress, Taking['fie
 }
 
 /** Holds only Services that take something: few, in most clusters none. */
-export class KubeProxyTakings {
-  readonly #byAddress = new Map<IpAddress, Map<string, Taking>>();
+export class KubeProxyClaims {
+  readonly #byAddress = new Map<IpAddress, Map<string, KubeProxyClaim>>();
   readonly #byService = new Map<string, readonly IpAddress[]>();
 
   /** Answers the addresses for which something changed; `service` undefined: it is gone. */
   set(key: string, service: Service | undefined): readonly IpAddress[] {
     const before = this.#byService.get(key) ?? NOTHING;
-    const takings = service === undefined ? NOTHING : takingsOf(service);
-    if (before.length === 0 && takings.length === 0) return NOTHING;
+    const claims = service === undefined ? NOTHING : claimsOnAddress(service);
+    if (before.length === 0 && claims.length === 0) return NOTHING;
     for (const address of before) {
       const takers = this.#byAddress.get(address);
       takers?.delete(key);
@@ -70,17 +58,17 @@ export class KubeProxyTakings {
     }
     this.#byService.delete(key);
     const ports = service?.spec.ports ?? NOTHING;
-    for (const [address, field] of takings) {
-      const takers = this.#byAddress.get(address) ?? new Map<string, Taking>();
+    for (const [address, field] of claims) {
+      const takers = this.#byAddress.get(address) ?? new Map<string, KubeProxyClaim>();
       this.#byAddress.set(address, takers.set(key, { service: key, field, ports }));
     }
-    const after = takings.map(([address]) => address);
+    const after = claims.map(([address]) => address);
     if (after.length > 0) this.#byService.set(key, after);
     return [...new Set([...before, ...after])];
   }
 
   /** By name of the Service. */
-  of(address: IpAddress): readonly Taking[] {
+  of(address: IpAddress): readonly KubeProxyClaim[] {
     const takers = this.#byAddress.get(address);
     if (takers === undefined) return NOTHING;
     return [...takers.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
@@ -88,8 +76,8 @@ export class KubeProxyTakings {
 }
 
 /** For whom it is a problem that somebody takes the port. */
-export function takingProblem(
-  { service, field }: Taking,
+export function kubeProxyClaimProblem(
+  { service, field }: KubeProxyClaim,
   own: Service,
   what: string,
   mode: KubeProxyMode | undefined,

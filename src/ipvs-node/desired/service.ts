@@ -1,5 +1,5 @@
 // Objects -> what one Service asks of this node: virtual servers with their real servers, addresses, firewall
-// elements, and the problems on the way. desired-index.ts joins the Services into a NodeState.
+// elements, and the problems on the way. all-services.ts joins the Services into a NodeState.
 // Invariant: a Service is read alone; what two of them dispute is settled in the index.
 import type { ClusterView } from '../../api/cluster.ts';
 import { LOAD_BALANCER_CLASS } from '../../api/conditions.ts';
@@ -33,8 +33,9 @@ import { mergeRanges } from '../../net/range-set.ts';
 import { formatRange, parseRange, rangeSize, type IpRange } from '../../net/range.ts';
 import { specialUseOf } from '../../net/special.ts';
 import { backendsOf, type Backends, type Report } from './endpoints.ts';
-import { takingProblem, type KubeProxyMode, type Taking } from './kube-proxy-claims.ts';
-import { portElement, vipElement } from '../kernel/firewall/nft-script.ts';
+import { kubeProxyClaimProblem, type KubeProxyClaim } from './kube-proxy-claims.ts';
+import type { KubeProxyMode } from '../model/kube-proxy.ts';
+import { portElement, vipElement } from '../model/firewall-elements.ts';
 import type { DesiredVirtualServer, FirewallSet } from '../model/state.ts';
 
 /** What the agent knows about its own node. */
@@ -84,7 +85,7 @@ export interface DesiredContext {
   /** Addresses on interfaces of this node that vipvs did not put there. */
   readonly hostAddresses: ReadonlySet<IpAddress>;
   /** Services whose address it is for kube-proxy, too. */
-  readonly takingsOf: (vip: IpAddress) => readonly Taking[];
+  readonly claimsOnAddress: (vip: IpAddress) => readonly KubeProxyClaim[];
 }
 
 /** What the Service asks for; undefined where it is none of ours. */
@@ -182,22 +183,22 @@ function ownerOf(
 function isTaken(
   service: Service,
   vip: IpAddress,
-  { node, takingsOf }: DesiredContext,
+  { node, claimsOnAddress }: DesiredContext,
   report: Report,
 ): boolean {
   if (!node.hasKubeProxy) return false;
-  const takings = takingsOf(vip);
+  const claims = claimsOnAddress(vip);
   if (node.kubeProxyMode === 'ipvs') {
-    for (const each of takings) {
-      report('TakenByKubeProxy', takingProblem(each, service, vip, 'ipvs'), 'error');
+    for (const each of claims) {
+      report('TakenByKubeProxy', kubeProxyClaimProblem(each, service, vip, 'ipvs'), 'error');
     }
-    return takings.length > 0;
+    return claims.length > 0;
   }
-  for (const each of takings) {
+  for (const each of claims) {
     const shared = (service.spec.ports ?? []).filter((own) => each.ports.some(samePort(own)));
     for (const { port, protocol } of shared) {
       const what = virtualServerKey({ vip, port, protocol });
-      const text = takingProblem(each, service, what, node.kubeProxyMode);
+      const text = kubeProxyClaimProblem(each, service, what, node.kubeProxyMode);
       report('TakenByKubeProxy', text, 'error');
     }
   }

@@ -1,6 +1,6 @@
 // Facts about this machine -> what speaks for and against it as a director. Pure: host-facts.ts gathers the facts.
 import type { Scheduler } from '../../net/ipvs.ts';
-import type { KubeProxy } from '../desired/kube-proxy-claims.ts';
+import type { KubeProxy } from '../model/kube-proxy.ts';
 
 export type Level = 'PASS' | 'WARN' | 'FAIL';
 

@@ -1,12 +1,8 @@
 // Asks the kube-proxy of this node what it is: at its metrics address (mode and configuration) and, where that is
 // elsewhere or closed, at its health check. Reads only; nobody there is an answer, too.
 import { get } from 'node:http';
+import { KUBE_PROXY_MODES, type KubeProxy, type KubeProxyMode } from '../model/kube-proxy.ts';
 import { arrayAt, objectAt, textAt } from '../../kube/json.ts';
-import {
-  KUBE_PROXY_MODES,
-  type KubeProxy,
-  type KubeProxyMode,
-} from '../desired/kube-proxy-claims.ts';
 
 /** cmd/kube-proxy: --metrics-bind-address and --healthz-bind-address by default; both answer on the loopback. */
 const METRICS_URL = 'http://127.0.0.1:10249';

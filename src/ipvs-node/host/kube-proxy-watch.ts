@@ -4,7 +4,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { isAborted } from '../../kube/ports.ts';
-import type { KubeProxy } from '../desired/kube-proxy-claims.ts';
+import type { KubeProxy } from '../model/kube-proxy.ts';
 
 export interface KubeProxyWatchPorts {
   /** undefined: none answers. */

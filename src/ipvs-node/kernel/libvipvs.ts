@@ -1,5 +1,5 @@
 // The only door to koffi: finds native/build/libvipvs.so, refuses it unless its ABI version and every record size are
-// the ones of ipvs-records.ts, and gives its functions types. Each takes flat buffers, so that one call carries a whole
+// the ones of ipvs/records.ts, and gives its functions types. Each takes flat buffers, so that one call carries a whole
 // batch. Errors come back in results, never through errno, which another thread would overwrite.
 import { load, type KoffiFunc, type LibraryHandle } from 'koffi';
 import { existsSync } from 'node:fs';

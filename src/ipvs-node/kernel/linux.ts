@@ -7,7 +7,7 @@ import type { IpAddress } from '../../net/address.ts';
 import { familyOf } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { AddressBook, type SeenAddress } from './addresses/address-watch.ts';
+import { AddressWatch, type SeenAddress } from './addresses/address-watch.ts';
 import { Announcer } from './addresses/announcer.ts';
 import { takeInstanceLock, type InstanceLock } from './instance-lock.ts';
 import { announce } from './addresses/neighbours.ts';
@@ -50,7 +50,7 @@ export class LinuxKernel implements Kernel {
   readonly #ipvs: IpvsSocket;
   readonly #route: RtNetlink;
   readonly #monitor: RtMonitor;
-  readonly #book: AddressBook;
+  readonly #book: AddressWatch;
   readonly #announcer: Announcer;
   readonly #firewall = new NftFirewall();
   readonly #ownership: Ownership;
@@ -82,7 +82,7 @@ export class LinuxKernel implements Kernel {
     this.#onTornDump = options.onTornDump ?? (() => undefined);
     this.#ownership = new Ownership(options.runDirectory ?? DEFAULT_RUN_DIRECTORY);
     this.#route = new RtNetlink();
-    this.#book = new AddressBook(this.#route, (change) => {
+    this.#book = new AddressWatch(this.#route, (change) => {
       for (const listener of this.#listeners) listener(change);
     });
     this.#monitor = new RtMonitor((event) => {

@@ -187,8 +187,14 @@ export class LeaseElection implements AnnouncerElection {
   #newLease(): Lease {
     const { client, namespace, nodeName, clock, random, log } = this.#options;
     return new Lease({
-      ...{ client, clock, random, log, namespace },
-      ...{ name: ANNOUNCER_LEASE, identity: nodeName, times: this.#times },
+      client,
+      clock,
+      random,
+      log,
+      namespace,
+      name: ANNOUNCER_LEASE,
+      identity: nodeName,
+      times: this.#times,
     });
   }
 }

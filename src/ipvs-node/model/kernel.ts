@@ -1,4 +1,4 @@
-// The port to the kernel. The Linux adapter (kernel-linux.ts) and the fake of the tests pass one contract suite.
+// The port to the kernel. The Linux adapter (kernel/linux.ts) and the fake of the tests pass one contract suite.
 import type { IpAddress } from '../../net/address.ts';
 import {
   virtualServerKey,

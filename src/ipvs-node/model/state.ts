@@ -1,4 +1,4 @@
-// What a director should hold (NodeState) and what its kernel holds (Observed): the two sides that plan.ts
+// What a director should hold (NodeState) and what its kernel holds (Observed): the two sides that plan/
 // compares. Values only; every map is keyed by the canonical text of what it holds.
 import type { IpAddress } from '../../net/address.ts';
 import type {
@@ -49,7 +49,7 @@ export interface NodeState {
   readonly sysctls: ReadonlyMap<SysctlKey, number>;
 }
 
-/** Every sysctl that desired.ts may ask for, and so what an adapter reads in observe(). */
+/** Every sysctl that desired/ may ask for, and so what an adapter reads in observe(). */
 export const SYSCTLS = [
   'net/ipv4/vs/conntrack',
   'net/ipv4/vs/expire_nodest_conn',

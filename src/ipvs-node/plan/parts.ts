@@ -87,8 +87,11 @@ function* inSlices<T>(items: readonly T[], length: number): Generator<readonly T
 }
 
 export const NOTHING_PLANNED: Plan = {
-  ...({ ops: [], safeOps: 0, problems: [] } as const),
-  ...{ drains: new Map(), wakeAtMs: undefined },
+  ops: [],
+  safeOps: 0,
+  problems: [],
+  drains: new Map(),
+  wakeAtMs: undefined,
 };
 
 export function* inTurn(parts: Iterable<Plan>, last: Plan): Generator<Plan> {

@@ -4,7 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { NodeView } from '../desired/service.ts';
 import type { Kernel } from '../model/kernel.ts';
 import type { Limits } from '../plan/plan.ts';
-import type { Tell } from './service-reports.ts';
+import type { OnReport } from './service-reports.ts';
 
 export interface AgentPorts {
   readonly kernel: Kernel;
@@ -12,7 +12,7 @@ export interface AgentPorts {
   readonly random: Random;
   readonly log: Log;
   /** The Service's state on this node changed. */
-  readonly report: Tell;
+  readonly report: OnReport;
   /** After every round that asked the kernel for anything. */
   readonly onRound?: (round: RoundSummary) => void;
   readonly onReady?: () => void;

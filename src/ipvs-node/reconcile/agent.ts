@@ -1,5 +1,5 @@
 // The agent of one node: keeps the kernel as the Services want it. A thin shell over ports; what to do is decided by the
-// pure desired*.ts and plan*.ts, what was reached is kept in the mirror.
+// pure desired/ and plan/, what was reached is kept in the mirror.
 // Invariants: nothing is written before the source has synced and the kernel was read; one round runs at a time; stop
 // leaves the kernel as it is.
 import type { ClusterObject, ClusterView } from '../../api/cluster.ts';
@@ -17,9 +17,9 @@ import { DesiredIndex } from '../desired/all-services.ts';
 import type { NodeView } from '../desired/service.ts';
 import { DirtyScope } from './dirty-scope.ts';
 import { DRAIN_CHECK_MS, type DrainStarts } from '../plan/drain.ts';
-import { DrainBook } from './drain-starts.ts';
+import { DrainTimes } from './drain-starts.ts';
 import { executePlan, type Execution } from './execute.ts';
-import { FaultBook, type Fault } from './retries.ts';
+import { Retries, type Fault } from './retries.ts';
 import { faultsOf } from './fault-messages.ts';
 import type { KernelChange } from '../model/kernel.ts';
 import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
@@ -40,8 +40,8 @@ export class Agent {
   readonly #limits: Limits;
   readonly #index: DesiredIndex;
   readonly #mirror = new KernelMirror();
-  readonly #book: FaultBook;
-  readonly #drains = new DrainBook();
+  readonly #book: Retries;
+  readonly #drains = new DrainTimes();
   readonly #toAnnounce = new AnnounceQueue();
   readonly #canaryKeys = new CanaryKeys();
   readonly #audit: Audit;
@@ -64,7 +64,7 @@ export class Agent {
     this.#ports = ports;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#index = new DesiredIndex(view, options.node);
-    this.#book = new FaultBook(ports.random);
+    this.#book = new Retries(ports.random);
     this.#reports = new ServiceReports(view, this.#index, this.#book, ports.report);
     this.#resyncDelay = new Backoff(LOCAL_BACKOFF, ports.random);
     this.#loop = new Loop({

@@ -5,7 +5,7 @@ import type { DrainStarts } from '../plan/drain.ts';
 const NEVER = Number.POSITIVE_INFINITY;
 type Starts = DrainStarts extends ReadonlyMap<VirtualServerKey, infer V> ? V : never;
 
-export class DrainBook {
+export class DrainTimes {
   #starts = new Map<VirtualServerKey, Starts>();
   #dueMs = NEVER;
 

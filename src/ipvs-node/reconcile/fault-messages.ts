@@ -1,12 +1,12 @@
 // Failed operations and planned refusals as faults: for whom, and in the words of the condition.
 import type { IpAddress } from '../../net/address.ts';
 import { tryParseIp } from '../../net/address.ts';
-import type { KubeProxyMode } from '../desired/kube-proxy-claims.ts';
 import type { Execution, Failure } from './execute.ts';
 import type { Fault } from './retries.ts';
 import { isServerOp, serverKeyOf, type Op } from '../model/kernel.ts';
 import type { PlanProblem } from '../plan/plan.ts';
 import type { NodeState } from '../model/state.ts';
+import type { KubeProxyMode } from '../model/kube-proxy.ts';
 
 /** All that an execution could not reach, and what waits for it. */
 export function faultsOf(

@@ -32,7 +32,7 @@ interface Entry extends Fault {
   readonly dueMs: number;
 }
 
-export class FaultBook {
+export class Retries {
   readonly #random: Random;
   readonly #entries = new Map<string, Entry>();
   readonly #byService = new Map<string, Set<string>>();

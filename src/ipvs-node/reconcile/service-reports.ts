@@ -3,7 +3,7 @@ import type { ClusterView } from '../../api/cluster.ts';
 import { serviceRef, type Problem } from '../../api/problem.ts';
 import type { Service } from '../../api/kubernetes.ts';
 import type { DesiredIndex } from '../desired/all-services.ts';
-import type { FaultBook } from './retries.ts';
+import type { Retries } from './retries.ts';
 
 export interface ServiceReport {
   /** Nothing but warnings: every port of the Service is in the kernel. */
@@ -12,20 +12,20 @@ export interface ServiceReport {
 }
 
 /** undefined: the Service asks nothing of this node any more. */
-export type Tell = (service: string, report: ServiceReport | undefined) => void;
+export type OnReport = (service: string, report: ServiceReport | undefined) => void;
 
 export class ServiceReports {
   readonly #view: ClusterView;
   readonly #index: DesiredIndex;
-  readonly #book: FaultBook;
-  readonly #tell: Tell;
+  readonly #book: Retries;
+  readonly #tell: OnReport;
   readonly #downLinks = new Set<string>();
   /** Services whose report may be another by now. */
   #due = new Set<string>();
   /** What was told last, as text: empty for no problems, so that many healthy Services cost little. */
   readonly #last = new Map<string, string>();
 
-  constructor(view: ClusterView, index: DesiredIndex, book: FaultBook, tell: Tell) {
+  constructor(view: ClusterView, index: DesiredIndex, book: Retries, tell: OnReport) {
     this.#view = view;
     this.#index = index;
     this.#book = book;

@@ -53,7 +53,9 @@ export function directorStatus(
   };
   return {
     announcing: facts.announcing,
-    ...{ virtualServers, realServers, addresses },
+    virtualServers,
+    realServers,
+    addresses,
     failedServices: failed.length,
     failed: failed.slice(0, FAILED_MAX),
     versions: facts.versions,

@@ -105,7 +105,9 @@ export class DirectorWriter {
     const head = { apiVersion: API_VERSION, kind: DIRECTORS.kind };
     const apply = {
       body: { ...head, metadata: { name: this.#name }, status },
-      ...{ fieldManager: FIELD_MANAGER, force: true, subresource: 'status' as const },
+      fieldManager: FIELD_MANAGER,
+      force: true,
+      subresource: 'status' as const,
     };
     const { outcome } = await applyObject(client, DIRECTORS, apply, signal);
     if (outcome !== 'gone') return;

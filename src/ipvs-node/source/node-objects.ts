@@ -1,16 +1,16 @@
 // The objects that the agent works on, as its watches fill them in: only Services with a VIP and their EndpointSlices
-// stand in the store, the slices of all others wait on the shelf. Slices that come before the Services are listed wait as
-// they are: putting 10,000 on the shelf to take them off again a second later is half a second of work.
+// stand in the store, the slices of all others are parked. Slices that come before the Services are listed wait as
+// they are: parking 10,000 of them to take them back a second later is half a second of work.
 import { ClusterStore, serviceKeyOfSlice, type ClusterObject } from '../../api/cluster.ts';
 import { keyOf, type Kind } from '../../api/cluster.ts';
 import type { EndpointSlice } from '../../api/kubernetes.ts';
-import { SliceShelf } from './parked-slices.ts';
+import { ParkedSlices } from './parked-slices.ts';
 
 export type Changed = (before: ClusterObject | undefined, after: ClusterObject | undefined) => void;
 
 export class NodeObjects {
   readonly store = new ClusterStore();
-  readonly #shelf = new SliceShelf();
+  readonly #parked = new ParkedSlices();
   readonly #onChange: Changed;
   /** undefined: it is known which Services there are. */
   #early: Map<string, EndpointSlice> | undefined;
@@ -32,7 +32,7 @@ export class NodeObjects {
 
   /** Slices that no VIP needs. */
   get shelved(): number {
-    return this.#shelf.size;
+    return this.#parked.size;
   }
 
   set(object: ClusterObject): void {
@@ -45,9 +45,9 @@ export class NodeObjects {
       return;
     }
     const key = keyOf(object);
-    if (object.kind === 'EndpointSlice') this.#shelf.remove(key);
+    if (object.kind === 'EndpointSlice') this.#parked.remove(key);
     if (object.kind === 'Service' && !this.store.services.has(key)) {
-      for (const slice of this.#shelf.take(key)) this.store.set(slice);
+      for (const slice of this.#parked.take(key)) this.store.set(slice);
     }
     const before = this.store.get(object.kind, key);
     this.store.set(object);
@@ -57,7 +57,7 @@ export class NodeObjects {
   delete(kind: Kind, key: string): void {
     if (kind === 'EndpointSlice') {
       this.#early?.delete(key);
-      this.#shelf.remove(key);
+      this.#parked.remove(key);
     }
     const before = this.store.get(kind, key);
     if (before === undefined) return;
@@ -76,7 +76,7 @@ export class NodeObjects {
   #shelve(slice: EndpointSlice): void {
     const key = keyOf(slice);
     const before = this.store.endpointSlices.get(key);
-    this.#shelf.put(slice);
+    this.#parked.put(slice);
     if (before === undefined) return;
     this.store.delete('EndpointSlice', key);
     this.#onChange(before, undefined);

@@ -4,7 +4,7 @@ import { serviceKeyOfSlice } from '../../api/cluster.ts';
 import type { EndpointSlice } from '../../api/kubernetes.ts';
 import { namespacedName } from '../../api/kubernetes.ts';
 
-export class SliceShelf {
+export class ParkedSlices {
   /** Service -> slice -> text */
   readonly #texts = new Map<string, Map<string, string>>();
   readonly #services = new Map<string, string>();
@@ -32,7 +32,7 @@ export class SliceShelf {
     if (texts?.size === 0) this.#texts.delete(service);
   }
 
-  /** Takes the slices of a Service off the shelf. */
+  /** Gives back the slices of a Service, which are parked no more. */
   take(service: string): readonly EndpointSlice[] {
     const texts = this.#texts.get(service);
     if (texts === undefined) return [];

@@ -1,5 +1,5 @@
 // What the agent keeps of the API server's objects: of a cluster's Services those that have a VIP, and of every object
-// the fields that desired.ts reads. With 10,000 Services each field that nobody reads is a megabyte.
+// the fields that desired/ reads. With 10,000 Services each field that nobody reads is a megabyte.
 import type { IP } from '../../api/ip.ts';
 import type { EndpointSlice, Node, ObjectMeta, Service } from '../../api/kubernetes.ts';
 import { SERVICE_NAME_LABEL } from '../../api/kubernetes.ts';
@@ -7,8 +7,8 @@ import type { Pool } from '../../api/pool.ts';
 import { Compactor } from '../../files/compact.ts';
 import { objectAt } from '../../kube/json.ts';
 import { projectObject } from '../../api/project.ts';
-import { SERVICE_PROXY_LABEL } from '../desired/kube-proxy-claims.ts';
-import { QuickProjections } from './usual-objects.ts';
+import { SERVICE_PROXY_LABEL } from '../model/kube-proxy.ts';
+import { UsualObjects } from './usual-objects.ts';
 
 const PREFIX = 'vipvs.io/';
 
@@ -17,7 +17,7 @@ export const SLICE_SELECTOR = `${SERVICE_NAME_LABEL},!service.kubernetes.io/head
 
 export class Projections {
   readonly #compactor = new Compactor();
-  readonly #quick = new QuickProjections();
+  readonly #quick = new UsualObjects();
 
   /** undefined: no load balancer, or no address yet, and nothing for kube-proxy to take either. */
   service(raw: unknown): Service | undefined {
@@ -33,12 +33,10 @@ export class Projections {
     const proxy = metadata.labels?.[SERVICE_PROXY_LABEL];
     const labels = proxy === undefined ? {} : { labels: { [SERVICE_PROXY_LABEL]: proxy } };
     return this.#compact({
-      ...{
-        apiVersion,
-        kind,
-        metadata: { ...slimMeta(metadata), ...labels },
-        spec: without(spec, UNUSED_SPEC_FIELDS),
-      },
+      apiVersion,
+      kind,
+      metadata: { ...slimMeta(metadata), ...labels },
+      spec: without(spec, UNUSED_SPEC_FIELDS),
       status: { loadBalancer: { ingress } },
     });
   }

@@ -16,7 +16,7 @@ import {
 import { API_VERSION } from '../../api/pool.ts';
 import { arrayAt, isObject, numberAt, objectAt, textAt, type JsonObject } from '../../kube/json.ts';
 import { PROTOCOLS, type Protocol } from '../../net/ipvs.ts';
-import { SERVICE_PROXY_LABEL } from '../desired/kube-proxy-claims.ts';
+import { SERVICE_PROXY_LABEL } from '../model/kube-proxy.ts';
 
 type SlicePort = EndpointSlice['ports'][number];
 type ClaimName = NonNullable<IP['spec']['claims']>[number];
@@ -33,7 +33,7 @@ const NO_PORTS: readonly never[] = [];
 const PORT_MAX = 65_535;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 
-export class QuickProjections {
+export class UsualObjects {
   readonly #texts = new Map<string, string>();
   readonly #servicePorts = new Map<string, readonly ServicePort[]>();
   readonly #slicePorts = new Map<string, readonly SlicePort[]>();
@@ -54,7 +54,9 @@ export class QuickProjections {
     if (spec['sessionAffinity'] !== 'None' || spec['type'] !== 'LoadBalancer') return undefined;
     if (policy !== 'Cluster' && policy !== 'Local') return undefined;
     return {
-      ...{ apiVersion: 'v1', kind: 'Service', metadata },
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
       spec: { type: 'LoadBalancer', ports, clusterIPs, externalTrafficPolicy: policy },
       status: { loadBalancer: { ingress } },
     };
@@ -73,13 +75,16 @@ export class QuickProjections {
     const endpoints = readAll(raw['endpoints'], (each) => this.#endpoint(each));
     if (ports === undefined || endpoints === undefined) return undefined;
     return {
-      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice' },
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
       metadata: {
         name,
         namespace: this.#shared(namespace),
         labels: { [SERVICE_NAME_LABEL]: service },
       },
-      ...{ addressType, endpoints, ports },
+      addressType,
+      endpoints,
+      ports,
     };
   }
 
@@ -94,7 +99,9 @@ export class QuickProjections {
       return undefined;
     }
     return {
-      ...{ apiVersion: API_VERSION, kind: 'IP', metadata: { name } },
+      apiVersion: API_VERSION,
+      kind: 'IP',
+      metadata: { name },
       spec: { address: name, poolName: this.#shared(poolName), retain, claims },
     };
   }

@@ -1,8 +1,8 @@
 // Which fields of Services and EndpointSlices the agent reads, as protobuf numbers them (k8s.io/api core/v1 and
 // discovery/v1, generated.proto), for the lists at its start: in JSON 10,000 of each are 36 MB to parse.
-// Invariant: every field that project.ts or quick-project.ts looks at is here.
+// Invariant: every field that project.ts or usual-objects.ts looks at is here.
 import { SERVICE_NAME_LABEL } from '../../api/kubernetes.ts';
-import { SERVICE_PROXY_LABEL } from '../desired/kube-proxy-claims.ts';
+import { SERVICE_PROXY_LABEL } from '../model/kube-proxy.ts';
 import { messageOf, type Field, type FieldType, type Message } from '../../kube/protobuf.ts';
 
 const PREFIX = 'vipvs.io/';

@@ -4,7 +4,8 @@ import { isDirectorReady } from '../../../src/api/director.ts';
 import { projectDirector } from '../../../src/api/project.ts';
 
 const raw = (...conditions: readonly object[]): object => ({
-  ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Director' },
+  apiVersion: 'vipvs.io/v1alpha1',
+  kind: 'Director',
   metadata: { name: 'n1', uid: 'u', managedFields: [] },
   status: { conditions: conditions.map((each) => ({ reason: 'x', message: 'y', ...each })) },
 });

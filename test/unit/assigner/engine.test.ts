@@ -57,7 +57,7 @@ test('changes before the first step, and of what it does not look at, are not ne
   assert.deepEqual(assigner.step(NOW_MS).decisions, []);
 });
 
-test('IP create: "already exists" teaches the ledger, and the next address is taken', () => {
+test('IP create: "already exists" teaches the holders, and the next address is taken', () => {
   const store = storeOf(pool('p', ['192.0.2.0/29']), service('s'));
   const assigner = new Assigner(store, CONFIG);
   const { decisions } = assigner.step(NOW_MS);

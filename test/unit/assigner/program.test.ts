@@ -73,7 +73,9 @@ function reserved(): JsonObject {
 
 function addPool(api: MemoryApi): void {
   api.put('/apis/vipvs.io/v1alpha1/pools/public', {
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'Pool', metadata: { name: 'public' } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'Pool',
+    metadata: { name: 'public' },
     spec: { addresses: ['192.0.2.0/28'] },
   });
 }
@@ -83,7 +85,10 @@ function start(t: TestContext, client: ApiClient): AssignerProgram {
   const program = new AssignerProgram(
     { config: CONFIG, namespace: 'vipvs-system', identity: 'test' },
     {
-      ...{ client, clock: systemClock, random: () => 0.5, log: silentLog },
+      client,
+      clock: systemClock,
+      random: () => 0.5,
+      log: silentLog,
       metrics: createMetrics(),
       releaseMemory: () => undefined,
       election: everybodyLeads,

@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  ipPatch,
-  ipStatusPatch,
-  projectIp,
-  projectPool,
-  projectService,
-  serviceStatusPatch,
-} from '../../../src/assigner/project.ts';
+import { projectIp, projectPool, projectService } from '../../../src/assigner/project.ts';
 import { projectObject } from '../../../src/api/project.ts';
 import { ip, pool, service } from './objects.ts';
+import { ipPatch, ipStatusPatch, serviceStatusPatch } from '../../../src/assigner/write/patches.ts';
 
 const marked = (type: string): object => ({
   conditions: [{ type, status: 'True', reason: 'x', message: '' }],
 });
 const raw = (type: string, status: object = {}): object => ({
-  ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'default' } },
-  ...{ spec: { type }, status },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { type },
+  status,
 });
 
 test('of the Services those are kept that ask for a load balancer or carry something of ours', () => {
@@ -38,24 +35,33 @@ const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 test('of an object only what decisions read is kept', () => {
   const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '7' };
   const given = {
-    ...{ apiVersion: 'v1', kind: 'Service' },
+    apiVersion: 'v1',
+    kind: 'Service',
     metadata: {
-      ...{ ...metadata, labels: { app: 'web' }, finalizers: ['example.com/x'] },
+      ...metadata,
+      labels: { app: 'web' },
+      finalizers: ['example.com/x'],
       annotations: {
         'kubectl.kubernetes.io/last-applied-configuration': '{}',
         'vipvs.io/pool': 'p',
       },
     },
     spec: {
-      ...{ type: 'LoadBalancer', selector: { app: 'web' }, ipFamilies: ['IPv4'] },
-      ...{ clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'], ipFamilyPolicy: 'SingleStack' },
+      type: 'LoadBalancer',
+      selector: { app: 'web' },
+      ipFamilies: ['IPv4'],
+      clusterIP: '10.0.0.1',
+      clusterIPs: ['10.0.0.1'],
+      ipFamilyPolicy: 'SingleStack',
       ports: [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080 }],
     },
     status: { loadBalancer: {} },
   };
   const spec = { type: 'LoadBalancer', ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' };
   assert.deepEqual(json(projectService(given)), {
-    ...{ apiVersion: 'v1', kind: 'Service', status: { loadBalancer: {} } },
+    apiVersion: 'v1',
+    kind: 'Service',
+    status: { loadBalancer: {} },
     metadata: { ...metadata, annotations: { 'vipvs.io/pool': 'p' } },
     spec: { ...spec, ports: [{ port: 80, protocol: 'TCP' }] },
   });

@@ -8,7 +8,9 @@ let home: string;
 before(async () => {
   home = await mkdtemp(`${tmpdir()}/vipvs-home-`);
   const kubeconfig = {
-    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'here' },
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'here',
     contexts: [{ name: 'here', context: { cluster: 'c', user: 'u' } }],
     clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
     users: [{ name: 'u', user: { token: 't' } }],

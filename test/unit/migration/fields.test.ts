@@ -19,8 +19,13 @@ for (const { name, given } of CASES) {
 test('an object of a group, and of none', () => {
   const core = sourceObject(RAW, 't:1');
   assert.deepEqual(core, {
-    ...{ group: '', version: 'v1', kind: 'Service', name: 'a', namespace: 'n' },
-    ...{ raw: RAW, where: 't:1' },
+    group: '',
+    version: 'v1',
+    kind: 'Service',
+    name: 'a',
+    namespace: 'n',
+    raw: RAW,
+    where: 't:1',
   });
   const raw = { apiVersion: 'metallb.io/v1beta1', kind: 'X', metadata: { name: 'a' } };
   const other = sourceObject(raw, 't:2');

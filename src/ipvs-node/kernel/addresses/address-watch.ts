@@ -40,7 +40,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   unknown: 'the answer was lost, it may have happened',
 };
 
-export class AddressBook {
+export class AddressWatch {
   readonly #port: AddressPort;
   readonly #emit: (change: KernelChange) => void;
   #links = new Map<number, LinkRecord>();

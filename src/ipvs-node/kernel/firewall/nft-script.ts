@@ -1,40 +1,13 @@
 // The text of the nft table `inet vipvs`: its layout, the commands that change its sets, and what `nft -j list table`
 // says. Pure. Elements are compared as text, so every element has one form: the one that nft prints.
 import type { Protocol } from '../../../net/ipvs.ts';
-import type { IpAddress } from '../../../net/address.ts';
-import { formatRange, parseRange } from '../../../net/range.ts';
-import {
-  FIREWALL_SETS,
-  type FirewallSet,
-  type FirewallState,
-  type PortKey,
-} from '../../model/state.ts';
+import { FIREWALL_SETS, type FirewallSet, type FirewallState } from '../../model/state.ts';
 
 export const NFT_FAMILY = 'inet';
 export const NFT_TABLE = 'vipvs';
 const TABLE = `${NFT_FAMILY} ${NFT_TABLE}`;
 /** Elements in one command; nft's parser takes any number, a line of it should still be readable in a log. */
 const ELEMENTS_PER_COMMAND = 500;
-
-/** Element of `vips4`, `vips6`. */
-export function vipElement(vip: IpAddress): string {
-  return vip;
-}
-
-/** Element of `local4`, `local6`: an address, a CIDR or a range. Throws AddressError. */
-export function localElement(text: string): string {
-  return formatRange(parseRange(text));
-}
-
-/** Element of `ports4`, `ports6`, `ranged4`, `ranged6`. */
-export function portElement(key: PortKey): string {
-  return [key.vip, key.protocol.toLowerCase(), key.port].join(' . '); // flat in memory, unlike a template's string
-}
-
-/** Element of `sources4`, `sources6`. Throws AddressError where `cidr` is none. */
-export function sourceElement(key: PortKey, cidr: string): string {
-  return `${portElement(key)} . ${formatRange(parseRange(cidr))}`;
-}
 
 export type FirewallChange = {
   readonly op: 'fw.add' | 'fw.del';
@@ -262,10 +235,6 @@ export function parseListing(text: string): TableListing {
     CHAINS.every((chain) => rulesOf.get(chain.name) === chain.rules.length) &&
     FIREWALL_SETS.every((set) => sets.has(set));
   return complete ? { layout: 'ours', firewall: { sets } } : { layout: 'other' };
-}
-
-export function emptyFirewall(): FirewallState {
-  return { sets: new Map(FIREWALL_SETS.map((set) => [set, new Set<string>()])) };
 }
 
 function field(value: unknown, name: string): unknown {

@@ -2,7 +2,6 @@
 // all of its changes or none. Invariant: no other table is named in anything that is sent.
 import {
   DELETE_TABLE_SCRIPT,
-  emptyFirewall,
   LAYOUT_SCRIPT,
   NFT_FAMILY,
   NFT_TABLE,
@@ -16,6 +15,7 @@ import {
 } from './nft-script.ts';
 import type { OpResult } from '../../model/kernel.ts';
 import { runProcess, type ProcessOutcome } from '../run-process.ts';
+import { emptyFirewall } from '../../model/firewall-elements.ts';
 import type { FirewallState } from '../../model/state.ts';
 
 /** Loading 10,000 elements takes 0.3 s in the emulated guest; a kernel that compiles modules in may take seconds. */

@@ -115,7 +115,7 @@ export interface SyncDaemon {
   readonly ttl?: number;
 }
 
-/** The first three are kernel.ts's own operations, so that a plan goes in as it is. */
+/** The first three are model/kernel.ts's own operations, so that a plan goes in as it is. */
 export type IpvsOp =
   | { readonly op: 'vs.add' | 'vs.set'; readonly server: VirtualServer }
   | { readonly op: 'vs.del' | 'vs.zero'; readonly server: VirtualServerAddress }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { directorSchema, type Director } from '../../../../src/api/director.ts';
 import { PROGRAMMED } from '../../../../src/api/conditions.ts';
 import { serviceSchema, type Condition } from '../../../../src/api/kubernetes.ts';
-import { Programming } from '../../../../src/assigner/decide/director-failures.ts';
+import { DirectorFailures } from '../../../../src/assigner/decide/director-failures.ts';
 import { assignedStatus } from '../../../../src/assigner/decide/service-status.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 
@@ -22,7 +22,7 @@ function director(name: string, ...failed: readonly string[]): Director {
 }
 
 test('what directors say of a Service is one failure', () => {
-  const programming = new Programming();
+  const programming = new DirectorFailures();
   assert.deepEqual([...programming.set('a', director('a', 'x/1', 'x/2'))], ['x/1', 'x/2']);
   assert.deepEqual([...programming.set('a', director('a', 'x/1', 'x/2'))], [], 'nothing new');
   assert.deepEqual([...programming.set('b', director('b', 'x/1'))], ['x/1']);
@@ -38,17 +38,22 @@ test('what directors say of a Service is one failure', () => {
 });
 
 test('directors are named in order, whoever spoke first', () => {
-  const programming = new Programming();
+  const programming = new DirectorFailures();
   for (const name of ['b', 'c', 'a']) programming.set(name, director(name, 'x/1'));
   assert.equal(programming.failureOf('x/1')?.message, 'a, b, c: no');
 });
 
 const FALSE: Condition = {
-  ...{ type: PROGRAMMED, status: 'False', reason: 'KernelError', message: 'a: no' },
+  type: PROGRAMMED,
+  status: 'False',
+  reason: 'KernelError',
+  message: 'a: no',
   lastTransitionTime: 'old',
 };
 const TRUE: Condition = {
-  ...{ type: PROGRAMMED, status: 'True', reason: 'Programmed' },
+  type: PROGRAMMED,
+  status: 'True',
+  reason: 'Programmed',
   message: 'every port is in the kernel',
 };
 const FAILURE = { reason: 'KernelError', message: 'a: no' };
@@ -67,12 +72,15 @@ const CASES = [
 for (const { name, old, failure, want, addresses = ['192.0.2.1'], isOthers = false } of CASES) {
   test(`condition Programmed: ${name}`, () => {
     const service = serviceSchema.parse({
-      ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'x' } },
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'x' },
       status: { conditions: old === undefined ? [] : [old] },
     });
     const outcome = {
       addresses: addresses.map((text) => ({ address: parseIp(text), refused: [] })),
-      ...{ reason: 'Assigned' as const, message: 'it has it' },
+      reason: 'Assigned' as const,
+      message: 'it has it',
       ...(isOthers ? {} : { programmed: { failure } }),
     };
     const status = assignedStatus(service, [], outcome, 'now');

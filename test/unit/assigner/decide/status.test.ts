@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClusterStore, type ClusterObject } from '../../../../src/api/cluster.ts';
 import type { AssignerView } from '../../../../src/assigner/decide/decision.ts';
-import { Ledger } from '../../../../src/assigner/holders/holders.ts';
+import { Holders } from '../../../../src/assigner/holders/holders.ts';
 import { decideService } from '../../../../src/assigner/decide/service.ts';
 import { simulate } from '../../../../src/assigner/simulate.ts';
 import { claim, CONFIG, ip, namespace, NOW_MS, pool, run, service, shown } from '../objects.ts';
@@ -87,7 +87,7 @@ test('a holder that is not known agrees to nothing', () => {
   const view: AssignerView = {
     config: CONFIG,
     cluster: store,
-    ledger: new Ledger(new Map([['p', P]]), [], [held]),
+    holders: new Holders(new Map([['p', P]]), [], [held]),
     nowMs: undefined,
     timestamp: undefined,
   };

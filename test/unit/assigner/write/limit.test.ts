@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Gate } from '../../../../src/assigner/write/limit.ts';
+import { WriteLimit } from '../../../../src/assigner/write/limit.ts';
 import { ApiError, type ApiErrorCode } from '../../../../src/kube/errors.ts';
 import { VirtualClock } from '../../../api/clocks.ts';
 
@@ -9,7 +9,7 @@ const failure = (code: ApiErrorCode, retryAfterMs?: number): ApiError =>
 
 interface World {
   readonly clock: VirtualClock;
-  readonly gate: Gate;
+  readonly gate: WriteLimit;
   readonly stop: AbortController;
   readonly entered: number[];
   /** Asks for entry. */
@@ -19,7 +19,7 @@ interface World {
 function world(max: number): World {
   const clock = new VirtualClock();
   const stop = new AbortController();
-  const gate = new Gate(max, { clock, random: () => 1, signal: stop.signal });
+  const gate = new WriteLimit(max, { clock, random: () => 1, signal: stop.signal });
   const entered: number[] = [];
   const ask = (...names: readonly number[]): void => {
     for (const name of names) void gate.enter().then(() => entered.push(name));

@@ -13,17 +13,20 @@ const cases: readonly {
   {
     name: 'a version',
     tell: (overtaken) => overtaken.told('IP/a', '12'),
-    ...{ isOvertaken: true, told: ['12'] },
+    isOvertaken: true,
+    told: ['12'],
   },
   {
     name: 'that it is gone',
     tell: (overtaken) => overtaken.told('IP/a', undefined),
-    ...{ isOvertaken: true, told: [undefined] },
+    isOvertaken: true,
+    told: [undefined],
   },
   {
     name: 'the version that was known: a watch that is late',
     tell: (overtaken) => overtaken.told('IP/a', '10'),
-    ...{ isOvertaken: false, told: ['10'] },
+    isOvertaken: false,
+    told: ['10'],
   },
   {
     name: 'of another object',

@@ -53,7 +53,9 @@ class World {
 const status = (
   allocatable: number,
 ): { phase: 'Active'; capacity: number; allocatable: number } => ({
-  ...{ phase: 'Active', capacity: 16, allocatable },
+  phase: 'Active',
+  capacity: 16,
+  allocatable,
 });
 
 test('the status is written at once, then at most once a second, and only the last one', async () => {

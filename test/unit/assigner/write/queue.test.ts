@@ -73,7 +73,9 @@ test('an address that somebody else took is learnt, and left to him', async () =
   const world = new World();
   world.addService('web');
   world.api.put(`${IPS}/192.0.2.1`, {
-    ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: '192.0.2.1' } },
+    apiVersion: 'vipvs.io/v1alpha1',
+    kind: 'IP',
+    metadata: { name: '192.0.2.1' },
     spec: { address: '192.0.2.1', poolName: 'public', retain: true },
   });
   const decision = decide(create('192.0.2.1'), status('web', '192.0.2.1'));

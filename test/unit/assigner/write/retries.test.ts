@@ -16,7 +16,9 @@ function world(): World {
   const stop = new AbortController();
   const due: Decision[] = [];
   const retries = new Retries({
-    ...{ clock, random: () => 1, signal: stop.signal },
+    clock,
+    random: () => 1,
+    signal: stop.signal,
     onDue: (decision) => void due.push(decision),
   });
   return { clock, retries, due, stop };

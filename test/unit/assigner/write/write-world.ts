@@ -1,7 +1,7 @@
 // The actor on an API server's rules in memory, and short ways to decide something.
 import assert from 'node:assert/strict';
 import { WriteProblems } from '../../../../src/assigner/write/problems.ts';
-import { Actor } from '../../../../src/assigner/write/queue.ts';
+import { WriteQueue } from '../../../../src/assigner/write/queue.ts';
 import { ClusterStore } from '../../../../src/api/cluster.ts';
 import type { Action, Decision } from '../../../../src/assigner/decide/decision.ts';
 import { projectIp, projectService } from '../../../../src/assigner/project.ts';
@@ -23,7 +23,7 @@ export class World {
   readonly failed: Decision[] = [];
   readonly problems = new WriteProblems(this.clock, silentLog);
   mayWrite = true;
-  readonly actor = new Actor({
+  readonly actor = new WriteQueue({
     client: this.api,
     store: this.store,
     mayWrite: () => this.mayWrite,
@@ -55,9 +55,12 @@ export class World {
     const uid = textAt(objectAt(service, 'metadata'), 'uid') ?? 'gone';
     const ports = [{ port: 80, protocol: 'TCP' }];
     this.api.put(`${IPS}/${address}`, {
-      ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: address } },
+      apiVersion: 'vipvs.io/v1alpha1',
+      kind: 'IP',
+      metadata: { name: address },
       spec: {
-        ...{ address, poolName: 'public' },
+        address,
+        poolName: 'public',
         claims: [{ namespace: 'default', name: holder, uid, ports }],
       },
     });
@@ -84,7 +87,8 @@ export class World {
 
 export const create = (address: string): Action => ({ do: 'ip.create', ip: ip(address, 'public') });
 export const status = (name: string, address: string): Action => ({
-  ...{ do: 'service.status', service: `default/${name}` },
+  do: 'service.status',
+  service: `default/${name}`,
   status: { loadBalancer: { ingress: [{ ip: address }] } },
 });
 export const decide = (...actions: readonly Action[]): Decision => ({

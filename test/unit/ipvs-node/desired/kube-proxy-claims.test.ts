@@ -5,13 +5,13 @@ import type { ClusterObject } from '../../../../src/api/cluster.ts';
 import { resolvePools } from '../../../../src/api/pools.ts';
 import { DesiredIndex } from '../../../../src/ipvs-node/desired/all-services.ts';
 import {
-  KubeProxyTakings,
+  KubeProxyClaims,
   purgeProblem,
-  type KubeProxy,
 } from '../../../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import { ADDRESS, checkDesired, RR } from './desired-case.ts';
 import { NODE, pool, service, storeOf, type ServiceParts } from '../objects.ts';
+import type { KubeProxy } from '../../../../src/ipvs-node/model/kube-proxy.ts';
 
 const IPVS = { ...NODE, hasKubeProxy: true, kubeProxyMode: 'ipvs' } as const;
 const NFT = { ...NODE, hasKubeProxy: true, kubeProxyMode: 'nftables' } as const;
@@ -132,7 +132,7 @@ suite('a VIP that kube-proxy takes', () => {
   };
   for (const [name, object] of Object.entries(skipped)) {
     test(`kube-proxy takes nothing for a Service that ${name}`, () => {
-      const takings = new KubeProxyTakings();
+      const takings = new KubeProxyClaims();
       assert.equal(object.kind, 'Service');
       assert.deepEqual(takings.set('default/rival', object), []);
       assert.deepEqual(takings.of(parseIp(VIP)), []);
@@ -184,7 +184,9 @@ suite('what kube-proxy deletes at every sync', () => {
     pool({ addresses: ['203.0.113.0/24'], driver: 'f5' }, 'c'),
   ].filter((object) => object.kind === 'Pool');
   const ipvs = (excludeCidrs: readonly string[] | undefined): KubeProxy => ({
-    ...{ mode: 'ipvs', excludeCidrs, strictArp: true },
+    mode: 'ipvs',
+    excludeCidrs,
+    strictArp: true,
   });
   const cases: readonly (readonly [string, KubeProxy | undefined, RegExp | undefined])[] = [
     ['none here', undefined, undefined],

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { KubeProxy } from '../../../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import {
   checkHost,
   isSuitable,
   type HostFacts,
 } from '../../../../src/ipvs-node/host/host-check.ts';
+import type { KubeProxy } from '../../../../src/ipvs-node/model/kube-proxy.ts';
 import { SYSCTLS } from '../../../../src/ipvs-node/model/state.ts';
 
 const RAISED: ReadonlyMap<string, number> = new Map<string, number>([

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { test, type TestContext } from 'node:test';
-import type { KubeProxy } from '../../../../src/ipvs-node/desired/kube-proxy-claims.ts';
 import { probeKubeProxy } from '../../../../src/ipvs-node/host/kube-proxy-probe.ts';
 import { KubeProxyWatch } from '../../../../src/ipvs-node/host/kube-proxy-watch.ts';
 import { silentLog } from '../../../../src/runtime/log.ts';
 import { FakeClock } from '../../runtime/fake-clock.ts';
+import type { KubeProxy } from '../../../../src/ipvs-node/model/kube-proxy.ts';
 
 /** Answers by path; anything else is a 404. */
 async function serve(
@@ -31,7 +31,8 @@ async function serve(
 const config = (ipvs: object): string =>
   JSON.stringify({ 'kubeproxy.config.k8s.io': { mode: 'ipvs', ipvs } });
 const health = JSON.stringify({
-  ...{ lastUpdated: '2026-11-21T10:00:00Z', currentTime: '2026-11-21T10:00:01Z' },
+  lastUpdated: '2026-11-21T10:00:00Z',
+  currentTime: '2026-11-21T10:00:01Z',
 });
 const UNKNOWN: KubeProxy = { mode: undefined, excludeCidrs: undefined, strictArp: undefined };
 
@@ -85,7 +86,9 @@ test('a restart is no absence; what changes is told once', async () => {
   let answer: KubeProxy | undefined;
   const told: (string | undefined)[] = [];
   const watch = new KubeProxyWatch({
-    ...{ clock, log: silentLog, probe: () => Promise.resolve(answer) },
+    clock,
+    log: silentLog,
+    probe: () => Promise.resolve(answer),
     onChange: (kubeProxy) => void told.push(kubeProxy?.mode),
   });
   const end = new AbortController();

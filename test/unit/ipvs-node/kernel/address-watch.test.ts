@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  AddressBook,
+  AddressWatch,
   type AddressPort,
 } from '../../../../src/ipvs-node/kernel/addresses/address-watch.ts';
 import {
@@ -43,10 +43,10 @@ class FakePort implements AddressPort {
   }
 }
 
-function setUp(): { port: FakePort; book: AddressBook; told: string[] } {
+function setUp(): { port: FakePort; book: AddressWatch; told: string[] } {
   const port = new FakePort();
   const told: string[] = [];
-  const book = new AddressBook(port, (change) => {
+  const book = new AddressWatch(port, (change) => {
     const detail = change.kind === 'link' ? (change.up ? 'up' : 'down') : change.address;
     told.push(`${change.kind} ${change.interface} ${detail}`);
   });
@@ -58,7 +58,7 @@ const add = (address = VIP, name = 'eth0') =>
 const del = (address = VIP, name = 'eth0') =>
   ({ op: 'vip.del', address, interface: name }) as const;
 
-async function observed(book: AddressBook) {
+async function observed(book: AddressWatch) {
   return book.observe((seen) => seen.isSingle && seen.hasTag);
 }
 

@@ -2,21 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  emptyFirewall,
   LAYOUT_CHAIN,
   LAYOUT_SCRIPT,
-  localElement,
   parseErrors,
   parseListing,
-  portElement,
   renderChanges,
   renderOnePerLine,
-  sourceElement,
-  vipElement,
   type FirewallChange,
 } from '../../../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import { FIREWALL_SETS } from '../../../../src/ipvs-node/model/state.ts';
 import { parseIp } from '../../../../src/net/address.ts';
+import {
+  emptyFirewall,
+  localElement,
+  portElement,
+  sourceElement,
+  vipElement,
+} from '../../../../src/ipvs-node/model/firewall-elements.ts';
 import { listing } from './nft-listing.ts';
 
 const KEY = { vip: parseIp('192.0.2.10'), protocol: 'TCP', port: 80 } as const;

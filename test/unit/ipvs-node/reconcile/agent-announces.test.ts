@@ -45,7 +45,9 @@ test('a VIP that an earlier life left bound goes where another director announce
   const before = await AgentUnderTest.started({ objects: WEB });
   await before.agent.stop();
   const after = await AgentUnderTest.started({
-    ...{ objects: WEB, kernel: before.kernel, node: SILENT },
+    objects: WEB,
+    kernel: before.kernel,
+    node: SILENT,
   });
   assert.equal(after.kernel.dump(), RULES);
 });

@@ -224,7 +224,11 @@ test('kube-proxy in mode ipvs is named beside what somebody else holds; its chan
   under.kernel.addForeignAddress(VIP, 'kube-ipvs0');
   under.kernel.addForeign({
     server: {
-      ...{ vip: VIP, port: 80, protocol: 'TCP', scheduler: 'rr', schedulerFlags: [] },
+      vip: VIP,
+      port: 80,
+      protocol: 'TCP',
+      scheduler: 'rr',
+      schedulerFlags: [],
       persistenceSeconds: 0,
     },
     realServers: new Map(),

@@ -108,7 +108,9 @@ test('warnings are no failure', () => {
   assert.equal(failureOf('x/web', undefined), undefined);
   assert.equal(failureOf('x/web', { isProgrammed: true, problems: [warning] }), undefined);
   assert.deepEqual(failureOf('x/web', { isProgrammed: false, problems: [warning, error] }), {
-    ...{ service: 'x/web', reason: 'KernelError', message: 'no' },
+    service: 'x/web',
+    reason: 'KernelError',
+    message: 'no',
   });
   assert.equal(failureOf('x/web', { isProgrammed: false, problems: [] })?.reason, 'KernelError');
 });

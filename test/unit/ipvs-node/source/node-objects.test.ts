@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeObjects } from '../../../../src/ipvs-node/source/node-objects.ts';
-import { SliceShelf } from '../../../../src/ipvs-node/source/parked-slices.ts';
+import { ParkedSlices } from '../../../../src/ipvs-node/source/parked-slices.ts';
 import { endpointSliceSchema } from '../../../../src/api/kubernetes.ts';
 import { service, slice } from '../objects.ts';
 
@@ -50,7 +50,7 @@ test('a slice whose label moves it to another Service leaves the first', () => {
 });
 
 test('the shelf gives back what was put', () => {
-  const shelf = new SliceShelf();
+  const shelf = new ParkedSlices();
   const one = endpointSliceSchema.parse(slice(['10.0.0.1']));
   shelf.put(one);
   shelf.put(endpointSliceSchema.parse({ ...one, metadata: { name: 'unlabelled' } }));

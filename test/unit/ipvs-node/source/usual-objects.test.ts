@@ -3,42 +3,63 @@ import { test } from 'node:test';
 import { ClusterStore, type ClusterObject } from '../../../../src/api/cluster.ts';
 import { desiredNode } from '../../../../src/ipvs-node/desired/all-services.ts';
 import { Projections } from '../../../../src/ipvs-node/source/project.ts';
-import { QuickProjections } from '../../../../src/ipvs-node/source/usual-objects.ts';
+import { UsualObjects } from '../../../../src/ipvs-node/source/usual-objects.ts';
 import { parseObject } from '../../../../src/api/parse.ts';
 import { pool } from '../objects.ts';
 
 const META = {
-  ...{ name: 'web', namespace: 'default', uid: 'u1', resourceVersion: '7', generation: 1 },
+  name: 'web',
+  namespace: 'default',
+  uid: 'u1',
+  resourceVersion: '7',
+  generation: 1,
   creationTimestamp: '2026-01-01T00:00:00Z',
   labels: { app: 'web', 'kubernetes.io/service-name': 'web' },
   managedFields: [{ manager: 'x', operation: 'Update', fieldsV1: { 'f:spec': {} } }],
 };
 const SPEC = {
-  ...{ type: 'LoadBalancer', selector: { app: 'web' }, sessionAffinity: 'None' },
-  ...{ clusterIP: '10.96.0.9', clusterIPs: ['10.96.0.9'], ipFamilies: ['IPv4'] },
-  ...{ externalTrafficPolicy: 'Cluster', ipFamilyPolicy: 'SingleStack' },
+  type: 'LoadBalancer',
+  selector: { app: 'web' },
+  sessionAffinity: 'None',
+  clusterIP: '10.96.0.9',
+  clusterIPs: ['10.96.0.9'],
+  ipFamilies: ['IPv4'],
+  externalTrafficPolicy: 'Cluster',
+  ipFamilyPolicy: 'SingleStack',
   ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080 }],
 };
 const INGRESS = [{ ip: '192.0.2.10', ipMode: 'Proxy', ports: [{ port: 80, protocol: 'TCP' }] }];
 const SERVICE = {
-  ...{ apiVersion: 'v1', kind: 'Service', metadata: META, spec: SPEC },
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: META,
+  spec: SPEC,
   status: { loadBalancer: { ingress: INGRESS }, conditions: [] },
 };
 const READY = { ready: true, serving: true, terminating: false };
 const ENDPOINT = {
-  ...{ addresses: ['10.0.0.1'], conditions: READY, nodeName: 'w1', zone: 'a' },
+  addresses: ['10.0.0.1'],
+  conditions: READY,
+  nodeName: 'w1',
+  zone: 'a',
   targetRef: { kind: 'Pod', name: 'p', namespace: 'default', uid: 'u' },
 };
 const SLICE = {
-  ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  addressType: 'IPv4',
   metadata: { ...META, name: 'web-1' },
   endpoints: [ENDPOINT, { addresses: ['10.0.0.2'] }],
   ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
 };
 const IP = {
-  ...{ apiVersion: 'vipvs.io/v1alpha1', kind: 'IP', metadata: { name: '192.0.2.10', uid: 'u' } },
+  apiVersion: 'vipvs.io/v1alpha1',
+  kind: 'IP',
+  metadata: { name: '192.0.2.10', uid: 'u' },
   spec: {
-    ...{ address: '192.0.2.10', poolName: 'public', retain: true },
+    address: '192.0.2.10',
+    poolName: 'public',
+    retain: true,
     claims: [{ namespace: 'default', name: 'web', ports: [{ port: 80, protocol: 'TCP' }] }],
   },
 };
@@ -68,7 +89,8 @@ const ordinary: readonly { name: string; service?: Raw; slice?: Raw; ip?: Raw }[
     service: {
       ...SERVICE,
       spec: {
-        ...{ ...SPEC, externalTrafficPolicy: 'Local' },
+        ...SPEC,
+        externalTrafficPolicy: 'Local',
         ports: [{ protocol: 'TCP', port: 80, targetPort: 'http' }],
       },
     },
@@ -87,7 +109,7 @@ const ordinary: readonly { name: string; service?: Raw; slice?: Raw; ip?: Raw }[
 
 for (const { name, service = SERVICE, slice = SLICE, ip = IP } of ordinary) {
   test(`the short cut gives what the general way does: ${name}`, () => {
-    const quick = new QuickProjections();
+    const quick = new UsualObjects();
     const short = [quick.service(service), quick.slice(slice), quick.ip(ip)];
     assert.ok(short.every((object) => object !== undefined));
     assert.deepEqual(desired(short), desired([service, slice, ip].map(general)));
@@ -95,7 +117,7 @@ for (const { name, service = SERVICE, slice = SLICE, ip = IP } of ordinary) {
 }
 
 test('equal ports, node names and pool names are there once', () => {
-  const quick = new QuickProjections();
+  const quick = new UsualObjects();
   assert.equal(quick.service(SERVICE)?.spec.ports, quick.service(SERVICE)?.spec.ports);
   assert.equal(quick.slice(SLICE)?.ports, quick.slice(SLICE)?.ports);
 });
@@ -190,7 +212,7 @@ const unusual: readonly { kind: 'service' | 'slice' | 'ip'; name: string; raw: u
 
 for (const { kind, name, raw } of unusual) {
   test(`the short cut leaves to the general way: ${kind}, ${name}`, () => {
-    assert.equal(new QuickProjections()[kind](raw), undefined);
+    assert.equal(new UsualObjects()[kind](raw), undefined);
   });
 }
 
