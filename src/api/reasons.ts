@@ -68,6 +68,9 @@ export const REASONS = {
   PurgedByKubeProxy:
     'kube-proxy in mode ipvs deletes our virtual servers at every sync, because a Pool is not in its ipvs.excludeCIDRs; they are put back.',
   ServicesFailed: 'Some Services are not wholly in the kernel; status.failed lists them.',
+  // Lease of the assigner, Director
+  ListDoubted:
+    'A list of the API server lacks very many objects that were there before: nothing is taken for deleted until a second list lacks them, too.',
   // any kind
   InvalidObject: 'The object cannot be read; the message says which field, and what is allowed.',
 } as const;

@@ -15,13 +15,13 @@ import type { Condition, Service } from '../api/kubernetes.ts';
 import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
-import { Reflector, type ReflectorState } from '../kube/reflector.ts';
+import type { ReflectorState } from '../kube/reflector.ts';
 import { projectDirector, projectObject } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
-import { whyStale } from '../kube/freshness.ts';
 import { isAborted } from '../kube/ports.ts';
 import { identityOf, NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
+import { Watches } from '../kube/watches.ts';
 import { aborted, taskFailure } from '../runtime/abort.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -67,8 +67,8 @@ export class AssignerProgram {
   readonly #options: AssignerOptions;
   readonly #ports: AssignerPorts;
   readonly #store = new ClusterStore();
-  readonly #programming = new DirectorFailures();
-  readonly #reflectors: readonly Pick<Reflector<unknown>, 'run' | 'state'>[];
+  readonly #failures = new DirectorFailures();
+  readonly #watches: Watches;
   readonly #events: EventRecorder;
   readonly #lease: Election;
   readonly #use = new PoolUse();
@@ -80,22 +80,20 @@ export class AssignerProgram {
   /** Objects listed, decisions made and decisions written since memory was released. */
   #work = 0;
   #cancelRelease: (() => void) | undefined;
-  #onSynced: (() => void) | undefined;
 
   constructor(options: AssignerOptions, ports: AssignerPorts) {
     this.#options = options;
     this.#ports = ports;
     const { client, clock, random, log } = ports;
-    this.#reflectors = [
-      this.#reflect(NAMESPACES, (raw) => projectObject('Namespace', raw)),
-      this.#reflect(NODES, (raw) => projectObject('Node', raw)),
-      this.#reflect(POOLS, projectPool),
-      this.#reflect(IPS, projectIp),
-      this.#reflect(SERVICES, projectService),
-      this.#reflectDirectors(),
-    ];
     const { identity, namespace, leaseTimes } = options;
     const common = { client, clock, random, log };
+    this.#watches = new Watches({ ...common, onDoubt: (message) => this.#listDoubted(message) });
+    this.#watch(NAMESPACES, (raw) => projectObject('Namespace', raw));
+    this.#watch(NODES, (raw) => projectObject('Node', raw));
+    this.#watch(POOLS, projectPool);
+    this.#watch(IPS, projectIp);
+    this.#watch(SERVICES, projectService);
+    this.#watchDirectors();
     this.#events = new EventRecorder({
       ...common,
       controller: 'vipvs.io/assigner',
@@ -123,13 +121,13 @@ export class AssignerProgram {
 
   /** What the caches are made of, for metrics and tests. */
   sources(): readonly ReflectorState[] {
-    return this.#reflectors.map((each) => each.state());
+    return this.#watches.states();
   }
 
   /** Why it is not ready; empty: all caches are filled and fresh, and nothing that it may have to write is refused. */
   notReady(): readonly string[] {
     const others = [this.#lease.problem, this.#events.problem].filter((each) => each !== undefined);
-    const reasons = [...this.sources().flatMap(whyStale), ...this.#problems.current(), ...others];
+    const reasons = [...this.#watches.problems(), ...this.#problems.current(), ...others];
     return [...new Set(reasons)];
   }
 
@@ -137,13 +135,9 @@ export class AssignerProgram {
   async run(signal: AbortSignal): Promise<'stopped' | 'lost'> {
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);
-    const synced = new Promise<void>((resolve) => (this.#onSynced = resolve));
-    const background = [
-      ...this.#reflectors.map((reflector) => reflector.run(inner)),
-      this.#events.run(inner),
-    ];
+    const background = [this.#watches.run(inner), this.#events.run(inner)];
     try {
-      return await Promise.race([this.#lead(synced, inner, stop), ...background.map(taskFailure)]);
+      return await Promise.race([this.#lead(inner, stop), ...background.map(taskFailure)]);
     } finally {
       stop.abort();
       this.#cancelRelease?.();
@@ -151,13 +145,9 @@ export class AssignerProgram {
     }
   }
 
-  async #lead(
-    synced: Promise<void>,
-    signal: AbortSignal,
-    stop: AbortController,
-  ): Promise<'stopped' | 'lost'> {
+  async #lead(signal: AbortSignal, stop: AbortController): Promise<'stopped' | 'lost'> {
     const { metrics } = this.#ports;
-    await Promise.race([synced, aborted(signal)]);
+    await Promise.race([this.#watches.synced, aborted(signal)]);
     if (!(await this.#lease.acquire(signal))) return 'stopped';
     this.#isLeading = true;
     metrics.assigner.leader.set(1);
@@ -174,7 +164,7 @@ export class AssignerProgram {
 
   #begin(signal: AbortSignal): { readonly stop: () => Promise<void> } {
     const { client, clock, random } = this.#ports;
-    const engine = new Assigner(this.#store, this.#options.config, this.#programming);
+    const engine = new Assigner(this.#store, this.#options.config, this.#failures);
     const mayWrite = (): boolean => this.#lease.mayWrite();
     const problems = this.#problems;
     const common = { client, store: this.#store, mayWrite, problems, clock, random, signal };
@@ -255,24 +245,15 @@ export class AssignerProgram {
     metrics.rounds.lastSuccessTimestampSeconds.set(labels, clock.wallMs() / 1000);
   }
 
-  #reflect(
-    resource: Resource,
-    project: (raw: unknown) => ClusterObject | undefined,
-  ): Reflector<ClusterObject> {
-    const { client, clock, random, log } = this.#ports;
+  #watch(resource: Resource, project: (raw: unknown) => ClusterObject | undefined): void {
     const kind = resource.kind as Kind;
-    return new Reflector<ClusterObject>({
-      client,
+    this.#watches.add<ClusterObject>({
       resource,
       project: (raw) => this.#known(kind, raw) ?? project(raw),
-      clock,
-      random,
-      log,
       sink: {
         onSync: (objects) => {
           for (const object of objects.values()) this.#set(object);
           this.#worked(objects.size);
-          this.#onListed();
         },
         onUpsert: (_key, object) => this.#set(object),
         onDelete: (key, uid) => this.#delete(kind, key, uid),
@@ -288,24 +269,18 @@ export class AssignerProgram {
     return known?.metadata.resourceVersion === identity?.resourceVersion ? known : undefined;
   }
 
-  #reflectDirectors(): Reflector<Director> {
-    const { client, clock, random, log } = this.#ports;
+  #watchDirectors(): void {
     const changed = (name: string, director: Director | undefined): void => {
-      for (const service of this.#programming.set(name, director)) {
+      for (const service of this.#failures.set(name, director)) {
         if (this.#store.services.has(service)) this.#changed('Service', service);
       }
     };
-    return new Reflector<Director>({
-      client,
-      clock,
-      random,
-      log,
+    this.#watches.add<Director>({
       resource: DIRECTORS,
       project: projectDirector,
       sink: {
         onSync: (directors) => {
           for (const [name, director] of directors) changed(name, director);
-          this.#onListed();
         },
         onUpsert: changed,
         onDelete: (name) => changed(name, undefined),
@@ -313,11 +288,15 @@ export class AssignerProgram {
     });
   }
 
-  #onListed(): void {
-    // the reflector marks itself synced after its sink was told
-    queueMicrotask(() => {
-      if (this.#reflectors.every((each) => each.state().synced)) this.#onSynced?.();
-    });
+  /** What stands in it concerns no single object; the Lease is where an operator looks for the assigner. */
+  #listDoubted(note: string): void {
+    const about = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      namespace: this.#options.namespace,
+      name: LEASE_NAME,
+    };
+    this.#events.record({ about, type: 'Warning', reason: 'ListDoubted', action: 'List', note });
   }
 
   #set(object: ClusterObject): void {

@@ -1,6 +1,7 @@
 // Keeps a sink equal to the API server's objects of one kind: list once, then watch from there, resume where a watch
 // ended, and list again only when the server has forgotten that place. A list after the first is compared with what the
-// sink has, so that the sink hears only differences. Rules: client-go tools/cache/reflector.go.
+// sink has, so that the sink hears only differences; one that lacks very much is confirmed by a second list before
+// anything is deleted (list-doubt.ts). Rules: client-go tools/cache/reflector.go.
 // Invariants: nothing is deleted unless the server said so in a complete list or an event; after the signal is
 // aborted the sink is never touched; resourceVersions are opaque and never compared except for equality.
 import { Backoff, WATCH_BACKOFF } from './backoff.ts';
@@ -8,6 +9,7 @@ import { ApiError, errorOfStatus, explainReading } from './errors.ts';
 import { readList, type Listed } from './full-list.ts';
 import { objectAt, textAt } from './json.ts';
 import { LineSplitter } from './lines.ts';
+import { CONFIRM_AFTER_MS, ListDoubt } from './list-doubt.ts';
 import { isAborted, type Clock, type Log, type Random } from './ports.ts';
 import type { Message } from './protobuf.ts';
 import {
@@ -44,6 +46,8 @@ export interface ReflectorOptions<T> {
   /** Lists may come in protobuf, with these fields; watches are JSON. */
   readonly protobuf?: Message | undefined;
   readonly sink: ReflectorSink<T>;
+  /** A list lacked so much that it has to be confirmed; the text is for people. */
+  readonly onDoubt?: (message: string) => void;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -100,6 +104,7 @@ export class Reflector<T> {
   /** What the sink holds. */
   readonly #tracked = new Map<string, Tracked>();
   readonly #restarts = new Map<RestartReason, number>();
+  readonly #doubt = new ListDoubt();
   #resourceVersion = '';
   #phase: ReflectorState['phase'] = 'stopped';
   #problem: ReflectorProblem | undefined;
@@ -161,10 +166,8 @@ export class Reflector<T> {
     const startMs = clock.nowMs();
     const items = await this.#read(signal);
     this.#lists += 1;
-    if (this.#synced) {
-      this.#replace(items.objects);
-      this.#options.sink.onRelist?.(items.objects);
-    } else {
+    if (this.#synced) this.#relisted(items.objects);
+    else {
       const objects = new Map<string, T>();
       for (const [key, { object, uid, resourceVersion }] of items.objects) {
         if (object === undefined) continue;
@@ -205,16 +208,36 @@ export class Reflector<T> {
   }
 
   /** Tells the sink what a later list shows to be different, deletes first: a name may have moved to a new object. */
-  #replace(objects: ReadonlyMap<string, Item<T>>): void {
+  #relisted(objects: ReadonlyMap<string, Item<T>>): void {
+    this.#deleteMissing(objects);
     for (const key of [...this.#tracked.keys()]) {
       const item = objects.get(key);
-      if (item === undefined) this.#delete(key);
-      else if (item.object === undefined) this.#dropUnlessUnreadable(key, item);
+      if (item !== undefined && item.object === undefined) this.#dropUnlessUnreadable(key, item);
     }
     for (const [key, item] of objects) {
       if (item.object === undefined) continue;
       if (this.#tracked.get(key)?.resourceVersion === item.resourceVersion) continue;
       this.#upsert(key, item, item.object);
+    }
+    if (this.#doubt.dueMs === undefined) this.#options.sink.onRelist?.(objects);
+  }
+
+  #deleteMissing(objects: ReadonlyMap<string, Item<T>>): void {
+    const { clock, log, onDoubt } = this.#options;
+    const missing = [...this.#tracked.keys()].filter((key) => !objects.has(key));
+    const known = this.#tracked.size;
+    const dueMs = this.#doubt.dueMs;
+    const gone = this.#doubt.gone(known, missing, clock.nowMs());
+    for (const key of gone) this.#delete(key);
+    const fields = { resource: this.#name, known, missing: missing.length, deleted: gone.length };
+    if (this.#doubt.dueMs !== undefined && this.#doubt.dueMs !== dueMs) {
+      const message =
+        `the API server's list lacks ${missing.length} of ${known} ${this.#name} that were there before: ` +
+        `none is taken for deleted unless another list in ${CONFIRM_AFTER_MS / 1000} s lacks it, too`;
+      log.warn(fields, message);
+      onDoubt?.(message);
+    } else if (dueMs !== undefined && this.#doubt.dueMs === undefined) {
+      log.warn(fields, 'what a list lacked was looked for in a second one');
     }
   }
 
@@ -222,10 +245,11 @@ export class Reflector<T> {
     const { clock, client, random, query, log } = this.#options;
     const timeoutSeconds = Math.round(WATCH_MIN_SECONDS * (1 + random()));
     const stall = new AbortController();
+    const confirm = this.#confirmation();
     const stopStall = clock.timer(timeoutSeconds * 1000 + STALL_GRACE_MS, () => stall.abort());
     const startMs = clock.nowMs();
     const eventsBefore = this.#events;
-    const inner = AbortSignal.any([signal, stall.signal]);
+    const inner = AbortSignal.any([signal, stall.signal, confirm.signal]);
     this.#watches += 1;
     let stopHealthy = (): void => undefined;
     try {
@@ -246,6 +270,7 @@ export class Reflector<T> {
       });
       await this.#consume(chunks, signal);
     } catch (error) {
+      if (!isAborted(signal) && isAborted(confirm.signal)) return 'relist';
       if (isAborted(signal) || !isAborted(stall.signal)) throw error;
       this.#restarted('stalled');
       log.warn({ resource: this.#name, timeoutSeconds }, 'watch stalled: opening a new one');
@@ -253,6 +278,7 @@ export class Reflector<T> {
     } finally {
       stopStall();
       stopHealthy();
+      confirm.stop();
     }
     this.#restarted('ended');
     if (this.#events === eventsBefore && clock.nowMs() - startMs < SHORT_WATCH_MS) {
@@ -262,6 +288,15 @@ export class Reflector<T> {
       });
     }
     return 'resume';
+  }
+
+  /** Ends the watch when the doubtful list is to be confirmed. */
+  #confirmation(): { readonly signal: AbortSignal; readonly stop: () => void } {
+    const due = new AbortController();
+    const { dueMs } = this.#doubt;
+    if (dueMs === undefined) return { signal: due.signal, stop: () => undefined };
+    const waitMs = Math.max(0, dueMs - this.#options.clock.nowMs());
+    return { signal: due.signal, stop: this.#options.clock.timer(waitMs, () => due.abort()) };
   }
 
   async #consume(chunks: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {

@@ -160,3 +160,74 @@ test('an IP that is made and taken away between two lists, which no watch shows,
   client.tooOld.resolve(undefined);
   await until('it is made again', () => api.objects.has(IP));
 });
+
+/** An API server that has come back with half of its data: from then on its list of Services is empty. */
+class HalfLists implements ApiClient {
+  readonly api = new MemoryApi();
+  readonly #broken = Promise.withResolvers<void>();
+  #isBroken = false;
+  lists = 0;
+
+  break(): void {
+    this.#isBroken = true;
+    this.#broken.resolve();
+  }
+
+  async call(call: Parameters<ApiClient['call']>[0]): Promise<unknown> {
+    const path = call.path.replace('/namespaces/default/services', '/services');
+    const answer = await this.api.call({ ...call, path });
+    if (call.method !== 'GET' || call.path !== SERVICES) return answer;
+    this.lists += 1;
+    return this.#isBroken ? { metadata: objectAt(answer, 'metadata'), items: [] } : answer;
+  }
+
+  async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {
+    const chunks = await this.api.stream(stream);
+    return stream.path === SERVICES && !this.#isBroken ? this.#untilBroken(chunks) : chunks;
+  }
+
+  async *#untilBroken(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const broken = this.#broken.promise.then(() => {
+      throw new ApiError('WATCH: Expired', { code: 'gone', status: 410 });
+    });
+    const iterator = chunks[Symbol.asyncIterator]();
+    for (;;) {
+      const { value, done } = await Promise.race([iterator.next(), broken]);
+      if (done === true) return;
+      yield value;
+    }
+  }
+}
+
+test('a list without Services releases nothing, and an event says so', async (t) => {
+  const client = new HalfLists();
+  const { api } = client;
+  addPool(api);
+  const names = Array.from({ length: 12 }, (_, i) => `s${i}`);
+  for (const name of names) {
+    const { metadata: _, ...rest } = service(name);
+    api.put(`${SERVICES}/${name}`, { ...rest, metadata: { name, namespace: 'default' } });
+  }
+  const program = start(t, client);
+  const isAssigned = (name: string): boolean =>
+    program.store.services.get(`default/${name}`)?.status?.loadBalancer?.ingress?.length === 1;
+  await until('all have addresses', () => names.every(isAssigned));
+  const ips = (): readonly unknown[] =>
+    [...api.objects].filter(([path]) => path.includes('/ips/')).map(([, object]) => object);
+  const before = ips();
+  client.break();
+  const events = (): readonly (string | undefined)[] =>
+    [...api.objects]
+      .filter(([path]) => path.includes('/events/'))
+      .map(([, object]) => textAt(object, 'reason'));
+  await until('the event', () => events().includes('ListDoubted'));
+  assert.equal(client.lists, 2);
+  // a change makes it decide once more: on what it knew
+  api.put(`${SERVICES}/late`, {
+    ...service('late'),
+    metadata: { name: 'late', namespace: 'default' },
+  });
+  await until('the new one has an address', () => isAssigned('late'));
+  assert.deepEqual(ips().slice(0, names.length), before);
+  assert.ok(names.every(isAssigned));
+});
