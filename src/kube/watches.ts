@@ -19,14 +19,14 @@ export type Watched<T> = Omit<ReflectorOptions<T>, keyof WatchesPorts>;
 export class Watches {
   readonly #ports: WatchesPorts;
   readonly #reflectors: Pick<Reflector<unknown>, 'run' | 'state'>[] = [];
-  readonly #listed = Promise.withResolvers<void>();
+  readonly #listed = Promise.withResolvers<undefined>();
 
   constructor(ports: WatchesPorts) {
     this.#ports = ports;
   }
 
   /** Every kind has listed once. Never, where none is watched. */
-  get synced(): Promise<void> {
+  get synced(): Promise<unknown> {
     return this.#listed.promise;
   }
 
@@ -65,7 +65,7 @@ export class Watches {
   #onListed(): void {
     // a reflector marks itself synced after its sink was told
     queueMicrotask(() => {
-      if (this.#reflectors.every((each) => each.state().synced)) this.#listed.resolve();
+      if (this.#reflectors.every((each) => each.state().synced)) this.#listed.resolve(undefined);
     });
   }
 }

@@ -164,13 +164,13 @@ test('an IP that is made and taken away between two lists, which no watch shows,
 /** An API server that has come back with half of its data: from then on its list of Services is empty. */
 class HalfLists implements ApiClient {
   readonly api = new MemoryApi();
-  readonly #broken = Promise.withResolvers<void>();
+  readonly #broken = Promise.withResolvers<undefined>();
   #isBroken = false;
   lists = 0;
 
   break(): void {
     this.#isBroken = true;
-    this.#broken.resolve();
+    this.#broken.resolve(undefined);
   }
 
   async call(call: Parameters<ApiClient['call']>[0]): Promise<unknown> {
@@ -192,9 +192,9 @@ class HalfLists implements ApiClient {
     });
     const iterator = chunks[Symbol.asyncIterator]();
     for (;;) {
-      const { value, done } = await Promise.race([iterator.next(), broken]);
-      if (done === true) return;
-      yield value;
+      const next = await Promise.race([iterator.next(), broken]);
+      if (next.done === true) return;
+      yield next.value;
     }
   }
 }
@@ -204,10 +204,11 @@ test('a list without Services releases nothing, and an event says so', async (t)
   const { api } = client;
   addPool(api);
   const names = Array.from({ length: 12 }, (_, i) => `s${i}`);
-  for (const name of names) {
-    const { metadata: _, ...rest } = service(name);
-    api.put(`${SERVICES}/${name}`, { ...rest, metadata: { name, namespace: 'default' } });
-  }
+  const anyAddress = (name: string): JsonObject => ({
+    ...service(name),
+    metadata: { name, namespace: 'default' },
+  });
+  for (const name of names) api.put(`${SERVICES}/${name}`, anyAddress(name));
   const program = start(t, client);
   const isAssigned = (name: string): boolean =>
     program.store.services.get(`default/${name}`)?.status?.loadBalancer?.ingress?.length === 1;
@@ -223,10 +224,7 @@ test('a list without Services releases nothing, and an event says so', async (t)
   await until('the event', () => events().includes('ListDoubted'));
   assert.equal(client.lists, 2);
   // a change makes it decide once more: on what it knew
-  api.put(`${SERVICES}/late`, {
-    ...service('late'),
-    metadata: { name: 'late', namespace: 'default' },
-  });
+  api.put(`${SERVICES}/late`, anyAddress('late'));
   await until('the new one has an address', () => isAssigned('late'));
   assert.deepEqual(ips().slice(0, names.length), before);
   assert.ok(names.every(isAssigned));
