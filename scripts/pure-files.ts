@@ -6,7 +6,7 @@ export const PURE_FILES = [
   'src/api/**/*.ts',
   'src/migration/**/*.ts',
   'src/assigner/{decide,holders}/**/*.ts',
-  'src/assigner/{engine,project,simulate}.ts',
+  'src/assigner/{carry-out,engine,project,simulate}.ts',
   'src/assigner/write/{overtaken,own-versions,patches}.ts',
   'src/ipvs-node/{model,desired,plan}/**/*.ts',
   'src/ipvs-node/reconcile/{mirror,outcome}.ts',

@@ -1,5 +1,37 @@
-// Condition types that vipvs writes. docs/reference/conditions.md explains each type and reason.
+// Condition types that vipvs writes, and what all writers of conditions share. docs/reference/conditions.md explains each
+// type and reason.
+import type { Condition } from './kubernetes.ts';
 
 export const ADDRESS_ASSIGNED = 'vipvs.io/AddressAssigned';
 export const PROGRAMMED = 'vipvs.io/Programmed';
 export const LOAD_BALANCER_CLASS = 'vipvs.io/vipvs';
+
+type Said = Pick<Condition, 'status' | 'reason' | 'message'>;
+
+export function saysTheSame(a: Said | undefined, b: Said | undefined): boolean {
+  return a?.status === b?.status && a?.reason === b?.reason && a?.message === b?.message;
+}
+
+/** lastTransitionTime moves only with the status (Kubernetes API conventions); without a clock there is none. */
+export function datedCondition(
+  type: string,
+  { status, reason, message }: Said,
+  old: Condition | undefined,
+  timestamp: string | undefined,
+): Condition {
+  const time = old?.status === status ? (old.lastTransitionTime ?? timestamp) : timestamp;
+  return {
+    type,
+    status,
+    ...(time === undefined ? {} : { lastTransitionTime: time }),
+    reason,
+    message,
+  };
+}
+
+/** What a Service's condition Programmed says; `failure` undefined: nothing fails. */
+export function programmedSaid(failure: Omit<Said, 'status'> | undefined): Said {
+  return failure === undefined
+    ? { status: 'True', reason: 'Programmed', message: 'every port is in the kernel' }
+    : { status: 'False', ...failure };
+}

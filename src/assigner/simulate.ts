@@ -2,8 +2,9 @@
 // objects in any order give the same result. `vipvs simulate` and the script tests are this function.
 import { ClusterStore, KINDS, keyOf, type ClusterObject } from '../api/cluster.ts';
 import { compareIp, ipOfObjectName } from '../net/address.ts';
-import { Assigner } from './engine.ts';
+import { applyAction, targetOf } from './carry-out.ts';
 import type { Action, AssignerConfig, EventNote } from './decide/decision.ts';
+import { Assigner } from './engine.ts';
 
 export interface Simulated {
   /** In order of kind, then of name. */
@@ -37,51 +38,16 @@ export function simulate(
       applyAction(store, action);
       actions.push(action);
     }
-    for (const action of written) assigner.onChange(...changeOf(action));
+    for (const action of written) {
+      const { kind, key } = targetOf(action);
+      assigner.onChange(kind, key);
+    }
   }
   return { objects: sortedObjects(store), events, actions };
 }
 
 function last(actions: readonly Action[]): string {
   return JSON.stringify(actions.slice(-2));
-}
-
-/** What the action leaves in a store whose writes always succeed. */
-export function applyAction(store: ClusterStore, action: Action): void {
-  switch (action.do) {
-    case 'ip.create':
-    case 'ip.update':
-    case 'ip.status':
-      store.set(action.ip);
-      return;
-    case 'ip.delete':
-      store.delete('IP', action.ip.metadata.name);
-      return;
-    case 'service.status': {
-      const service = store.services.get(action.service);
-      if (service !== undefined) store.set({ ...service, status: action.status });
-      return;
-    }
-    case 'pool.status': {
-      const pool = store.pools.get(action.pool);
-      if (pool !== undefined) store.set({ ...pool, status: action.status });
-    }
-  }
-}
-
-/** The object that the action writes, as the arguments of Assigner.onChange. */
-export function changeOf(action: Action): Parameters<Assigner['onChange']> {
-  switch (action.do) {
-    case 'service.status':
-      return ['Service', action.service];
-    case 'pool.status':
-      return ['Pool', action.pool];
-    case 'ip.create':
-    case 'ip.update':
-    case 'ip.status':
-    case 'ip.delete':
-      return ['IP', action.ip.metadata.name];
-  }
 }
 
 function sortedObjects(store: ClusterStore): readonly ClusterObject[] {

@@ -1,7 +1,9 @@
 // The objects of standalone mode: what the manifests say, joined with what the assigner wrote. In Kubernetes the API
 // server joins spec and status; here this file does.
 // Invariant: a status, a claim and the time an object was first seen survive every edit of its manifest.
+import { applyAction, targetOf } from '../assigner/carry-out.ts';
 import type { Action } from '../assigner/decide/decision.ts';
+import { datedCondition, saysTheSame } from '../api/conditions.ts';
 import { ClusterStore, type ClusterObject, type Kind } from '../api/cluster.ts';
 import type { IP } from '../api/ip.ts';
 import type { Condition, Node, ObjectMeta, Service, ServiceStatus } from '../api/kubernetes.ts';
@@ -16,8 +18,6 @@ export interface ObjectChange {
   readonly after: ClusterObject | undefined;
 }
 export type ChangeListener = (change: ObjectChange) => void;
-
-export type NewCondition = Omit<Condition, 'type'>;
 
 interface Remembered<S> {
   readonly status: S;
@@ -70,7 +70,10 @@ export class StandaloneObjects {
     return actions.map((action) => {
       const { kind, key } = targetOf(action);
       const before = this.store.get(kind, key);
-      this.#apply(action);
+      const manifest = action.do === 'ip.delete' ? this.#ipManifests.get(key) : undefined;
+      // a reservation whose manifest is still there comes back without its holder
+      if (manifest === undefined) applyAction(this.store, action);
+      else this.store.set(manifest);
       return { kind, key, before, after: this.store.get(kind, key) };
     });
   }
@@ -84,47 +87,23 @@ export class StandaloneObjects {
     this.#onChange({ kind: 'Node', key, before, after: node });
   }
 
-  /** Sets one condition of a Service, or takes it away; false where nothing changes by it. */
-  setCondition(key: string, type: string, condition: NewCondition | undefined): boolean {
+  /** Sets one condition of a Service, or takes it away; false where nothing changes by it. `time`: RFC 3339 */
+  setCondition(
+    key: string,
+    type: string,
+    said: Pick<Condition, 'status' | 'reason' | 'message'> | undefined,
+    time: string,
+  ): boolean {
     const service = this.store.services.get(key);
     if (service === undefined) return false;
     const conditions = service.status?.conditions ?? [];
     const old = conditions.find((each) => each.type === type);
-    if (sameCondition(old, condition)) return false;
+    if (saysTheSame(old, said)) return false;
     const others = conditions.filter((each) => each.type !== type);
-    const next = condition === undefined ? [] : [{ type, ...withSteadyTime(condition, old) }];
+    const next = said === undefined ? [] : [datedCondition(type, said, old, time)];
     // concat makes an array of just the length; spreading leaves room for 16 more, in every Service
     this.store.set({ ...service, status: { ...service.status, conditions: others.concat(next) } });
     return true;
-  }
-
-  #apply(action: Action): void {
-    switch (action.do) {
-      case 'ip.create':
-      case 'ip.update':
-      case 'ip.status':
-        this.store.set(action.ip);
-        return;
-      case 'ip.delete':
-        this.#deleteIp(action.ip.metadata.name);
-        return;
-      case 'service.status': {
-        const service = this.store.services.get(action.service);
-        if (service !== undefined) this.store.set({ ...service, status: action.status });
-        return;
-      }
-      case 'pool.status': {
-        const pool = this.store.pools.get(action.pool);
-        if (pool !== undefined) this.store.set({ ...pool, status: action.status });
-      }
-    }
-  }
-
-  /** A reservation whose manifest is still there comes back without its holder. */
-  #deleteIp(name: string): void {
-    const manifest = this.#ipManifests.get(name);
-    if (manifest === undefined) this.store.delete('IP', name);
-    else this.store.set(manifest);
   }
 
   #setManifest(key: string, object: ClusterObject, seenAt: string): void {
@@ -193,34 +172,6 @@ function withCreationTime(metadata: ObjectMeta, since: string): ObjectMeta {
   return metadata.creationTimestamp === undefined
     ? { ...metadata, creationTimestamp: since }
     : metadata;
-}
-
-function sameCondition(old: Condition | undefined, now: NewCondition | undefined): boolean {
-  return (
-    old?.status === now?.status && old?.reason === now?.reason && old?.message === now?.message
-  );
-}
-
-/** lastTransitionTime is about the status only. */
-function withSteadyTime(now: NewCondition, old: Condition | undefined): NewCondition {
-  const time = old?.lastTransitionTime;
-  return old?.status === now.status && time !== undefined
-    ? { ...now, lastTransitionTime: time }
-    : now;
-}
-
-function targetOf(action: Action): { readonly kind: Kind; readonly key: string } {
-  switch (action.do) {
-    case 'service.status':
-      return { kind: 'Service', key: action.service };
-    case 'pool.status':
-      return { kind: 'Pool', key: action.pool };
-    case 'ip.create':
-    case 'ip.update':
-    case 'ip.status':
-    case 'ip.delete':
-      return { kind: 'IP', key: action.ip.metadata.name };
-  }
 }
 
 /** The manifest's wishes with the holders and the memory of the object in use. */

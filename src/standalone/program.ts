@@ -4,7 +4,7 @@
 // the whole directory was read once; stopping touches nothing in the kernel.
 import type { EventNote } from '../assigner/decide/decision.ts';
 import { Assigner } from '../assigner/engine.ts';
-import { LOAD_BALANCER_CLASS, PROGRAMMED } from '../api/conditions.ts';
+import { LOAD_BALANCER_CLASS, PROGRAMMED, programmedSaid } from '../api/conditions.ts';
 import { formatRef, serviceRef } from '../api/problem.ts';
 import { DirectorySource } from '../files/directory.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
@@ -23,7 +23,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import { EventLog } from './event-log.ts';
 import { hostAddresses, ownNode } from './own-node.ts';
 import { countKernel, countObjects, countRound } from '../ipvs-node/report/metrics.ts';
-import { StandaloneObjects, type NewCondition, type ObjectChange } from './objects.ts';
+import { StandaloneObjects, type ObjectChange } from './objects.ts';
 import { StateSaver } from './state-saver.ts';
 
 export interface StandaloneOptions {
@@ -302,8 +302,8 @@ export class Standalone {
   /** The agent tells how a Service stands in the kernel; undefined: it asks nothing of this node any more. */
   #onReport(service: string, report: ServiceReport | undefined): void {
     const time = new Date(this.#ports.clock.wallMs()).toISOString();
-    const condition = report === undefined ? undefined : programmedCondition(report, time);
-    if (!this.#objects.setCondition(service, PROGRAMMED, condition)) return;
+    const said = report === undefined ? undefined : saidOf(report);
+    if (!this.#objects.setCondition(service, PROGRAMMED, said, time)) return;
     this.#saver.mark();
     const object = this.#objects.store.services.get(service);
     if (report === undefined || object === undefined) return;
@@ -312,7 +312,7 @@ export class Standalone {
       this.#addEvent({ regarding, type: 'Warning', reason, note: message });
     }
     if (report.problems.length === 0) {
-      const note = condition?.message ?? '';
+      const note = said?.message ?? '';
       this.#addEvent({ regarding, type: 'Normal', reason: 'Programmed', note });
     }
   }
@@ -364,13 +364,11 @@ export class Standalone {
   }
 }
 
-function programmedCondition(report: ServiceReport, time: string): NewCondition {
-  const [first] = report.problems;
-  const messages = report.problems.map(({ message }) => message);
-  return {
-    status: report.isProgrammed ? 'True' : 'False',
-    reason: first?.reason ?? 'Programmed',
-    message: messages.length === 0 ? 'every port is in the kernel' : messages.join('; '),
-    lastTransitionTime: time,
-  };
+/** The Service's condition Programmed; a warning is said while the status stays True. */
+function saidOf({ isProgrammed, problems }: ServiceReport): ReturnType<typeof programmedSaid> {
+  const [first] = problems;
+  if (first === undefined) return programmedSaid(undefined);
+  const message = problems.map((problem) => problem.message).join('; ');
+  const said = programmedSaid({ reason: first.reason, message });
+  return isProgrammed ? { ...said, status: 'True' } : said;
 }

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ClusterStore, keyOf, type ClusterObject, type Kind } from '../../src/api/cluster.ts';
 import { Assigner } from '../../src/assigner/engine.ts';
-import { applyAction, changeOf, simulate } from '../../src/assigner/simulate.ts';
+import { applyAction, targetOf } from '../../src/assigner/carry-out.ts';
+import { simulate } from '../../src/assigner/simulate.ts';
 import { CONFIG, ip, namespace, node, NOW_MS, pool, service } from '../unit/assigner/objects.ts';
 
 const RUNS = { numRuns: 200 };
@@ -147,7 +148,8 @@ function settle(assigner: Assigner, store: ClusterStore, fails: () => boolean): 
           break;
         }
         applyAction(store, action);
-        written.push(changeOf(action));
+        const { kind, key } = targetOf(action);
+        written.push([kind, key]);
       }
     }
     for (const change of written) assigner.onChange(...change);

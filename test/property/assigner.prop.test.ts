@@ -9,7 +9,8 @@ import { resolvePools } from '../../src/api/pools.ts';
 import { spaceHas } from '../../src/api/pool-space.ts';
 import type { Pool } from '../../src/api/pool.ts';
 import { parseIp } from '../../src/net/address.ts';
-import { applyAction, simulate } from '../../src/assigner/simulate.ts';
+import { applyAction } from '../../src/assigner/carry-out.ts';
+import { simulate } from '../../src/assigner/simulate.ts';
 import { CONFIG, ip, node, NOW_MS, pool, service } from '../unit/assigner/objects.ts';
 
 const RUNS = { numRuns: 200 };

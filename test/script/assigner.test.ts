@@ -12,7 +12,8 @@ import { ClusterStore, keyOf, type ClusterObject, type Kind } from '../../src/ap
 import { formatRef } from '../../src/api/problem.ts';
 import { Assigner } from '../../src/assigner/engine.ts';
 import type { EventNote } from '../../src/assigner/decide/decision.ts';
-import { applyAction, changeOf, simulate } from '../../src/assigner/simulate.ts';
+import { applyAction, targetOf } from '../../src/assigner/carry-out.ts';
+import { simulate } from '../../src/assigner/simulate.ts';
 import { parseManifestText } from '../../src/files/manifests.ts';
 import { formatManifestProblem } from '../../src/files/parse-document.ts';
 import { CONFIG, linesOf } from '../unit/assigner/objects.ts';
@@ -84,7 +85,10 @@ class World {
       events.push(...decisions.flatMap((decision) => decision.events));
       const actions = decisions.flatMap((decision) => decision.actions);
       for (const action of actions) applyAction(this.#store, action);
-      for (const action of actions) this.#assigner.onChange(...changeOf(action));
+      for (const action of actions) {
+        const { kind, key } = targetOf(action);
+        this.#assigner.onChange(kind, key);
+      }
     }
   }
 }

@@ -1,7 +1,13 @@
 // What the assigner writes into a Service: status.loadBalancer and one condition. Pure.
 // Invariant: conditions of others and fields of others stay as they are, and a status that says the same already is
 // not written again.
-import { ADDRESS_ASSIGNED, PROGRAMMED } from '../../api/conditions.ts';
+import {
+  ADDRESS_ASSIGNED,
+  datedCondition,
+  PROGRAMMED,
+  programmedSaid,
+  saysTheSame,
+} from '../../api/conditions.ts';
 import type {
   Condition,
   LoadBalancerIngress,
@@ -42,10 +48,8 @@ export function assignedStatus(
   const old = service.status ?? {};
   const oldCondition = conditionOf(service);
   const status = outcome.addresses.length > 0 ? 'True' : 'False';
-  const isSameCondition =
-    oldCondition?.status === status &&
-    oldCondition.reason === outcome.reason &&
-    oldCondition.message === outcome.message;
+  const said = { status, reason: outcome.reason, message: outcome.message } as const;
+  const isSameCondition = saysTheSame(oldCondition, said);
   const oldProgrammed = old.conditions?.find(({ type }) => type === PROGRAMMED);
   const programmed = programmedCondition(oldProgrammed, outcome, timestamp);
   if (
@@ -55,9 +59,10 @@ export function assignedStatus(
   ) {
     return undefined;
   }
-  const condition = isSameCondition
-    ? oldCondition
-    : makeCondition(ADDRESS_ASSIGNED, oldCondition, { ...outcome, status }, timestamp);
+  const condition =
+    oldCondition !== undefined && isSameCondition
+      ? oldCondition
+      : datedCondition(ADDRESS_ASSIGNED, said, oldCondition, timestamp);
   const others = (old.conditions ?? []).filter(
     ({ type }) => type !== ADDRESS_ASSIGNED && type !== PROGRAMMED,
   );
@@ -79,23 +84,6 @@ export function conditionOf(service: Service): Condition | undefined {
   return service.status?.conditions?.find((condition) => condition.type === ADDRESS_ASSIGNED);
 }
 
-/** lastTransitionTime moves only with the status (Kubernetes API conventions); without a clock there is none. */
-function makeCondition(
-  type: string,
-  old: Condition | undefined,
-  { status, reason, message }: Pick<Condition, 'status' | 'reason' | 'message'>,
-  timestamp: string | undefined,
-): Condition {
-  const time = old?.status === status ? (old.lastTransitionTime ?? timestamp) : timestamp;
-  return {
-    type,
-    status,
-    ...(time === undefined ? {} : { lastTransitionTime: time }),
-    reason,
-    message,
-  };
-}
-
 /** False where a director fails; True only where it was False before: nobody waits for a word about a healthy Service. */
 function programmedCondition(
   old: Condition | undefined,
@@ -106,13 +94,8 @@ function programmedCondition(
   if (addresses.length === 0) return undefined;
   const { failure } = programmed;
   if (failure === undefined && old === undefined) return undefined;
-  const now =
-    failure === undefined
-      ? { status: 'True' as const, reason: 'Programmed', message: 'every port is in the kernel' }
-      : { status: 'False' as const, ...failure };
-  const isSame =
-    old?.status === now.status && old.reason === now.reason && old.message === now.message;
-  return isSame ? old : makeCondition(PROGRAMMED, old, now, timestamp);
+  const now = programmedSaid(failure);
+  return saysTheSame(old, now) ? old : datedCondition(PROGRAMMED, now, old, timestamp);
 }
 
 /** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */

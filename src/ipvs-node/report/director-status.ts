@@ -1,4 +1,5 @@
 // What a director says of itself in its Director object, out of what its agent knows. Pure.
+import { datedCondition } from '../../api/conditions.ts';
 import {
   DIRECTOR_PROGRAMMED,
   DIRECTOR_READY,
@@ -46,11 +47,7 @@ export function directorStatus(
   for (const address of desired.addresses.keys()) {
     if (observed.addresses?.get(address)?.some(({ ours }) => ours) === true) addresses += 1;
   }
-  const timed = (condition: Condition): Condition => {
-    const old = previous.find(({ type }) => type === condition.type);
-    const since = old?.status === condition.status ? old.lastTransitionTime : undefined;
-    return { ...condition, lastTransitionTime: since ?? now };
-  };
+  const conditions = [readyCondition(facts.phase), programmedCondition(facts, failed)];
   return {
     announcing: facts.announcing,
     virtualServers,
@@ -59,7 +56,10 @@ export function directorStatus(
     failedServices: failed.length,
     failed: failed.slice(0, FAILED_MAX),
     versions: facts.versions,
-    conditions: [readyCondition(facts.phase), programmedCondition(facts, failed)].map(timed),
+    conditions: conditions.map((said) => {
+      const old = previous.find(({ type }) => type === said.type);
+      return datedCondition(said.type, said, old, now);
+    }),
   };
 }
 

@@ -5,7 +5,8 @@ import { ClusterStore } from '../../../src/api/cluster.ts';
 import { endpointSliceSchema } from '../../../src/api/kubernetes.ts';
 import { Assigner, planAll } from '../../../src/assigner/engine.ts';
 import type { Action, Decision } from '../../../src/assigner/decide/decision.ts';
-import { applyAction, changeOf, simulate } from '../../../src/assigner/simulate.ts';
+import { applyAction, targetOf } from '../../../src/assigner/carry-out.ts';
+import { simulate } from '../../../src/assigner/simulate.ts';
 import { claim, CONFIG, ip, namespace, node, NOW_MS, pool, service } from './objects.ts';
 
 function storeOf(...objects: Parameters<ClusterStore['set']>[0][]): ClusterStore {
@@ -17,7 +18,10 @@ function storeOf(...objects: Parameters<ClusterStore['set']>[0][]): ClusterStore
 function apply(store: ClusterStore, assigner: Assigner, decisions: readonly Decision[]): Action[] {
   const actions = decisions.flatMap((decision) => decision.actions);
   for (const action of actions) applyAction(store, action);
-  for (const action of actions) assigner.onChange(...changeOf(action));
+  for (const action of actions) {
+    const { kind, key } = targetOf(action);
+    assigner.onChange(kind, key);
+  }
   return actions;
 }
 

@@ -178,37 +178,20 @@ test('a condition is set once, and its time changes only with its status', () =>
   const { objects, store } = harness();
   objects.applySource([set(service('web'))], NOON);
   const type = 'vipvs.io/Programmed';
-  const programmed = {
-    status: 'True' as const,
-    reason: 'Programmed',
-    message: '',
-    lastTransitionTime: NOON,
-  };
+  const said = { status: 'True', reason: 'Programmed', message: '' } as const;
+  const programmed = { type, ...said, lastTransitionTime: NOON };
   const conditions = () => store.services.get('default/web')?.status?.conditions;
-  assert.equal(objects.setCondition('default/web', type, programmed), true);
-  assert.equal(
-    objects.setCondition('default/web', type, { ...programmed, lastTransitionTime: ONE }),
-    false,
-  );
-  assert.deepEqual(conditions(), [{ type, ...programmed }]);
-  objects.setCondition('default/web', type, {
-    ...programmed,
-    reason: 'NoEndpoints',
-    lastTransitionTime: ONE,
-  });
-  assert.deepEqual(conditions(), [{ type, ...programmed, reason: 'NoEndpoints' }]);
-  objects.setCondition('default/web', type, {
-    ...programmed,
-    status: 'False',
-    lastTransitionTime: ONE,
-  });
-  assert.deepEqual(conditions(), [
-    { type, ...programmed, status: 'False', lastTransitionTime: ONE },
-  ]);
-  assert.equal(objects.setCondition('default/none', type, programmed), false);
-  assert.equal(objects.setCondition('default/web', type, undefined), true);
+  assert.equal(objects.setCondition('default/web', type, said, NOON), true);
+  assert.equal(objects.setCondition('default/web', type, said, ONE), false);
+  assert.deepEqual(conditions(), [programmed]);
+  objects.setCondition('default/web', type, { ...said, reason: 'NoEndpoints' }, ONE);
+  assert.deepEqual(conditions(), [{ ...programmed, reason: 'NoEndpoints' }]);
+  objects.setCondition('default/web', type, { ...said, status: 'False' }, ONE);
+  assert.deepEqual(conditions(), [{ ...programmed, status: 'False', lastTransitionTime: ONE }]);
+  assert.equal(objects.setCondition('default/none', type, said, ONE), false);
+  assert.equal(objects.setCondition('default/web', type, undefined, ONE), true);
   assert.deepEqual(conditions(), []);
-  assert.equal(objects.setCondition('default/web', type, undefined), false);
+  assert.equal(objects.setCondition('default/web', type, undefined, ONE), false);
 });
 
 test('the addresses of the host are those that vipvs did not put there', () => {
