@@ -1,5 +1,5 @@
-// The agent as a program beside a Kubernetes API server: watches, an agent on the kernel, an election that says whether
-// the VIPs are bound here, and one Director object that says what was reached.
+// The agent as a program beside a Kubernetes API server: watches, an agent on the kernel, an election that says which
+// VIPs are bound here, and one Director object that says what was reached.
 // Invariants: the kernel is not touched before every cache has listed once and the election has spoken; with the API
 // server away everything stays as it is; its end leaves the kernel forwarding.
 import { isDirectorReady, type Director, type DirectorStatus } from '../api/director.ts';
@@ -7,6 +7,7 @@ import type { FailedService } from '../api/director.ts';
 import type { ClusterObject, ClusterView, Kind } from '../api/cluster.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
+import type { Service } from '../api/kubernetes.ts';
 import type { Problem } from '../api/problem.ts';
 import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
@@ -20,16 +21,19 @@ import {
 } from '../kube/reflector.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
+import { tryParseIp } from '../net/address.ts';
 import { aborted, taskFailure } from '../runtime/abort.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Agent } from './reconcile/agent.ts';
 import type { RoundSummary } from './reconcile/agent-ports.ts';
-import { LeaseElection, type AnnouncerElection } from './mastership/lease-election.ts';
+import type { Election } from './mastership/election.ts';
+import { LeaseElection } from './mastership/lease-election.ts';
 import { purgeProblem } from './desired/kube-proxy-claims.ts';
 import type { NodeView } from './desired/service.ts';
 import { directorStatus, failureOf } from './report/director-status.ts';
 import { DirectorWriter } from './report/director-writer.ts';
+import { NONE_HELD, type HeldGroups } from './model/held-groups.ts';
 import type { Kernel } from './model/kernel.ts';
 import { KubeProxyWatch } from './host/kube-proxy-watch.ts';
 import { NodeObjects } from './source/node-objects.ts';
@@ -42,7 +46,7 @@ import type { KubeProxy } from './model/kube-proxy.ts';
 
 export interface NodeOptions {
   /** Without the interface: that is the one with an address of the node. */
-  readonly node: Omit<NodeView, 'bindInterface' | 'announces' | 'hasKubeProxy' | 'kubeProxyMode'>;
+  readonly node: Omit<NodeView, 'bindInterface' | 'held' | 'hasKubeProxy' | 'kubeProxyMode'>;
   readonly bindInterface: string | undefined;
   /** Of the Lease. */
   readonly namespace: string;
@@ -58,7 +62,7 @@ export interface NodePorts {
   /** What kube-proxy of this node says of itself; undefined: none answers. */
   readonly probeKubeProxy: () => Promise<KubeProxy | undefined>;
   /** Default: a Lease. */
-  readonly election?: AnnouncerElection;
+  readonly election?: Election;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -79,13 +83,13 @@ export class NodeProgram {
   readonly #reflectors: readonly Pick<Reflector<unknown>, 'run' | 'state'>[];
   readonly #events: EventRecorder;
   readonly #serviceEvents: ServiceEvents;
-  readonly #election: AnnouncerElection;
+  readonly #election: Election;
   readonly #writer: DirectorWriter;
   readonly #kubeProxy: KubeProxyWatch;
   readonly #failing = new Map<string, FailedService>();
   #onSynced: (() => void) | undefined;
   #agent: Agent | undefined;
-  #isAnnouncing = false;
+  #held = NONE_HELD;
   #isStopped = false;
   #startProblem: string | undefined = 'the caches are not filled yet';
 
@@ -150,8 +154,9 @@ export class NodeProgram {
     return this.#agent;
   }
 
-  get isAnnouncing(): boolean {
-    return this.#isAnnouncing;
+  /** The VIPs that this director answers for. */
+  get held(): HeldGroups {
+    return this.#held;
   }
 
   /** What the caches are made of, for metrics and tests. */
@@ -203,11 +208,11 @@ export class NodeProgram {
     const watching = this.#kubeProxy.run(signal);
     this.#startProblem = 'the election of the announcer has not spoken yet';
     this.#writer.mark();
-    await this.#election.run(signal, async (announces) => {
-      this.#isAnnouncing = announces;
+    await this.#election.run(signal, async (held) => {
+      this.#held = held;
       this.#writer.mark();
-      if (this.#agent === undefined) this.#start(bindInterface, announces);
-      else await this.#agent.setAnnounces(announces);
+      if (this.#agent === undefined) this.#start(bindInterface, held);
+      else await this.#agent.setHeld(held);
       this.#writer.mark();
     });
     // a question that is on its way need not be waited for
@@ -244,10 +249,10 @@ export class NodeProgram {
     return undefined;
   }
 
-  #start(bindInterface: string, announces: boolean): void {
+  #start(bindInterface: string, held: HeldGroups): void {
     const { kernel, clock, random, log, onRound } = this.#ports;
     this.#startProblem = undefined;
-    log.info({ bindInterface, announces }, 'starting on the kernel');
+    log.info({ bindInterface, groups: [...held.groups] }, 'starting on the kernel');
     this.#agent = new Agent(
       this.#objects.store,
       {
@@ -272,7 +277,7 @@ export class NodeProgram {
           ...this.#options.node,
           ...viewOf(this.#kubeProxy.kubeProxy),
           bindInterface,
-          announces,
+          held,
         },
       },
     );
@@ -288,12 +293,19 @@ export class NodeProgram {
   }
 
   #recordEvent(service: string, { reason, message }: Problem): void {
-    // all directors have the same troubles; one of them tells
-    const { metadata } = this.#objects.store.services.get(service) ?? {};
-    if (!this.#isAnnouncing || metadata === undefined) return;
+    const object = this.#objects.store.services.get(service);
+    // all directors have the same troubles; the one that answers for the Service's first VIP tells
+    if (object === undefined || !this.#answersFor(object)) return;
+    const { metadata } = object;
     const { uid, namespace = 'default', name } = metadata;
     const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
     this.#events.record({ about, type: 'Warning', reason, action: 'Program', note: message });
+  }
+
+  #answersFor({ status }: Service): boolean {
+    const shown = status?.loadBalancer?.ingress ?? [];
+    const [vip] = shown.flatMap(({ ip = '' }) => tryParseIp(ip) ?? []);
+    return vip === undefined ? this.#held.groups.size > 0 : this.#held.isHeldHere(vip);
   }
 
   #status(shown: Parameters<typeof directorStatus>[1], now: string): DirectorStatus {
@@ -301,7 +313,7 @@ export class NodeProgram {
     const phase = this.#isStopped ? 'stopped' : agent?.isReady === true ? 'running' : 'starting';
     const facts: Parameters<typeof directorStatus>[0] = {
       phase,
-      announcing: this.#isAnnouncing,
+      held: this.#held,
       failing: this.#failing,
       desired: agent?.desired ?? NOTHING_DESIRED,
       observed: agent?.observed ?? NOTHING_OBSERVED,

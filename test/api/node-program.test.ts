@@ -2,6 +2,7 @@
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { ALL_HELD } from '../../src/ipvs-node/model/held-groups.ts';
 import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, type JsonObject } from '../../src/kube/json.ts';
@@ -186,7 +187,7 @@ test('two directors have the rules, the lower name has the VIPs; it is followed,
   for (let i = 0; i < 2; i++) {
     const again = lab.start('n1', one.kernel);
     await untilKernel(two.kernel, RULES);
-    await until('n1 announces', () => again.program.isAnnouncing);
+    await until('n1 announces', () => again.program.held === ALL_HELD);
     await again.stop();
     await untilKernel(two.kernel, RULES + VIP);
   }
@@ -235,7 +236,7 @@ test('an agent that comes back within the time of the Lease asks nothing of the 
   const ops = first.kernel.log.length;
   const second = lab.start('n1', first.kernel);
   await until('it is ready', () => second.program.notReady().length === 0);
-  assert.equal(second.program.isAnnouncing, true);
+  assert.equal(second.program.held, ALL_HELD);
   assert.equal(first.kernel.log.length, ops);
 });
 
@@ -249,7 +250,7 @@ test('API server away for longer than the Lease: all stays, and nothing happens 
   lab.away = true;
   await until('it is not ready', () => program.notReady().length > 0);
   await new Promise((resolve) => setTimeout(resolve, 700)); // the Lease can't be renewed for so long
-  assert.equal(program.isAnnouncing, true);
+  assert.equal(program.held, ALL_HELD);
   lab.away = false;
   await until('it is ready', () => program.notReady().length === 0);
   assert.equal(kernel.log.length, ops);

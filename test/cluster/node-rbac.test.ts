@@ -2,6 +2,7 @@
 // can do, against its shipped RBAC.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { ALL_HELD } from '../../src/ipvs-node/model/held-groups.ts';
 import { systemClock, type Clock } from '../../src/runtime/clock.ts';
 import { until } from '../api/clocks.ts';
 import { installCrds, NAMESPACE, pool, service, startBareWorld } from './assigner-world.ts';
@@ -46,7 +47,7 @@ suite('the RBAC of the agent', { timeout: 120_000 }, () => {
     asked(plane, USER, NAMESPACE, ['coordination.k8s.io']);
 
   test('grants what it uses, and no more', async () => {
-    await until('it announces', () => node.program.isAnnouncing);
+    await until('it announces', () => node.program.held === ALL_HELD);
     await untilAsked(/^PATCH .*\/directors\/n1$/);
     await untilAsked(/^PATCH .*\/directors\/n1\/status$/);
     await untilAsked(/^PUT .*\/leases\/vipvs-announcer$/);

@@ -2,6 +2,7 @@
 // says what is missing in its readiness and its log, and goes on by itself when it is there.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { ALL_HELD } from '../../src/ipvs-node/model/held-groups.ts';
 import { until } from '../api/clocks.ts';
 import { installCrds, NAMESPACE, pool, service, startBareWorld } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -36,7 +37,7 @@ suite('the agent where something is missing', { timeout: 290_000 }, () => {
     // up to half a minute after a series of failures
     patiently('it is ready and announces', () => {
       const isReady = node.program.notReady().length === 0;
-      return Promise.resolve(isReady && node.program.isAnnouncing);
+      return Promise.resolve(isReady && node.program.held === ALL_HELD);
     });
   const missingText = (missing: GrantedVerb): string =>
     `RBAC: the verb ${nameOf(missing)} is missing`;

@@ -17,6 +17,7 @@ import {
 } from './service.ts';
 import { KubeProxyClaims } from './kube-proxy-claims.ts';
 import { NodeStateBuilder, type Changed } from './counted-state.ts';
+import type { HeldGroups } from '../model/held-groups.ts';
 import type { NodeState } from '../model/state.ts';
 
 export interface DesiredNode {
@@ -171,9 +172,9 @@ export class DesiredIndex {
     return new Set(this.#contributions.keys());
   }
 
-  /** Whether the VIPs are bound on this node; answers what changed. */
-  setAnnounces(announces: boolean): Changed {
-    this.#builder.setAnnounces(announces);
+  /** Which VIPs are bound on this node; answers what changed. */
+  setHeld(held: HeldGroups): Changed {
+    this.#builder.setHeld(held);
     return this.#builder.takeChanged();
   }
 

@@ -3,6 +3,7 @@
 import { familyOf, type IpAddress } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
 import type { Claim, FirewallElement, NodeView } from './service.ts';
+import { ALL_HELD, type HeldGroups } from '../model/held-groups.ts';
 import {
   FIREWALL_SETS,
   type DesiredAddress,
@@ -33,7 +34,9 @@ class Changes implements Changed {
 export class NodeStateBuilder {
   readonly #node: NodeView;
   readonly #virtualServers = new Map<VirtualServerKey, DesiredVirtualServer>();
+  /** VIPs that are bound here, and those that the Services want just as much but another director holds. */
   readonly #addresses = new Map<IpAddress, DesiredAddress>();
+  readonly #elsewhere = new Map<IpAddress, DesiredAddress>();
   readonly #sets = new Map<FirewallSet, Set<string>>(FIREWALL_SETS.map((set) => [set, new Set()]));
   /** Uses beyond the first, of elements that have more than one: most have not, and a count for each costs memory. */
   readonly #moreUses = new Map<FirewallSet, Map<string, number>>(
@@ -41,30 +44,33 @@ export class NodeStateBuilder {
   );
   readonly #masquerading = { 4: 0, 6: 0 };
   #sysctls: ReadonlyMap<SysctlKey, number> = new Map();
-  #announces: boolean;
+  #held: HeldGroups;
   #changes = new Changes();
 
   constructor(node: NodeView) {
     this.#node = node;
-    this.#announces = node.announces ?? true;
+    this.#held = node.held ?? ALL_HELD;
   }
 
   get state(): NodeState {
     return {
       virtualServers: this.#virtualServers,
-      addresses: this.#announces ? this.#addresses : NO_ADDRESSES,
+      addresses: this.#addresses,
       firewall: { sets: this.#sets },
       sysctls: this.#sysctls,
     };
   }
 
-  /** Addresses are wanted only while this node announces; the rest is the same on every director. */
-  setAnnounces(announces: boolean): void {
-    if (announces === this.#announces) return;
-    this.#announces = announces;
-    for (const [address, { virtualServers }] of this.#addresses) {
-      this.#changes.addresses.add(address);
-      for (const key of virtualServers) {
+  /** An address is wanted only where its group is held; the rest is the same on every director. */
+  setHeld(held: HeldGroups): void {
+    this.#held = held;
+    const moved = [
+      ...[...this.#addresses.values()].filter(({ address }) => !held.isHeldHere(address)),
+      ...[...this.#elsewhere.values()].filter(({ address }) => held.isHeldHere(address)),
+    ];
+    for (const wanted of moved) {
+      this.#putAddress(wanted.address, wanted);
+      for (const key of wanted.virtualServers) {
         const service = this.#virtualServers.get(key)?.service;
         if (service !== undefined) this.#changes.services.add(service);
       }
@@ -100,16 +106,25 @@ export class NodeStateBuilder {
   }
 
   #setAddress(vip: IpAddress, key: VirtualServerKey, claim: Claim | undefined): void {
-    const before = this.#addresses.get(vip);
+    const before = this.#addresses.get(vip) ?? this.#elsewhere.get(vip);
     const known = before?.virtualServers ?? [];
     const others = known.filter((each) => each !== key);
     const virtualServers = claim === undefined ? others : others.concat(key);
     const isKnown = others.length < known.length === (claim !== undefined);
     if (isKnown && (claim === undefined || before?.interface === claim.interface)) return;
-    this.#changes.addresses.add(vip);
     const name = (claim ?? before)?.interface;
-    if (virtualServers.length === 0 || name === undefined) this.#addresses.delete(vip);
-    else this.#addresses.set(vip, { address: vip, interface: name, virtualServers });
+    const isGone = virtualServers.length === 0 || name === undefined;
+    this.#putAddress(vip, isGone ? undefined : { address: vip, interface: name, virtualServers });
+  }
+
+  #putAddress(vip: IpAddress, wanted: DesiredAddress | undefined): void {
+    this.#changes.addresses.add(vip);
+    const [place, other] = this.#held.isHeldHere(vip)
+      ? [this.#addresses, this.#elsewhere]
+      : [this.#elsewhere, this.#addresses];
+    other.delete(vip);
+    if (wanted === undefined) place.delete(vip);
+    else place.set(vip, wanted);
   }
 
   #count(claim: Claim, step: 1 | -1): void {
@@ -167,7 +182,6 @@ export class NodeStateBuilder {
   }
 }
 
-const NO_ADDRESSES: ReadonlyMap<IpAddress, DesiredAddress> = new Map();
 const MODERN_KERNEL = { major: 5, minor: 9 };
 
 function sameMap<K, V>(a: ReadonlyMap<K, V>, b: ReadonlyMap<K, V>): boolean {

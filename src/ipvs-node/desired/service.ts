@@ -34,6 +34,7 @@ import { formatRange, parseRange, rangeSize, type IpRange } from '../../net/rang
 import { specialUseOf } from '../../net/special.ts';
 import { backendsOf, type Backends, type Report } from './endpoints.ts';
 import { kubeProxyClaimProblem, type KubeProxyClaim } from './kube-proxy-claims.ts';
+import type { HeldGroups } from '../model/held-groups.ts';
 import type { KubeProxyMode } from '../model/kube-proxy.ts';
 import { portElement, vipElement } from '../model/firewall-elements.ts';
 import type { DesiredVirtualServer, FirewallSet } from '../model/state.ts';
@@ -47,8 +48,8 @@ export interface NodeView {
   readonly hasKubeProxy: boolean;
   /** Undefined: not known, or there is none. */
   readonly kubeProxyMode?: KubeProxyMode | undefined;
-  /** Whether the VIPs are bound here at first (default true); another director may have them. */
-  readonly announces?: boolean;
+  /** The VIPs that are bound here at first (default: all); other directors may have the others. */
+  readonly held?: HeldGroups;
   /** Undefined: a kernel of 5.9 or newer. */
   readonly kernelVersion?: { readonly major: number; readonly minor: number };
 }

@@ -1,5 +1,5 @@
-// Which director announces the VIPs. AnnouncerElection is the port; VRRP will implement it per group of VIPs. LeaseElection
-// is what stands there until then: one Lease for the cluster, for which the Ready director with the lowest name is meant.
+// Which director announces the VIPs, by one Lease for the cluster: all VIPs are one group, meant for the Ready director
+// with the lowest name.
 // Invariants: before the Lease was seen nothing is said; a director that can't read it goes on as it is (with the API
 // server away the data plane stays), and withdraws as soon as it sees that another one holds it.
 import { isDirectorReady, type Director } from '../../api/director.ts';
@@ -9,20 +9,8 @@ import { isAborted } from '../../kube/ports.ts';
 import type { ApiClient } from '../../kube/transport.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-
-export interface AnnouncerElection {
-  /** Why it can't decide at the moment. */
-  readonly problem: string | undefined;
-  /**
-   * Runs until the signal is aborted, and says what changed; what it said last stays true after its end. `announce`
-   * resolves when the kernel was told: another director announces only after that.
-   */
-  run(signal: AbortSignal, announce: (announces: boolean) => Promise<void>): Promise<void>;
-  /** This director became ready. */
-  ready(): void;
-  /** Another director's object changed; undefined: it is gone. */
-  seen(name: string, director: Director | undefined): void;
-}
+import { ALL_HELD, NONE_HELD } from '../model/held-groups.ts';
+import type { Election, Hold } from './election.ts';
 
 export interface LeaseElectionOptions {
   readonly client: ApiClient;
@@ -51,7 +39,7 @@ const DECLINED_MS = 300_000;
 /** The kernel must be told before the Lease goes; one that does not answer does not hold up the next director. */
 const WITHDRAW_TIMEOUT_MS = 5000;
 
-export class LeaseElection implements AnnouncerElection {
+export class LeaseElection implements Election {
   readonly #options: LeaseElectionOptions;
   readonly #times: LeaseTimes;
   /** Ready directors whose names come before ours. */
@@ -104,18 +92,18 @@ export class LeaseElection implements AnnouncerElection {
     this.#handover.abort();
   }
 
-  async run(signal: AbortSignal, announce: (announces: boolean) => Promise<void>): Promise<void> {
+  async run(signal: AbortSignal, hold: Hold): Promise<void> {
     let lease = this.#newLease();
     while (!isAborted(signal)) {
       this.#wake = new AbortController();
       const leads = await this.#attempt(lease, signal);
       if (isAborted(signal)) return;
       if (leads !== true) {
-        if (leads === false) await this.#say(false, announce);
+        if (leads === false) await this.#say(false, hold);
         await this.#sleep(signal);
         continue;
       }
-      await this.#lead(lease, signal, announce);
+      await this.#lead(lease, signal, hold);
       lease = this.#newLease();
     }
   }
@@ -149,11 +137,7 @@ export class LeaseElection implements AnnouncerElection {
     return nowMs - this.#leftSinceMs >= TRIES_LEFT_TO_OTHERS * this.#times.retryMs;
   }
 
-  async #lead(
-    lease: Lease,
-    signal: AbortSignal,
-    announce: (announces: boolean) => Promise<void>,
-  ): Promise<void> {
+  async #lead(lease: Lease, signal: AbortSignal, hold: Hold): Promise<void> {
     const { clock, log } = this.#options;
     this.#leftSinceMs = undefined;
     if (this.#handedTo !== undefined) {
@@ -162,20 +146,20 @@ export class LeaseElection implements AnnouncerElection {
     }
     this.#handover = new AbortController();
     if (this.#newcomer !== undefined) this.#handOver(this.#newcomer);
-    else await this.#say(true, announce);
+    else await this.#say(true, hold);
     const end = await lease.keep(AbortSignal.any([signal, this.#handover.signal]));
     // at our own end the Lease stays: the next process of this node has it at once, and no packet is lost
     if (end === 'lost' || isAborted(signal)) return;
     log.info({ lease: ANNOUNCER_LEASE, to: this.#handedTo }, 'handing over');
-    await Promise.race([this.#say(false, announce), clock.sleep(WITHDRAW_TIMEOUT_MS, signal)]);
+    await Promise.race([this.#say(false, hold), clock.sleep(WITHDRAW_TIMEOUT_MS, signal)]);
     await lease.release(AbortSignal.timeout(this.#times.retryMs));
   }
 
-  async #say(announces: boolean, announce: (announces: boolean) => Promise<void>): Promise<void> {
+  async #say(announces: boolean, hold: Hold): Promise<void> {
     if (this.#announces === announces) return;
     this.#announces = announces;
     this.#options.log.info({ announces }, announces ? 'announcing' : 'not announcing');
-    await announce(announces);
+    await hold(announces ? ALL_HELD : NONE_HELD);
   }
 
   async #sleep(signal: AbortSignal): Promise<void> {

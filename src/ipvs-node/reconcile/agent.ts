@@ -21,6 +21,7 @@ import { DrainTimes } from './drain-starts.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { Retries, type Fault } from './retries.ts';
 import { faultsOf } from './fault-messages.ts';
+import type { HeldGroups } from '../model/held-groups.ts';
 import type { KernelChange } from '../model/kernel.ts';
 import { hostAddressesOf, KernelMirror, unread } from './mirror.ts';
 import { DEFAULT_LIMITS, planHost, planScope, type Limits, type Plan } from '../plan/plan.ts';
@@ -122,12 +123,12 @@ export class Agent {
     if (isSynced) this.#loop.mark('work');
   }
 
-  /** Whether the VIPs are bound here. Answers when the kernel was told; what is withdrawn waits for nothing else. */
-  setAnnounces(announces: boolean): Promise<void> {
-    const changed = this.#index.setAnnounces(announces);
+  /** Which VIPs are bound here. Answers when the kernel was told; what is withdrawn waits for nothing else. */
+  setHeld(held: HeldGroups): Promise<void> {
+    const changed = this.#index.setHeld(held);
     this.#dirty.add(changed);
     this.#reports.touch(changed.services);
-    this.#mustWithdraw = !announces;
+    this.#mustWithdraw ||= [...changed.addresses].some((address) => !held.isHeldHere(address));
     if (!this.#hasSynced) return Promise.resolve();
     this.#loop.mark('work');
     return new Promise((resolve) => this.#onMoved.push(resolve));
@@ -200,8 +201,10 @@ export class Agent {
     const startMs = this.#ports.clock.nowMs();
     this.#mustWithdraw = false;
     const scope = new DirtyScope();
-    for (const address of this.#dirty.addresses) scope.addresses.add(address);
     const { state } = this.#index;
+    for (const address of this.#dirty.addresses) {
+      if (!state.addresses.has(address)) scope.addresses.add(address);
+    }
     const plan = planScope(scope, state, this.#mirror, NO_DRAINS, startMs, this.#limits);
     await this.#perform([plan], 'incremental', startMs);
   }

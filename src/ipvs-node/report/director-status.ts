@@ -10,12 +10,13 @@ import {
 } from '../../api/director.ts';
 import type { Condition } from '../../api/kubernetes.ts';
 import type { Reason } from '../../api/reasons.ts';
+import type { HeldGroups } from '../model/held-groups.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
 import type { NodeState, Observed } from '../model/state.ts';
 
 export interface DirectorFacts {
   readonly phase: 'starting' | 'running' | 'stopped';
-  readonly announcing: boolean;
+  readonly held: Pick<HeldGroups, 'groups'>;
   readonly desired: Pick<NodeState, 'virtualServers' | 'addresses'>;
   readonly observed: Pick<Observed, 'virtualServers' | 'addresses'>;
   /** Services that are not wholly in the kernel. */
@@ -49,7 +50,7 @@ export function directorStatus(
   }
   const conditions = [readyCondition(facts.phase), programmedCondition(facts, failed)];
   return {
-    announcing: facts.announcing,
+    announcing: facts.held.groups.size > 0,
     virtualServers,
     realServers,
     addresses,

@@ -7,6 +7,7 @@ import {
   failureOf,
   type DirectorFacts,
 } from '../../../../src/ipvs-node/report/director-status.ts';
+import { ALL_HELD, NONE_HELD } from '../../../../src/ipvs-node/model/held-groups.ts';
 import { desiredNode } from '../../../../src/ipvs-node/desired/all-services.ts';
 import { NODE, pool, service, slice, storeOf } from '../objects.ts';
 
@@ -28,7 +29,7 @@ const OBSERVED: DirectorFacts['observed'] = {
 };
 const FACTS: DirectorFacts = {
   phase: 'running',
-  announcing: true,
+  held: ALL_HELD,
   desired: state,
   observed: OBSERVED,
   failing: new Map(),
@@ -113,4 +114,11 @@ test('warnings are no failure', () => {
     message: 'no',
   });
   assert.equal(failureOf('x/web', { isProgrammed: false, problems: [] })?.reason, 'KernelError');
+});
+
+test('it announces while it holds any group', () => {
+  const isAnnouncing = (held: DirectorFacts['held']): boolean =>
+    directorStatus({ ...FACTS, held }, [], 'now').announcing;
+  assert.equal(isAnnouncing({ groups: new Set(['one of several']) }), true);
+  assert.equal(isAnnouncing(NONE_HELD), false);
 });
