@@ -38,6 +38,8 @@ export const REASONS = {
   PortsDiffer:
     'Direct routing and tunnels do not change the port: targetPort must be the port of the Service.',
   ForwardingNotPossible: 'The forwarding method cannot work on this node; the message says why.',
+  RealServersUnchecked:
+    'With dr and tunnel the nodes must have the VIP themselves; vipvs cannot see whether they do. See docs/forwarding.md.',
   SchedulerMissing: 'The kernel does not have the scheduler; it is tried again.',
   InterfaceMissing: 'The interface for the address is missing or down; it is tried again.',
   AddressOfHost:

@@ -152,7 +152,9 @@ function planText(
       .map(([address]) => address),
   );
   const { state, problems } = desiredNode(view, node, hostAddresses);
-  const plan = planNode(state, observed, new Map(), 0, DEFAULT_LIMITS);
+  // a text without settings says nothing of them: they are taken for what the agent has set
+  const seen = observed.sysctls.size > 0 ? observed : { ...observed, sysctls: state.sysctls };
+  const plan = planNode(state, seen, new Map(), 0, DEFAULT_LIMITS);
   // to announce an address is a part of adding it, not a difference of its own
   const lines = plan.ops.filter(({ op }) => op !== 'vip.announce').map(formatOp);
   const stderr = [...problems.map(formatProblem), ...plan.problems.map(({ message }) => message)];

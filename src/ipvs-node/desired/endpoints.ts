@@ -2,7 +2,7 @@
 // none, serving and terminating ones), then the rules of the forwarding method for what becomes a real server.
 // Invariant: the result is sorted and without duplicates, whatever the order of the slices.
 import { familyOf, quoted, tryParseIp, type Family, type IpAddress } from '../../net/address.ts';
-import { compareRealServers, type RealServer } from '../../net/ipvs.ts';
+import { compareRealServers, type RealServer, type RealServerAddress } from '../../net/ipvs.ts';
 import { specialUseOf } from '../../net/special.ts';
 import { WEIGHT } from '../../api/annotations.ts';
 import type {
@@ -34,13 +34,18 @@ export type Report = (reason: Reason, message: string, kind: 'error' | 'warning'
 export interface Backends {
   /** In canonical order. */
   readonly realServers: readonly RealServer[];
+  /** Endpoints that terminate, still serve, and are not among them: they keep the connections that they have. */
+  readonly leaving: readonly RealServerAddress[];
   /** Those of them that run on this node: their clients' addresses are kept. */
   readonly local: readonly IpAddress[];
   /** Nodes whose addresses were looked up. */
   readonly nodes: readonly string[];
 }
 
-const NOTHING: Backends = { realServers: [], local: [], nodes: [] };
+const NOTHING: Backends = { realServers: [], leaving: [], local: [], nodes: [] };
+/** Real servers that one message names. */
+const NAMED_MAX = 8;
+const NOBODY: readonly never[] = [];
 const WEIGHT_MAX = 65_535;
 
 interface Target {
@@ -50,16 +55,26 @@ interface Target {
   readonly weight: number;
 }
 
-/** The real servers of one port of the Service, of one family. */
-export function backendsOf(context: EndpointContext, port: ServicePort, family: Family): Backends {
+/** The real servers of one port of the Service, of one family; undefined: it can't be forwarded here at all. */
+export function backendsOf(
+  context: EndpointContext,
+  port: ServicePort,
+  family: Family,
+): Backends | undefined {
   if (context.forwarding === 'cluster-ip') return clusterIpBackend(context, port, family);
-  const targets = pickTargets(context, port, family);
-  if (targets.length === 0) return NOTHING;
-  if (context.forwarding === 'nat') return natBackends(context, targets);
-  return routedBackends(context, context.forwarding, port, family, targets);
+  const { picked, leaving } = pickTargets(context, port, family);
+  if (context.forwarding === 'nat') return { ...natBackends(context, picked), leaving };
+  const backends = routedBackends(context, context.forwarding, port, family, picked);
+  // nodes are the real servers there: of the endpoints only those on this very node are
+  const here = leaving.filter(({ node }) => node === context.nodeName);
+  return { ...backends, leaving: here };
 }
 
-function clusterIpBackend(context: EndpointContext, port: ServicePort, family: Family): Backends {
+function clusterIpBackend(
+  context: EndpointContext,
+  port: ServicePort,
+  family: Family,
+): Backends | undefined {
   const { spec } = context.service;
   if (context.hasKubeProxy) {
     // ipvs.md 3.1: kube-proxy's DNAT is bound to the connection before IPVS sees it, and never runs a second time
@@ -68,7 +83,7 @@ function clusterIpBackend(context: EndpointContext, port: ServicePort, family: F
       'forwarding cluster-ip: kube-proxy runs on this node and would swallow the packets; use nat, or a director without kube-proxy',
       'error',
     );
-    return NOTHING;
+    return undefined;
   }
   const address = [...(spec.clusterIPs ?? []), spec.clusterIP ?? '']
     .map(tryParseIp)
@@ -79,17 +94,17 @@ function clusterIpBackend(context: EndpointContext, port: ServicePort, family: F
       `forwarding cluster-ip: the Service has no IPv${family} cluster IP`,
       'error',
     );
-    return NOTHING;
+    return undefined;
   }
   const real: RealServer = { address, port: port.port, method: 'masquerade', weight: 1 };
-  return { realServers: [real], local: [], nodes: [] };
+  return { ...NOTHING, realServers: [real] };
 }
 
 function natBackends(context: EndpointContext, targets: readonly Target[]): Backends {
   const realServers = targets.map(({ address, port, weight }): RealServer => {
     return { address, port, method: 'masquerade', weight };
   });
-  return { realServers, local: addressesOn(context.nodeName, targets), nodes: [] };
+  return { ...NOTHING, realServers, local: addressesOn(context.nodeName, targets) };
 }
 
 /**
@@ -112,11 +127,14 @@ function routedBackends(
     real.set(address, { address, port: port.port, method, weight: Math.min(sum, WEIGHT_MAX) });
   };
   const nodes = new Set<string>();
+  const unchecked = new Set<string>();
   for (const { node, address, weight, port: targetPort } of targets) {
     if (node === context.nodeName) continue;
     if (node === undefined) {
-      if (targetPort === port.port) add(address, weight);
-      else {
+      if (targetPort === port.port) {
+        add(address, weight);
+        unchecked.add(address);
+      } else {
         context.report(
           'PortsDiffer',
           `forwarding ${forwarding}: endpoint ${address} listens on port ${targetPort}, the Service on ${port.port}; they must be the same`,
@@ -127,8 +145,10 @@ function routedBackends(
     }
     nodes.add(node);
     const nodeAddress = internalIpOf(context.nodes.get(node), family);
-    if (nodeAddress !== undefined) add(nodeAddress, weight);
-    else {
+    if (nodeAddress !== undefined) {
+      add(nodeAddress, weight);
+      unchecked.add(`node ${node}`);
+    } else {
       context.report(
         'InvalidEndpoint',
         `forwarding ${forwarding}: node ${node} has no IPv${family} address of type InternalIP; its endpoints are left out`,
@@ -136,12 +156,32 @@ function routedBackends(
       );
     }
   }
+  reportUnchecked(context, forwarding, [...unchecked].sort());
   const local = natBackends(context, here);
   return {
     realServers: [...real.values(), ...local.realServers].sort(compareRealServers),
+    leaving: [],
     local: local.local,
     nodes: [...nodes].sort(),
   };
+}
+
+/** Nobody but the operator knows, and a node without the VIP drops the packets in silence. */
+function reportUnchecked(
+  { report, ingress }: EndpointContext,
+  forwarding: 'dr' | 'tunnel',
+  holders: readonly string[],
+): void {
+  if (holders.length === 0) return;
+  const vips = ingress.flatMap(({ ip }) => ip ?? []).join(', ');
+  const named = holders.slice(0, NAMED_MAX).join(', ');
+  const rest = holders.length - NAMED_MAX;
+  const where = rest > 0 ? `${named} and ${rest} more` : named;
+  report(
+    'RealServersUnchecked',
+    `forwarding ${forwarding}: vipvs can't see whether ${where} hold ${vips}, as they must (docs/forwarding.md)`,
+    'warning',
+  );
 }
 
 function internalIpOf(node: Node | undefined, family: Family): IpAddress | undefined {
@@ -162,7 +202,7 @@ function pickTargets(
   context: EndpointContext,
   port: ServicePort,
   family: Family,
-): readonly Target[] {
+): { readonly picked: readonly Target[]; readonly leaving: readonly Target[] } {
   const ready = new Map<string, Target>();
   const leaving = new Map<string, Target>();
   const seen = { endpoints: 0, ports: 0, elsewhere: 0 };
@@ -187,7 +227,10 @@ function pickTargets(
   }
   const picked = ready.size > 0 ? ready : leaving;
   if (picked.size === 0) reportNone(context, port, family, seen);
-  return [...picked.values()].sort(compareRealServers);
+  return {
+    picked: [...picked.values()].sort(compareRealServers),
+    leaving: picked === leaving ? NOBODY : [...leaving.values()],
+  };
 }
 
 function reportNone(
@@ -247,10 +290,11 @@ function targetPortOf(slice: EndpointSlice, port: ServicePort): number | undefin
 function weightOf(slice: EndpointSlice, report: Report): number {
   const text = slice.metadata.annotations?.[WEIGHT];
   if (text === undefined) return 1;
-  if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= WEIGHT_MAX) return Number(text);
+  // 0: no new connections, those that are open go on
+  if (/^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= WEIGHT_MAX) return Number(text);
   report(
     'InvalidAnnotation',
-    `EndpointSlice ${slice.metadata.name}: ${WEIGHT}: ${quoted(text)} is not allowed; allowed: 1 to ${WEIGHT_MAX}`,
+    `EndpointSlice ${slice.metadata.name}: ${WEIGHT}: ${quoted(text)} is not allowed; allowed: 0 to ${WEIGHT_MAX}`,
     'warning',
   );
   return 1;

@@ -265,14 +265,16 @@ function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNo
   };
   return (service.spec.ports ?? [])
     .filter((port) => !isRefused(entry, port))
-    .map((port) => {
+    .flatMap((port): readonly ClaimWithNodes[] => {
       const backends = backendsOf(endpoints, port, family);
+      if (backends === undefined) return NOTHING;
       const server = virtualServerOf(vip, port, traffic);
       const claim: Claim = {
         key: virtualServerKey(server),
         desired: {
           server,
           realServers: new Map(backends.realServers.map((real) => [realServerKey(real), real])),
+          ...leavingOf(backends),
           drainSeconds: traffic.drainSeconds,
           service: name,
         },
@@ -280,8 +282,12 @@ function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNo
         elements: elementsOf(server, backends, ranges, family),
         masquerades: backends.realServers.some(({ method }) => method === 'masquerade'),
       };
-      return { claim, nodes: backends.nodes };
+      return [{ claim, nodes: backends.nodes }];
     });
+}
+
+function leavingOf({ leaving }: Backends): Pick<DesiredVirtualServer, 'leaving'> {
+  return leaving.length === 0 ? {} : { leaving: new Set(leaving.map(realServerKey)) };
 }
 
 /** The assigner marks ports that another Service has on the shared address. */

@@ -13,7 +13,12 @@ export interface DesiredVirtualServer {
   readonly server: VirtualServer;
   /** May be empty: clients then get an immediate refusal. */
   readonly realServers: ReadonlyMap<RealServerKey, RealServer>;
-  /** How long a real server that left may keep its connections. */
+  /**
+   * Real servers whose endpoints terminate and still serve: they get no new connections, and keep what they have without
+   * a deadline. Absent: none.
+   */
+  readonly leaving?: ReadonlySet<RealServerKey>;
+  /** How long one that stopped serving, or is no longer listed, may keep its connections. */
   readonly drainSeconds: number;
   /** `namespace/name` of the Service it comes from. */
   readonly service: string;

@@ -6,6 +6,7 @@
 import type { Problem } from '../../api/problem.ts';
 import { compareIp, type IpAddress } from '../../net/address.ts';
 import {
+  formatEndpoint,
   type RealServer,
   type VirtualServer,
   type VirtualServerAddress,
@@ -24,6 +25,7 @@ import {
   type NodeState,
   type Observed,
   type ObservedVirtualServer,
+  type SysctlKey,
 } from '../model/state.ts';
 
 export interface Limits {
@@ -125,6 +127,13 @@ export function planSysctls(desired: NodeState, observed: Observed): readonly Op
   });
 }
 
+const EXPIRE_NODEST_CONN = 'net/ipv4/vs/expire_nodest_conn' satisfies SysctlKey;
+
+/** What of a virtual server says how the real servers leave that it wants no more; `service` undefined: it left itself. */
+interface Draining extends Pick<DesiredVirtualServer, 'realServers' | 'leaving' | 'drainSeconds'> {
+  readonly service: string | undefined;
+}
+
 /** Phases of one plan, each in canonical order. */
 class Planner {
   /** Virtual servers and real servers that come, and changes in place. */
@@ -201,45 +210,62 @@ class Planner {
 
   #planRealServers(
     key: VirtualServerKey,
-    { server, realServers, drainSeconds }: DesiredVirtualServer,
+    wanted: DesiredVirtualServer,
     present: ObservedVirtualServer,
   ): void {
+    const { server, realServers } = wanted;
     for (const [realKey, real] of realServers) {
       const other = present.realServers.get(realKey);
       if (other === undefined) this.build.push({ op: 'rs.add', key, server, real });
       // one that returns while it drains gets its weight back: DEL and NEW would reset its connections
       else if (!sameRealServer(real, other)) this.build.push({ op: 'rs.set', key, server, real });
     }
-    this.#drain(key, server, present, realServers, drainSeconds);
+    this.#drain(key, present, wanted);
   }
 
   /** Answers whether any real server is left. */
-  #drain(
-    key: VirtualServerKey,
-    server: VirtualServer,
-    present: ObservedVirtualServer,
-    keep: ReadonlyMap<RealServerKey, RealServer>,
-    drainSeconds: number,
-  ): boolean {
+  #drain(key: VirtualServerKey, present: ObservedVirtualServer, wanted: Draining): boolean {
+    const { server } = present;
+    const expiresNoDest = (this.#observed.sysctls.get(EXPIRE_NODEST_CONN) ?? 0) > 0;
     let isLeft = false;
     for (const [realKey, real] of present.realServers) {
-      if (keep.has(realKey)) continue;
-      const since = this.#oldDrains.get(key)?.get(realKey);
-      const step = drainStep(real, drainSeconds, since, this.#nowMs);
+      if (wanted.realServers.has(realKey)) continue;
+      const isServing = wanted.leaving?.has(realKey) === true;
+      const step = drainStep(
+        {
+          real,
+          protocol: server.protocol,
+          isServing,
+          drainSeconds: wanted.drainSeconds,
+          sinceMs: this.#oldDrains.get(key)?.get(realKey),
+          expiresNoDest,
+        },
+        this.#nowMs,
+      );
       if (step.step === 'delete') {
         this.remove.push({ op: 'rs.del', key, server, real });
         continue;
       }
       isLeft = true;
+      if (server.protocol === 'UDP' && !isServing) this.#tellBlackHole(key, real, wanted.service);
       if (step.step === 'lower') {
         this.lower.push({ op: 'rs.set', key, server, real: { ...configOf(real), weight: 0 } });
       }
-      const started = step.step === 'wait' ? step.sinceMs : this.#nowMs;
       const drains = this.drains.get(key) ?? new Map<RealServerKey, number>();
-      this.drains.set(key, drains.set(realKey, started));
+      this.drains.set(key, drains.set(realKey, step.sinceMs));
       this.wakeAtMs = Math.min(this.wakeAtMs ?? step.wakeAtMs, step.wakeAtMs);
     }
     return isLeft;
+  }
+
+  #tellBlackHole(key: VirtualServerKey, real: RealServer, service: string | undefined): void {
+    const setting = EXPIRE_NODEST_CONN.replaceAll('/', '.');
+    this.problems.push({
+      target: { kind: 'virtual server', key },
+      services: service === undefined ? [] : [service],
+      reason: 'KernelError',
+      message: `${key}: ${formatEndpoint(real.address, real.port)} serves no more, but senders with a fixed port go on to it while ${setting} is not 1: it drains instead of being deleted (sysctl -w ${setting}=1)`,
+    });
   }
 
   /**
@@ -250,8 +276,9 @@ class Planner {
     const { server } = present;
     if (this.#desired.addresses.has(server.vip)) {
       const mark = this.remove.length;
-      const seconds = this.#limits.orphanDrainSeconds;
-      if (this.#drain(key, server, present, new Map(), seconds)) return;
+      const drainSeconds = this.#limits.orphanDrainSeconds;
+      const wanted = { realServers: new Map(), drainSeconds, service: undefined };
+      if (this.#drain(key, present, wanted)) return;
       this.remove.length = mark; // the kernel drops its real servers with it
     }
     this.destroy.push({ op: 'vs.del', key, server: addressOf(server) });

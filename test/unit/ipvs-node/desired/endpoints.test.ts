@@ -79,14 +79,23 @@ const CASES: readonly DesiredCase[] = [
     given: [
       pool(),
       service(),
-      slice(['10.0.0.1'], { name: 's1', annotations: { 'vipvs.io/weight': '0' } }),
+      slice(['10.0.0.1'], { name: 's1', annotations: { 'vipvs.io/weight': '00' } }),
       slice(['10.0.0.2'], { name: 's2', annotations: { 'vipvs.io/weight': '65536' } }),
     ],
     want: [RR, backend('10.0.0.1:8080'), backend('10.0.0.2:8080'), ADDRESS],
     problems: [
-      'InvalidAnnotation: "0" is not allowed',
+      'InvalidAnnotation: "00" is not allowed; allowed: 0 to 65535',
       'InvalidAnnotation: "65536" is not allowed',
     ],
+  },
+  {
+    name: 'weight 0 gets no new connections, also where nothing else is ready',
+    given: [
+      pool(),
+      service(),
+      slice(['10.0.0.1'], { name: 's1', annotations: { 'vipvs.io/weight': '0' } }),
+    ],
+    want: [RR, backend('10.0.0.1:8080', 0), ADDRESS],
   },
   {
     name: 'both families, kept apart',
@@ -157,7 +166,10 @@ const CASES: readonly DesiredCase[] = [
       '-a -t 192.0.2.10:80 -r 203.0.113.3:80 -g -w 1',
       ADDRESS,
     ],
-    problems: ['PortsDiffer: endpoint 10.0.0.4 listens on port 8080, the Service on 80'],
+    problems: [
+      'PortsDiffer: endpoint 10.0.0.4 listens on port 8080, the Service on 80',
+      "RealServersUnchecked: vipvs can't see whether 10.0.0.5, node n2, node n3 hold 192.0.2.10",
+    ],
   },
   {
     name: 'dr: pods of this node by NAT, whatever the policy',
@@ -175,6 +187,9 @@ const CASES: readonly DesiredCase[] = [
       backend('10.0.0.1:8080'),
       '-a -t 192.0.2.10:80 -r 203.0.113.2:80 -i -w 1 --tun-type ipip',
       ADDRESS,
+    ],
+    problems: [
+      "RealServersUnchecked: vipvs can't see whether node n2 hold 192.0.2.10, as they must",
     ],
   },
   {
@@ -213,7 +228,7 @@ const CASES: readonly DesiredCase[] = [
       }),
     ],
     node: { ...NODE, hasKubeProxy: true },
-    want: [RR, ADDRESS],
+    want: [],
     problems: ['ForwardingNotPossible: kube-proxy runs on this node'],
   },
   {
@@ -225,7 +240,7 @@ const CASES: readonly DesiredCase[] = [
         spec: { clusterIP: 'None' },
       }),
     ],
-    want: [RR, ADDRESS],
+    want: [],
     problems: ['ForwardingNotPossible: the Service has no IPv4 cluster IP'],
   },
 ];

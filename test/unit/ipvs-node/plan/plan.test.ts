@@ -1,41 +1,31 @@
 // Plans as the lines an operator would type: order, drains, ownership, incomplete readings.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DrainStarts } from '../../../../src/ipvs-node/plan/drain.ts';
 import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { planNode, planScope } from '../../../../src/ipvs-node/plan/plan.ts';
-import type { NodeState, Observed } from '../../../../src/ipvs-node/model/state.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
 import { desiredOf, observedOf, withConnections } from '../kernel-text.ts';
+import {
+  ANNOUNCE,
+  checkPlans,
+  DELETE1,
+  DRAIN1,
+  KEY,
+  LIMITS,
+  NOW,
+  RS1,
+  RS2,
+  RS81,
+  VIP,
+  VS,
+  VS81,
+  WEIGHT0,
+  type Case,
+} from './plan-case.ts';
 
-const LIMITS = { orphanDrainSeconds: 300 };
-const NOW = 1_000_000;
 const NONE = desiredOf([]);
 const EMPTY = observedOf([]);
-const KEY = '192.0.2.10:80/TCP' as VirtualServerKey;
-
-const VS = '-A -t 192.0.2.10:80 -s rr';
-const RS1 = '-a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 1';
-const RS2 = '-a -t 192.0.2.10:80 -r 10.0.0.2:8080 -m -w 1';
-const VS81 = '-A -t 192.0.2.10:81 -s rr';
-const RS81 = '-a -t 192.0.2.10:81 -r 10.0.0.1:8081 -m -w 1';
-const VIP = 'ip address add 192.0.2.10/32 dev eth0';
-const ANNOUNCE = 'arping -c 1 -U -I eth0 192.0.2.10';
-const DRAIN1 = 'ipvsadm -e -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 0';
-const WEIGHT0 = RS1.replace('-w 1', '-w 0');
-const DELETE1 = 'ipvsadm -d -t 192.0.2.10:80 -r 10.0.0.1:8080';
-
-interface Case {
-  readonly name: string;
-  readonly desired: NodeState;
-  readonly observed: Observed;
-  readonly drains?: DrainStarts;
-  readonly want: readonly string[];
-  readonly wakeInMs?: number;
-  readonly problems?: readonly string[];
-}
-
 const notOurs = (): boolean => false;
 const CASES: readonly Case[] = [
   { name: 'nothing to do', desired: NONE, observed: EMPTY, want: [] },
@@ -322,17 +312,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const { name, desired, observed, drains, want, wakeInMs, problems = [] } of CASES) {
-  test(name, () => {
-    const plan = planNode(desired, observed, drains ?? new Map(), NOW, LIMITS);
-    assert.deepEqual(plan.ops.map(formatOp), want);
-    assert.equal(plan.wakeAtMs, wakeInMs === undefined ? undefined : NOW + wakeInMs);
-    assert.equal(plan.drains.size, wakeInMs === undefined ? 0 : 1);
-    const lines = plan.problems.map((each) => `${each.target.kind} ${each.reason} ${each.message}`);
-    assert.equal(lines.length, problems.length);
-    for (const [i, line] of lines.entries()) assert.ok(line.startsWith(problems[i] ?? ''), line);
-  });
-}
+checkPlans(CASES);
 
 test('a drain keeps its start, and begins with the first look after a restart', () => {
   const observed = withConnections(observedOf([VS, WEIGHT0, VIP]), KEY, '10.0.0.1:8080', 1);
