@@ -162,6 +162,57 @@ static void broken_services(void)
 	broken_attr("counters cut", IPVS_SVC_ATTR_STATS64, "\xff\0\x01\0", 4, 8);
 }
 
+/* A service or a destination with an address of so many bytes. */
+static void addr_of(const char *what, uint8_t cmd, uint16_t af, size_t len, bool good)
+{
+	static const uint8_t bytes[] = "\x20\x01\x0d\xb8\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11";
+	static const uint8_t zeros[12];
+	struct maker m = {0};
+	union {
+		struct vipvs_service services[RECORDS];
+		struct vipvs_dest dests[RECORDS];
+	} out;
+	bool service = cmd == IPVS_CMD_NEW_SERVICE;
+	const uint8_t *addr = service ? out.services[0].key.addr : out.dests[0].addr;
+	struct vipvs_dump d;
+	size_t nest;
+
+	memset(&out, 0xee, sizeof out);
+	open_message(&m, FAMILY, NLM_F_MULTI, SEQ);
+	add_genl(&m, cmd);
+	nest = open_nest(&m, service ? IPVS_CMD_ATTR_SERVICE : IPVS_CMD_ATTR_DEST);
+	add_u16(&m, service ? IPVS_SVC_ATTR_AF : IPVS_DEST_ATTR_ADDR_FAMILY, af);
+	if (service)
+		add_u16(&m, IPVS_SVC_ATTR_PROTOCOL, 6);
+	add_attr(&m, service ? IPVS_SVC_ATTR_ADDR : IPVS_DEST_ATTR_ADDR, bytes, len);
+	add_u16(&m, service ? IPVS_SVC_ATTR_PORT : IPVS_DEST_ATTR_PORT, htons(80));
+	close_nest(&m, nest);
+	close_message(&m);
+	CHECK_EQUAL(take(cmd, m.data, m.len, &out, &d), good, what);
+	CHECK_EQUAL(d.error, good ? 0 : EBADMSG, what);
+	if (!good)
+		return;
+	CHECK(memcmp(addr, bytes, af == AF_INET6 ? 16 : 4) == 0, "%s: its bytes", what);
+	CHECK(af == AF_INET6 || memcmp(addr + 4, zeros, 12) == 0, "%s: nothing behind them", what);
+}
+
+/* The kernel sends 16 bytes for both families; IPv4 may come with less, IPv6 is whole or nothing. */
+static void addresses(void)
+{
+	for (uint8_t i = 0; i < 2; i++) {
+		uint8_t cmd = i == 0 ? IPVS_CMD_NEW_SERVICE : IPVS_CMD_NEW_DEST;
+
+		addr_of("IPv6", cmd, AF_INET6, 16, true);
+		addr_of("IPv6 of 15 bytes", cmd, AF_INET6, 15, false);
+		addr_of("IPv6 of 4 bytes", cmd, AF_INET6, 4, false);
+		addr_of("IPv6 of no bytes", cmd, AF_INET6, 0, false);
+		addr_of("IPv6 with a byte behind it", cmd, AF_INET6, 17, true);
+		addr_of("IPv4 in 16 bytes", cmd, AF_INET, 16, true);
+		addr_of("IPv4 in 4 bytes", cmd, AF_INET, 4, true);
+		addr_of("IPv4 of 3 bytes", cmd, AF_INET, 3, false);
+	}
+}
+
 /* A message of the dump without what its record can't do without. */
 static void incomplete_record(uint8_t cmd, const char *what)
 {
@@ -235,11 +286,37 @@ static void foreign_messages(void)
 	CHECK(d.error == 0 && !d.done, "are passed over");
 }
 
+/* A record of the dump before, and whole records of this one around it. */
+static void foreign_sequence(void)
+{
+	const uint32_t seqs[] = {SEQ, SEQ + 1, SEQ - 1, SEQ};
+	struct maker m = {0};
+	struct vipvs_service s[RECORDS];
+	struct vipvs_dump d;
+
+	for (uint16_t i = 0; i < 4; i++) {
+		size_t nest;
+
+		open_message(&m, FAMILY, NLM_F_MULTI, seqs[i]);
+		add_genl(&m, IPVS_CMD_NEW_SERVICE);
+		nest = open_nest(&m, IPVS_CMD_ATTR_SERVICE);
+		add_key(&m, i + 1);
+		close_nest(&m, nest);
+		close_message(&m);
+	}
+	CHECK_EQUAL(take(IPVS_CMD_NEW_SERVICE, m.data, m.len, s, &d), 2, "records of this dump");
+	CHECK(d.error == 0 && !d.done, "others are no error");
+	CHECK_EQUAL(s[0].key.protocol, 1, "the first");
+	CHECK_EQUAL(s[1].key.protocol, 4, "the last");
+}
+
 int main(void)
 {
 	counters_between_padding();
 	broken_services();
+	addresses();
 	ends_of_dumps();
 	foreign_messages();
+	foreign_sequence();
 	return report("decode_test");
 }

@@ -154,6 +154,29 @@ static void reads_one_service(void)
 	vipvs_close(v);
 }
 
+/* What was asked before and timed out is answered now: each question takes its own answer only. */
+static void passes_late_answers_over(void)
+{
+	struct vipvs *v = fresh();
+	struct vipvs_service s;
+	struct vipvs_info info;
+	struct vipvs_timeouts timeouts;
+	struct vipvs_key k = {.af = AF_INET, .protocol = 6, .port = 80};
+
+	put_error(1, EPERM);
+	CHECK_EQUAL(vipvs_get_service(v, &k, &s), 0, "service");
+	CHECK_EQUAL(s.key.addr[0], 5, "its address");
+	put_error(1, 0);
+	CHECK_EQUAL(vipvs_get_info(v, &info), 0, "info");
+	CHECK_EQUAL(info.version, 0x010201, "its version");
+	put_error(1, ESRCH);
+	k.port = 81;
+	CHECK_EQUAL(-vipvs_get_service(v, &k, &s), ESRCH, "not found");
+	put_error(999, EPERM); /* and one to a question that was not asked yet */
+	CHECK_EQUAL(-vipvs_get_timeouts(v, &timeouts), ETIMEDOUT, "nothing but a foreign answer");
+	vipvs_close(v);
+}
+
 static void dumps_in_chunks(void)
 {
 	struct vipvs *v = fresh();
@@ -272,6 +295,7 @@ int main(void)
 	survives_noise();
 	reports_failed_send();
 	reads_one_service();
+	passes_late_answers_over();
 	dumps_in_chunks();
 	ends_incomplete("overrun", ENOBUFS, 0, ENOBUFS);
 	ends_incomplete("timeout", EAGAIN, 0, ETIMEDOUT);
