@@ -59,6 +59,8 @@ export interface ApiClientOptions {
   readonly userAgent: string;
   /** Connections for calls: as many calls are under way at once, others wait. Watches come on top. */
   readonly callConnections?: number;
+  /** For TCP and TLS together; default 10 s. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** client-go's default request timeout for control plane components is 30 to 60 s; the API server itself stops at 60. */
@@ -201,7 +203,7 @@ export class HttpApiClient implements ApiClient {
   }
 
   async #read(current: Session | undefined, fresh: boolean): Promise<Session> {
-    const { access, clock, log } = this.#options;
+    const { access, clock, log, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options;
     let credentials;
     try {
       credentials = await access.credentials(fresh);
@@ -225,7 +227,7 @@ export class HttpApiClient implements ApiClient {
     const common: Pool.Options = {
       // HTTP/1.1: a lost packet or a stuck stream concerns one watch, not all of them
       allowH2: false,
-      connect: { ...tls, timeout: CONNECT_TIMEOUT_MS },
+      connect: { ...tls, timeout: connectTimeoutMs },
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       keepAliveMaxTimeout: IDLE_TIMEOUT_MS,
       pipelining: 1,
@@ -334,5 +336,14 @@ function failureOf(asked: string, error: unknown, signal: AbortSignal): Error {
 function codeOf(error: unknown, code: string): 'unauthorized' | 'timeout' | 'network' {
   // No credentials to send: a token file that is gone, an exec plugin that failed
   if (error instanceof KubeConfigError) return 'unauthorized';
-  return code.includes('TIMEOUT') ? 'timeout' : 'network';
+  return UNANSWERED.has(code) ? 'timeout' : 'network';
 }
+
+/**
+ * undici's: the request was sent, and its answer did not begin or did not go on. A connection that was not made in time
+ * (UND_ERR_CONNECT_TIMEOUT) is the network: nothing was asked yet.
+ */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);

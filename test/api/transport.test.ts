@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -163,6 +164,31 @@ suite('transport', () => {
     await until('the request', () => fake.requests.length === 1);
     clock.advance(5001);
     assert.equal((await waiting).code, 'timeout');
+  });
+
+  test('a server that never finishes the connection is the network: nothing was asked yet', async (context) => {
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    context.after(() => {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+    });
+    await once(mute, 'listening');
+    const address = mute.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const access = {
+      server: `https://127.0.0.1:${port}`,
+      source: 'x',
+      namespace: undefined,
+      credentials: () => Promise.resolve({ headers: {}, tls: {} }),
+    };
+    const options = { access, clock, log, userAgent: 'x', connectTimeoutMs: 100 };
+    const waiting = new HttpApiClient(options);
+    context.after(() => waiting.close());
+    const isOfNetwork = (error: unknown): boolean =>
+      isApiError(error, 'network') && error.message.includes('UND_ERR_CONNECT_TIMEOUT');
+    await assert.rejects(waiting.call(get), isOfNetwork);
+    await assert.rejects(waiting.stream({ path: '/api/v1/nodes', query: {}, signal }), isOfNetwork);
   });
 
   test('a broken connection, an answer that is not JSON, no server', async () => {
