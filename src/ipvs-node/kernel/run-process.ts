@@ -1,5 +1,7 @@
 // Runs another program to its end: nft, keepalived. The only file of this folder that starts a process and waits for it.
+// Invariant: a program never comes from the working directory, whatever PATH says.
 import { spawn } from 'node:child_process';
+import path from 'node:path';
 
 export type ProcessOutcome =
   | {
@@ -19,10 +21,9 @@ export function runProcess(
   options: { readonly input?: string; readonly timeoutMs: number },
 ): Promise<ProcessOutcome> {
   return new Promise((resolve) => {
-    // a service's PATH may lack sbin; messages are read, so they must be English
-    const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+    // messages are read, so they must be English
     const child = spawn(program, args, {
-      env: { ...process.env, LC_ALL: 'C', PATH: path },
+      env: { ...process.env, LC_ALL: 'C', PATH: searchPath(process.env['PATH']) },
       stdio: 'pipe',
       timeout: options.timeoutMs,
     });
@@ -40,4 +41,13 @@ export function runProcess(
     });
     child.stdin.end(options.input ?? '');
   });
+}
+
+/** A service's PATH may lack sbin, or be empty. */
+const USUAL_FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Without its empty and relative elements: both name the working directory, which may be anybody's. */
+function searchPath(given = ''): string {
+  const folders = given.split(path.delimiter).filter((folder) => path.isAbsolute(folder));
+  return [...folders, ...USUAL_FOLDERS].join(path.delimiter);
 }
