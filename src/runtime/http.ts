@@ -38,13 +38,38 @@ export async function startHealthServer(
   };
 }
 
-async function listening(server: Server, listen: ListenAddress): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      const text = `cannot listen on ${listen.host}:${listen.port}: ${messageOf(error)}; choose another --listen, or off`;
-      reject(new OperationalError('listen-failed', text, error));
+/** Of both families where the kernel has both. */
+const EVERY_ADDRESS = '::';
+const EVERY_IPV4_ADDRESS = '0.0.0.0';
+
+async function listening(server: Server, { host, port }: ListenAddress): Promise<void> {
+  try {
+    await listenOn(server, host, port);
+  } catch (error) {
+    const shown = host.includes(':') ? `[${host}]` : host;
+    const text = `cannot listen on ${shown}:${port}: ${messageOf(error)}; choose another --listen, or off`;
+    throw new OperationalError('listen-failed', text, error);
+  }
+}
+
+async function listenOn(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await listenOnce(server, host, port);
+  } catch (error) {
+    // a kernel that was booted with ipv6.disable=1 has the addresses of IPv4 only
+    const hasNoIpv6 = error instanceof Error && 'code' in error && error.code === 'EAFNOSUPPORT';
+    if (host !== EVERY_ADDRESS || !hasNoIpv6) throw error;
+    await listenOnce(server, EVERY_IPV4_ADDRESS, port);
+  }
+}
+
+function listenOnce(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve();
     });
-    server.listen({ host: listen.host, port: listen.port }, resolve);
   });
 }
 
