@@ -27,7 +27,7 @@ function keptOfService({ apiVersion, kind, metadata, spec, status }: Service): S
   return {
     apiVersion,
     kind,
-    metadata: keptOfMeta(metadata, REQUEST_ANNOTATIONS),
+    metadata: keptOfServiceMeta(metadata),
     status,
     spec: {
       type: type === 'LoadBalancer' ? 'LoadBalancer' : type, // one string for all
@@ -41,9 +41,8 @@ function keptOfService({ apiVersion, kind, metadata, spec, status }: Service): S
   };
 }
 
-function keptOfMeta(metadata: ObjectMeta, keys: ReadonlySet<string>): ObjectMeta {
+function keptOfServiceMeta(metadata: ObjectMeta): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => keys.has(key));
   return {
     name,
     namespace,
@@ -51,8 +50,17 @@ function keptOfMeta(metadata: ObjectMeta, keys: ReadonlySet<string>): ObjectMeta
     resourceVersion,
     creationTimestamp,
     deletionTimestamp,
-    annotations: annotations.length === 0 ? undefined : Object.fromEntries(annotations),
+    labels: metadata.labels, // all of them: any of them may be one that a Pool selects Services by
+    annotations: annotationsOf(metadata, REQUEST_ANNOTATIONS),
   };
+}
+
+function annotationsOf(
+  { annotations = {} }: ObjectMeta,
+  keys: ReadonlySet<string>,
+): ObjectMeta['annotations'] {
+  const kept = Object.entries(annotations).filter(([key]) => keys.has(key));
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
 const REQUEST_ANNOTATIONS: ReadonlySet<string> = new Set(Object.values(REQUEST_KEYS).flat());
@@ -60,7 +68,15 @@ const IP_ANNOTATIONS: ReadonlySet<string> = new Set([LAST_SERVICE]);
 
 export function projectIp(raw: unknown): IP {
   const { apiVersion, kind, metadata, spec, status } = projectObject('IP', raw);
-  const ip: IP = { apiVersion, kind, metadata: keptOfMeta(metadata, IP_ANNOTATIONS), spec, status };
+  const { name, uid, resourceVersion } = metadata;
+  const annotations = annotationsOf(metadata, IP_ANNOTATIONS);
+  const ip: IP = {
+    apiVersion,
+    kind,
+    metadata: { name, uid, resourceVersion, annotations },
+    spec,
+    status,
+  };
   const { claims } = spec;
   if (claims === undefined || claims.length === 0) return ip;
   return { ...ip, status: { phase: 'Active', ...status, services: claims } };

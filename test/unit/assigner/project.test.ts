@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { projectIp, projectPool, projectService } from '../../../src/assigner/project.ts';
 import { projectObject } from '../../../src/api/project.ts';
-import { ip, pool, service } from './objects.ts';
+import { simulate } from '../../../src/assigner/simulate.ts';
+import { CONFIG, ip, pool, service } from './objects.ts';
 import { ipPatch, ipStatusPatch, serviceStatusPatch } from '../../../src/assigner/write/patches.ts';
 
 const marked = (type: string): object => ({
@@ -62,7 +63,7 @@ test('of an object only what decisions read is kept', () => {
     apiVersion: 'v1',
     kind: 'Service',
     status: { loadBalancer: {} },
-    metadata: { ...metadata, annotations: { 'vipvs.io/pool': 'p' } },
+    metadata: { ...metadata, labels: { app: 'web' }, annotations: { 'vipvs.io/pool': 'p' } },
     spec: { ...spec, ports: [{ port: 80, protocol: 'TCP' }] },
   });
   const annotations = { 'vipvs.io/last-service': 'default/web', 'vipvs.io/confirmed-for': '7' };
@@ -71,6 +72,22 @@ test('of an object only what decisions read is kept', () => {
     name: '192.0.2.1',
     annotations: { 'vipvs.io/last-service': 'default/web' },
   });
+});
+
+test('serviceSelectors of a Pool find the labels of a Service', () => {
+  const serviceSelectors = [{ matchLabels: { app: 'web' } }];
+  const selective = pool('public', ['192.0.2.0/28'], { serviceAllocation: { serviceSelectors } });
+  for (const [app, want] of [
+    ['web', ['192.0.2.0']],
+    ['other', undefined],
+  ] as const) {
+    const projected = projectService(service('web', { metadata: { labels: { app } } }));
+    assert.ok(projected);
+    const { objects } = simulate([selective, projected], CONFIG);
+    const found = objects.find((object) => object.kind === 'Service');
+    const shown = found?.status?.loadBalancer?.ingress?.map(({ ip: address }) => address);
+    assert.deepEqual(shown, want, app);
+  }
 });
 
 test('the cluster addresses are kept where they decide about families', () => {
