@@ -18,6 +18,17 @@ export const ALLOW_RENUMBER = 'vipvs.io/allow-renumber';
 /** On an EndpointSlice: weight of its endpoints, 1 to 65535; 1 when absent. */
 export const WEIGHT = 'vipvs.io/weight';
 
+/** On an IP without holder: `namespace/name` of the Service that held it last and gets it back if it returns. */
+export const LAST_SERVICE = 'vipvs.io/last-service';
+
+/** What a Service says about its traffic, for the nodes. */
+export const TRAFFIC_KEYS: readonly string[] = [
+  ANNOTATIONS.scheduler,
+  ANNOTATIONS.forwarding,
+  ANNOTATIONS.persistenceSeconds,
+  ANNOTATIONS.drainSeconds,
+];
+
 /** The keys of each part of a request, ours first; all of them must agree. */
 export const REQUEST_KEYS = {
   pool: [

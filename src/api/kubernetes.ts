@@ -152,6 +152,8 @@ export type EndpointSlice = DeepReadonly<z.infer<typeof endpointSliceSchema>>;
 export type Endpoint = EndpointSlice['endpoints'][number];
 
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+/** The label with which a Service is another program's: kube-proxy does not watch those. */
+export const SERVICE_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';
 
 export const nodeSchema = z.object({
   apiVersion: z.literal('v1'),

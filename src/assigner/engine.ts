@@ -2,7 +2,7 @@
 // those that wait for it, and answers what to write. It does no I/O and has no clock; one caller at a time.
 // Invariant: the holders is ahead of the view by exactly the decisions that were answered. The caller writes each
 // decision's actions in order, puts the results into its store, and reports them with onChange, or with failed.
-import { ALLOW_RENUMBER } from '../api/annotations.ts';
+import { ALLOW_RENUMBER, LAST_SERVICE } from '../api/annotations.ts';
 import type { ClusterView, Kind } from '../api/cluster.ts';
 import type { IP } from '../api/ip.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
@@ -10,7 +10,7 @@ import type { Pool } from '../api/pool.ts';
 import { ipOfObjectName } from '../net/address.ts';
 import type { Action, AssignerConfig, AssignerView, Decision } from './decide/decision.ts';
 import { hasAddress } from './decide/holdings.ts';
-import { claimsOf, holdEndMs, LAST_SERVICE } from './holders/ip-object.ts';
+import { claimsOf, holdEndMs } from './holders/ip-object.ts';
 import { Holders, type IpRecord } from './holders/holders.ts';
 import { decideIp, decidePool } from './decide/published-status.ts';
 import { decideService } from './decide/service.ts';

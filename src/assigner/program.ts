@@ -16,7 +16,7 @@ import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import type { ReflectorState } from '../kube/reflector.ts';
-import { projectDirector, projectObject } from '../api/project.ts';
+import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
 import { identityOf, NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
@@ -33,7 +33,13 @@ import { WriteQueue, CONCURRENCY_MAX } from './write/queue.ts';
 import { Assigner } from './engine.ts';
 import type { AssignerConfig, Decision, EventNote } from './decide/decision.ts';
 import { DirectorFailures } from './decide/director-failures.ts';
-import { projectIp, projectPool, projectService } from './project.ts';
+import {
+  projectIp,
+  projectNamespace,
+  projectNode,
+  projectPool,
+  projectService,
+} from './project.ts';
 
 export interface AssignerOptions {
   readonly config: AssignerConfig;
@@ -88,8 +94,8 @@ export class AssignerProgram {
     const { identity, namespace, leaseTimes } = options;
     const common = { client, clock, random, log };
     this.#watches = new Watches({ ...common, onDoubt: (message) => this.#listDoubted(message) });
-    this.#watch(NAMESPACES, (raw) => projectObject('Namespace', raw));
-    this.#watch(NODES, (raw) => projectObject('Node', raw));
+    this.#watch(NAMESPACES, projectNamespace);
+    this.#watch(NODES, projectNode);
     this.#watch(POOLS, projectPool);
     this.#watch(IPS, projectIp);
     this.#watch(SERVICES, projectService);

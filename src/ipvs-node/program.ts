@@ -37,11 +37,15 @@ import { NONE_HELD, type HeldGroups } from './model/held-groups.ts';
 import type { Kernel } from './model/kernel.ts';
 import { KubeProxyWatch } from './host/kube-proxy-watch.ts';
 import { NodeObjects } from './source/node-objects.ts';
-import { Projections, SLICE_SELECTOR } from './source/project.ts';
+import {
+  ENDPOINT_SLICE_LIST,
+  Projections,
+  SERVICE_LIST,
+  SLICE_SELECTOR,
+} from './source/project.ts';
 import { ServiceEvents } from './report/service-events.ts';
 import type { ServiceReport } from './reconcile/service-reports.ts';
 import type { NodeState, Observed } from './model/state.ts';
-import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from './source/wire.ts';
 import type { KubeProxy } from './model/kube-proxy.ts';
 
 export interface NodeOptions {

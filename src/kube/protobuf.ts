@@ -1,22 +1,12 @@
 // Reads Kubernetes' protobuf form of built-in kinds into what JSON.parse would have given, but only the fields that are
 // asked for: the rest (managed fields are half of most objects) is stepped over unread. Custom resources have no such form.
 // Field numbers: generated.proto of each API group in k8s.io/api; they never change. Wire format: protobuf.dev, encoding.
+import type { ValueType } from '../api/fields.ts';
 import { ApiError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 
 export type FieldType =
-  /** `omitempty` in Go: empty is not there. */
-  | 'text'
-  /** A pointer in Go: there may be an empty one. */
-  | 'optional-text'
-  | 'number'
-  | 'boolean'
-  /** meta/v1 Time, as RFC 3339 text */
-  | 'time'
-  /** util/intstr IntOrString */
-  | 'number-or-text'
-  | { readonly map: (key: string) => boolean }
-  | { readonly message: Message };
+  ValueType | { readonly map: (key: string) => boolean } | { readonly message: Message };
 
 export interface Field {
   readonly name: string;

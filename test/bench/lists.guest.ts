@@ -1,7 +1,7 @@
 // Runs in the lab's guest: reads what an agent reads at its start and does nothing with it, which is what any program of
 // Node needs at least. Node's own start and the loading of this program are part of its time.
 //   node lists.mjs KUBECONFIG
-import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/source/wire.ts';
+import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/source/project.ts';
 import { loadKubeAccess } from '../../src/kube/config.ts';
 import { readList } from '../../src/kube/full-list.ts';
 import { IPS } from '../../src/kube/own-kinds.ts';

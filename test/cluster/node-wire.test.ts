@@ -1,18 +1,27 @@
 // What the agent reads of lists in protobuf is what it reads of them in JSON, on a real API server: every field that a
-// projection looks at, in every form.
+// projection looks at, in every form; and every number in the table of fields is the one that the API server writes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Projections } from '../../src/ipvs-node/source/project.ts';
-import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/source/wire.ts';
-import { itemsOf, objectAt, textAt } from '../../src/kube/json.ts';
+import type { FieldRow, Fields } from '../../src/api/fields.ts';
+import { keeperOf } from '../../src/api/keep-fields.ts';
+import {
+  ENDPOINT_SLICE_LIST,
+  Projections,
+  SERVICE_LIST,
+} from '../../src/ipvs-node/source/project.ts';
+import { isObject, itemsOf, objectAt, textAt } from '../../src/kube/json.ts';
+import { listMessage } from '../../src/kube/list-message.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {
   collectionPath,
   ENDPOINT_SLICES,
+  NAMESPACES,
+  NODES,
   SERVICES,
   withTypeMeta,
   type Resource,
 } from '../../src/kube/resource.ts';
+import { pathsOf, rowsIn, TABLES, type FieldKind } from '../unit/api/field-samples.ts';
 import { startControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
 
@@ -143,4 +152,112 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
   const token = textAt(objectAt(first, 'metadata'), 'continue');
   const rest = await admin.call({ ...page, query: { continue: token } });
   assert.equal([...itemsOf(first), ...itemsOf(rest)].length, 8);
+});
+
+const CONDITION = {
+  type: 'example.com/X',
+  status: 'True',
+  observedGeneration: 1,
+  lastTransitionTime: '2026-01-01T00:00:00Z',
+  reason: 'R',
+  message: 'm',
+};
+const OWN_PLACES: Readonly<Record<Exclude<FieldKind, 'IP'>, Resource>> = {
+  Service: SERVICES,
+  EndpointSlice: ENDPOINT_SLICES,
+  Node: NODES,
+  Namespace: NAMESPACES,
+};
+
+/** The table of a reader who reads everything. */
+function everyRow(fields: Fields): Fields {
+  const all = Object.entries(fields).map(([name, row]): [string, FieldRow] => {
+    if ('fields' in row) return [name, { ...row, fields: everyRow(row.fields) }];
+    if ('keys' in row) return [name, { ...row, keys: { node: () => true } }];
+    return [name, { ...row, readers: ['node'] }];
+  });
+  return Object.fromEntries(all);
+}
+
+/** In protobuf a number that is not set is 0. */
+function assertWithin(json: unknown, protobuf: unknown, path: string): void {
+  if (isObject(json)) {
+    for (const [name, child] of Object.entries(json)) {
+      assertWithin(child, isObject(protobuf) ? protobuf[name] : undefined, `${path}.${name}`);
+    }
+  } else if (Array.isArray(json)) {
+    const others: readonly unknown[] = Array.isArray(protobuf) ? protobuf : [];
+    for (const [i, child] of json.entries()) assertWithin(child, others[i], `${path}[${i}]`);
+  } else assert.deepEqual(protobuf, json, path);
+}
+
+test('the numbers of the tables are the API server’s', { timeout: 90_000 }, async (context) => {
+  const plane = await startControlPlane();
+  context.after(() => plane.stop());
+  const admin = await clientOf(plane, 'admin');
+  context.after(() => admin.close());
+  const held = { finalizers: ['example.com/f'], labels: { a: 'b' }, annotations: { c: 'd' } };
+  const spec = {
+    loadBalancerIP: '192.0.2.1',
+    loadBalancerClass: 'vipvs.io/ipvs',
+    loadBalancerSourceRanges: ['192.0.2.0/24'],
+    externalIPs: ['192.0.2.9'],
+    sessionAffinity: 'ClientIP',
+    sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } },
+    selector: { app: 'x' },
+    ipFamilyPolicy: 'SingleStack',
+  };
+  const conditions = { ready: true, serving: true, terminating: true };
+  const endpoints = [{ addresses: ['10.0.0.1'], conditions, nodeName: 'n1' }];
+  const ports = [{ name: 'http', protocol: 'TCP', port: 80 }];
+  const objects = [
+    service('full', spec, held),
+    slice('full', { endpoints, ports }),
+    { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } },
+  ];
+  await plane.kubectl(['apply', '-f', '-'], {
+    stdin: objects.map((o) => JSON.stringify(o)).join('\n'),
+  });
+  const statusOf = async (object: readonly string[], status: object): Promise<void> => {
+    const patch = JSON.stringify({ status });
+    const how = ['--subresource=status', '--type=merge', '-p', patch];
+    await plane.kubectl(['patch', ...object, ...how]);
+  };
+  const error = { port: 80, protocol: 'TCP', error: 'Taken' };
+  const ingress = [
+    { ip: '192.0.2.1', ipMode: 'Proxy', ports: [error] },
+    { hostname: 'lb.example' },
+  ];
+  await statusOf(['svc', 'full'], { loadBalancer: { ingress }, conditions: [CONDITION] });
+  const addresses = [{ type: 'InternalIP', address: '192.0.2.201' }];
+  await statusOf(['node', 'n1'], { addresses, conditions: [{ type: 'Ready', status: 'True' }] });
+  // the finalizer holds it, with a deletionTimestamp
+  await plane.kubectl(['delete', 'svc', 'full', '--wait=false']);
+  const { signal } = new AbortController();
+  const covered = new Set<string>();
+  const wanted = new Set<string>();
+  for (const [kind, resource] of Object.entries(OWN_PLACES) as [
+    keyof typeof OWN_PLACES,
+    Resource,
+  ][]) {
+    const fields = everyRow(TABLES[kind]);
+    // the metadata of all kinds are one message
+    const place = (path: string): string =>
+      path.startsWith('metadata.') ? path : `${kind} ${path}`;
+    for (const [path] of rowsIn(fields)) wanted.add(place(path));
+    const path = collectionPath(resource);
+    const json = [...itemsOf(await admin.call({ method: 'GET', path, signal }))];
+    const protobuf = listMessage(fields, ['node']);
+    const other = [...itemsOf(await admin.call({ method: 'GET', path, signal, protobuf }))];
+    assert.ok(json.length > 0 && json.length === other.length);
+    const kept = json.map((raw) => keeperOf(fields, 'node')(raw as object));
+    assertWithin(kept, other, kind);
+    for (const object of kept) {
+      for (const at of pathsOf(kind, object)) covered.add(place(at.replace(/\{.*/, '')));
+    }
+  }
+  assert.deepEqual(
+    [...wanted].filter((path) => !covered.has(path)),
+    [],
+  );
 });

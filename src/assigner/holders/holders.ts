@@ -1,6 +1,7 @@
 // Who holds which address: an index over IP objects, kept in step with what was decided. It is derived state: built
 // from the IP objects at start, and each IP object that changes is put in again. Not I/O: maps only.
 // Invariant: an address that has an IP object, or that a node has, is occupied in its Pool's free space.
+import { LAST_SERVICE } from '../../api/annotations.ts';
 import type { IP, IpService } from '../../api/ip.ts';
 import { namespacedName, type Node } from '../../api/kubernetes.ts';
 import type { Pool } from '../../api/pool.ts';
@@ -11,7 +12,7 @@ import {
   tryParseIp,
   type IpAddress,
 } from '../../net/address.ts';
-import { claimsOf, LAST_SERVICE } from './ip-object.ts';
+import { claimsOf } from './ip-object.ts';
 import type { WaitKey } from './waiting.ts';
 import { PoolSpaces } from './pools.ts';
 

@@ -1,13 +1,11 @@
 // IP objects as the assigner writes them: made, claimed, given back, and their published status. Pure.
 // spec.claims is the truth about holders; status.services is its copy (design decision 7).
+import { LAST_SERVICE } from '../../api/annotations.ts';
 import type { IP, IpService, IpStatus } from '../../api/ip.ts';
 import type { ObjectMeta } from '../../api/kubernetes.ts';
 import { API_VERSION } from '../../api/pool.ts';
 import { objectNameOf, type IpAddress } from '../../net/address.ts';
 import { formatTimestamp, parseTimestamp } from '../../api/timestamp.ts';
-
-/** On an IP without holder: `namespace/name` of the Service that held it last and gets it back if it returns. */
-export const LAST_SERVICE = 'vipvs.io/last-service';
 
 /** The holders, in order of namespace/name. An object written by others may have them in its status only. */
 export function claimsOf(ip: IP): readonly IpService[] {

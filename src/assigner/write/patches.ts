@@ -1,7 +1,7 @@
 // The merge patches (RFC 7396) of what the assigner writes: only the fields that are its own. Pure.
 import type { IP } from '../../api/ip.ts';
 import type { ServiceStatus } from '../../api/kubernetes.ts';
-import { LAST_SERVICE } from '../holders/ip-object.ts';
+import { LAST_SERVICE } from '../../api/annotations.ts';
 
 type Patch = Readonly<Record<string, unknown>>;
 

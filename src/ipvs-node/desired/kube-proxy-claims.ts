@@ -2,8 +2,8 @@
 // one whose ipMode is not Proxy. A VIP of ours among them cannot be served by IPVS there. Rules as in Kubernetes 1.36,
 // pkg/proxy/serviceport.go and util/utils.go. Memory only.
 // Invariant: `of` answers what adding every Service anew would give.
-import { SERVICE_PROXY_LABEL, type KubeProxy, type KubeProxyMode } from '../model/kube-proxy.ts';
-import { namespacedName, type Service } from '../../api/kubernetes.ts';
+import type { KubeProxy, KubeProxyMode } from '../model/kube-proxy.ts';
+import { namespacedName, SERVICE_PROXY_LABEL, type Service } from '../../api/kubernetes.ts';
 import { tryParseIp, type IpAddress } from '../../net/address.ts';
 import type { Protocol } from '../../net/ipvs.ts';
 import { mergeRanges, subtractRanges } from '../../net/range-set.ts';

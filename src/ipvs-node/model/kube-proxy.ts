@@ -10,6 +10,3 @@ export interface KubeProxy {
   readonly excludeCidrs: readonly string[] | undefined;
   readonly strictArp: boolean | undefined;
 }
-
-/** The label with which a Service is another program's: kube-proxy does not watch those. */
-export const SERVICE_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';

@@ -3,9 +3,12 @@
 // answered with undefined, and takes the general way, which says what is wrong with it.
 // Invariant: what comes out is what the general way makes of the same object (a test compares them). Strings of
 // JSON.parse are their own, so nothing that is kept refers to the text that was read.
+import { ENDPOINT_SLICE_FIELDS, SERVICE_FIELDS } from '../../api/fields.ts';
 import type { IP } from '../../api/ip.ts';
+import { keysRead } from '../../api/keep-fields.ts';
 import {
   SERVICE_NAME_LABEL,
+  SERVICE_PROXY_LABEL,
   type Endpoint,
   type EndpointSlice,
   type LoadBalancerIngress,
@@ -16,16 +19,17 @@ import {
 import { API_VERSION } from '../../api/pool.ts';
 import { arrayAt, isObject, numberAt, objectAt, textAt, type JsonObject } from '../../kube/json.ts';
 import { PROTOCOLS, type Protocol } from '../../net/ipvs.ts';
-import { SERVICE_PROXY_LABEL } from '../model/kube-proxy.ts';
 
 type SlicePort = EndpointSlice['ports'][number];
 type ClaimName = NonNullable<IP['spec']['claims']>[number];
+
+const isOnService = keysRead(SERVICE_FIELDS, 'annotations', 'node');
+const isOnSlice = keysRead(ENDPOINT_SLICE_FIELDS, 'annotations', 'node');
 
 /** Fields whose presence makes a Service unusual. */
 const RARE_SPEC_FIELDS = [
   'loadBalancerSourceRanges',
   'loadBalancerClass',
-  'loadBalancerIP',
   'sessionAffinityConfig',
   'externalIPs',
 ];
@@ -66,8 +70,7 @@ export class UsualObjects {
     const metadata = objectAt(raw, 'metadata');
     const [name, namespace] = [textAt(metadata, 'name'), textAt(metadata, 'namespace')];
     const service = textAt(objectAt(metadata, 'labels'), SERVICE_NAME_LABEL);
-    // ours may be among the annotations
-    if (metadata?.['annotations'] !== undefined || !isObject(raw)) return undefined;
+    if (isAnnotated(metadata, isOnSlice) || !isObject(raw)) return undefined;
     if (name === undefined || namespace === undefined || service === undefined) return undefined;
     const { addressType } = raw;
     if (addressType !== 'IPv4' && addressType !== 'IPv6') return undefined;
@@ -106,10 +109,10 @@ export class UsualObjects {
     };
   }
 
-  /** undefined: with annotations, ours may be among them; another proxy's; or without what every object has. */
+  /** undefined: with an annotation that we read; another proxy's; or without what every object has. */
   #plainMeta(raw: unknown): ObjectMeta | undefined {
     const meta = objectAt(raw, 'metadata');
-    if (meta === undefined || meta['annotations'] !== undefined) return undefined;
+    if (meta === undefined || isAnnotated(meta, isOnService)) return undefined;
     if (textAt(objectAt(meta, 'labels'), SERVICE_PROXY_LABEL) !== undefined) return undefined;
     const { name, namespace, uid, creationTimestamp } = meta;
     if (typeof name !== 'string' || typeof namespace !== 'string') return undefined;
@@ -144,6 +147,11 @@ export class UsualObjects {
 }
 
 const NO_CONDITIONS: JsonObject = {};
+
+function isAnnotated(metadata: unknown, isRead: (key: string) => boolean): boolean {
+  for (const key in objectAt(metadata, 'annotations')) if (isRead(key)) return true;
+  return false;
+}
 
 function textsOf(raw: unknown): readonly string[] | undefined {
   if (!Array.isArray(raw)) return undefined;

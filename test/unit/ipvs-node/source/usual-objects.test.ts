@@ -104,6 +104,14 @@ const ordinary: readonly { name: string; service?: Raw; slice?: Raw; ip?: Raw }[
     name: 'a slice of another family',
     slice: { ...SLICE, addressType: 'IPv6', endpoints: [{ addresses: ['2001:db8::1'] }] },
   },
+  {
+    name: 'a Service with annotations that the assigner or others read',
+    service: {
+      ...SERVICE,
+      metadata: { ...META, annotations: { 'vipvs.io/pool': 'public', 'example.com/x': 'y' } },
+    },
+    slice: { ...SLICE, metadata: { ...SLICE.metadata, annotations: { 'example.com/x': 'y' } } },
+  },
   { name: 'an IP that another Service holds', ip: { ...IP, spec: { ...IP.spec, claims: [] } } },
 ];
 
@@ -133,7 +141,16 @@ const withIp = (fields: object): Raw => ({ ...IP, spec: { ...IP.spec, ...fields 
 
 const unusual: readonly { kind: 'service' | 'slice' | 'ip'; name: string; raw: unknown }[] = [
   { kind: 'service', name: 'no object', raw: undefined },
-  { kind: 'service', name: 'annotations', raw: withMeta(SERVICE, { annotations: {} }) },
+  {
+    kind: 'service',
+    name: 'an annotation that we read',
+    raw: withMeta(SERVICE, { annotations: { 'vipvs.io/scheduler': 'wlc' } }),
+  },
+  {
+    kind: 'slice',
+    name: 'an annotation that we read',
+    raw: withMeta(SLICE, { annotations: { 'vipvs.io/weight': '2' } }),
+  },
   { kind: 'service', name: 'no namespace', raw: withMeta(SERVICE, { namespace: undefined }) },
   { kind: 'service', name: 'no uid', raw: withMeta(SERVICE, { uid: 7 }) },
   { kind: 'service', name: 'source ranges', raw: withSpec({ loadBalancerSourceRanges: [] }) },
