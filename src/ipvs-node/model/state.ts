@@ -24,6 +24,11 @@ export interface DesiredVirtualServer {
   readonly service: string;
 }
 
+/** Virtual server -> real server -> when its drain began, on the monotonic clock of this process; or NOT_BEGUN. */
+export type DrainStarts = ReadonlyMap<VirtualServerKey, ReadonlyMap<RealServerKey, number>>;
+/** It still serves: its time does not count yet. */
+export const NOT_BEGUN = Number.POSITIVE_INFINITY;
+
 export interface DesiredAddress {
   readonly address: IpAddress;
   readonly interface: string;

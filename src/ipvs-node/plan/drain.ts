@@ -4,14 +4,8 @@
 // the drain longer, never shorter.
 // A UDP real server that serves no more is deleted at once: its senders have no handshake that would tell them, and with
 // a fixed port they would talk to a dead address for as long as the drain lasts (k8s#76664; 200 of 200 packets in the lab).
-import type { Protocol, VirtualServerKey, RealServerKey } from '../../net/ipvs.ts';
-import type { ObservedRealServer } from '../model/state.ts';
-
-/** Virtual server -> real server -> when its drain began, on the clock that the planner gets as nowMs; NOT_BEGUN. */
-export type DrainStarts = ReadonlyMap<VirtualServerKey, ReadonlyMap<RealServerKey, number>>;
-
-/** It still serves: its time does not count yet. */
-export const NOT_BEGUN = Number.POSITIVE_INFINITY;
+import type { Protocol } from '../../net/ipvs.ts';
+import { NOT_BEGUN, type ObservedRealServer } from '../model/state.ts';
 
 export type DrainStep =
   /** Weight 0 now, and look again. */

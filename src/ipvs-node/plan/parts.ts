@@ -3,12 +3,12 @@
 // before it has been run.
 import { compareIp } from '../../net/address.ts';
 import type { VirtualServer, VirtualServerKey } from '../../net/ipvs.ts';
-import type { DrainStarts } from './drain.ts';
 import type { Op } from '../model/kernel.ts';
 import { planFirewall } from './firewall.ts';
 import { rebuildOrder, sortKeys } from './order.ts';
 import { planNode, planScope, planSysctls, type Limits, type Plan } from './plan.ts';
 import { wholeScope, type Scope } from './scope.ts';
+import type { DrainStarts } from '../model/state.ts';
 import type { NodeState, Observed } from '../model/state.ts';
 
 /** Virtual servers, or addresses, in a part. */

@@ -13,7 +13,7 @@ import {
   type VirtualServerKey,
   type RealServerKey,
 } from '../../net/ipvs.ts';
-import { drainStep, type DrainStarts } from './drain.ts';
+import { drainStep } from './drain.ts';
 import type { Op } from '../model/kernel.ts';
 import { planFirewall } from './firewall.ts';
 import { sortKeys } from './order.ts';
@@ -27,6 +27,7 @@ import {
   type ObservedVirtualServer,
   type SysctlKey,
 } from '../model/state.ts';
+import type { DrainStarts } from '../model/state.ts';
 
 export interface Limits {
   /** Drain time of a port that left its Service while the address stayed: its own setting is gone with it. */

@@ -16,7 +16,7 @@ import { CanaryKeys } from './canary-keys.ts';
 import { DesiredIndex } from '../desired/all-services.ts';
 import type { NodeView } from '../desired/service.ts';
 import { DirtyScope } from './dirty-scope.ts';
-import { DRAIN_CHECK_MS, type DrainStarts } from '../plan/drain.ts';
+import { DRAIN_CHECK_MS } from '../plan/drain.ts';
 import { DrainTimes } from './drain-starts.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { Retries, type Fault } from './retries.ts';
@@ -29,6 +29,7 @@ import { inTurn, NOTHING_PLANNED, planRound } from '../plan/parts.ts';
 import { tellRound } from './round-log.ts';
 import { ServiceReports } from './service-reports.ts';
 import type { NodeState, Observed, ObservedHost } from '../model/state.ts';
+import type { DrainStarts } from '../model/state.ts';
 
 /** ipvs.md 2.5: nothing tells when IPVS is changed, so a little of it is read every second. */
 export const CANARY_MS = 1000;

@@ -1,6 +1,6 @@
 // When the running drains began, and when to look at them. Memory only: after a restart they begin anew.
 import type { VirtualServerKey } from '../../net/ipvs.ts';
-import type { DrainStarts } from '../plan/drain.ts';
+import type { DrainStarts } from '../model/state.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 type Starts = DrainStarts extends ReadonlyMap<VirtualServerKey, infer V> ? V : never;

@@ -5,12 +5,12 @@
 // message of a batch, whatever became of the one before).
 import type { IpAddress } from '../../net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../net/ipvs.ts';
-import type { DrainStarts } from '../plan/drain.ts';
 import type { Target } from './retries.ts';
 import { isServerOp, serverKeyOf, type Kernel, type Op, type OpResult } from '../model/kernel.ts';
 import type { KernelMirror } from './mirror.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Plan, PlanProblem } from '../plan/plan.ts';
+import type { DrainStarts } from '../model/state.ts';
 import type { DesiredAddress } from '../model/state.ts';
 
 export interface Failure {

@@ -8,7 +8,6 @@ import {
   type RealServerKey,
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
-import type { DrainStarts } from '../plan/drain.ts';
 import { serverKeyOf, type Op } from '../model/kernel.ts';
 import { sameRealServer, sameVirtualServer } from '../plan/plan.ts';
 import type {
@@ -21,6 +20,7 @@ import type {
   ObservedRealServer,
   ObservedVirtualServer,
 } from '../model/state.ts';
+import type { DrainStarts } from '../model/state.ts';
 
 export class KernelMirror implements Observed {
   #virtualServers: Map<VirtualServerKey, ObservedVirtualServer> | undefined;

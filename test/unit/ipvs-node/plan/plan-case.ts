@@ -1,10 +1,10 @@
 // A plan as a table: both sides as text, the lines an operator would type as the answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DrainStarts } from '../../../../src/ipvs-node/plan/drain.ts';
 import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { planNode } from '../../../../src/ipvs-node/plan/plan.ts';
 import type { NodeState, Observed } from '../../../../src/ipvs-node/model/state.ts';
+import type { DrainStarts } from '../../../../src/ipvs-node/model/state.ts';
 import type { VirtualServerKey } from '../../../../src/net/ipvs.ts';
 
 export const LIMITS = { orphanDrainSeconds: 300 };
