@@ -9,9 +9,7 @@ import {
   type ClusterView,
   type Kind,
 } from '../api/cluster.ts';
-import { ADDRESS_ASSIGNED } from '../api/conditions.ts';
 import type { Director } from '../api/director.ts';
-import type { Condition, Service } from '../api/kubernetes.ts';
 import type { ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
@@ -31,7 +29,7 @@ import { PoolUse, PoolWriter } from './write/pools.ts';
 import { WriteProblems } from './write/problems.ts';
 import { WriteQueue, CONCURRENCY_MAX } from './write/queue.ts';
 import { Assigner } from './engine.ts';
-import type { AssignerConfig, Decision, EventNote } from './decide/decision.ts';
+import type { AssignerConfig, EventNote } from './decide/decision.ts';
 import { DirectorFailures } from './decide/director-failures.ts';
 import {
   projectIp,
@@ -102,6 +100,7 @@ export class AssignerProgram {
     this.#watchDirectors();
     this.#events = new EventRecorder({
       ...common,
+      isBusy: () => this.#queue?.isIdle === false,
       controller: 'vipvs.io/assigner',
       instance: identity,
     });
@@ -119,6 +118,11 @@ export class AssignerProgram {
   /** Writes of addresses and Services sent so far. */
   get writes(): number {
     return this.#queue?.writes ?? 0;
+  }
+
+  /** Events that were never written. */
+  get eventsDropped(): number {
+    return this.#events.dropped;
   }
 
   get store(): ClusterView {
@@ -198,7 +202,7 @@ export class AssignerProgram {
         if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
         const { decisions, wakeAtMs } = engine.step(clock.wallMs());
-        queue.submit(decisions.map((each) => this.#withoutNews(each)));
+        queue.submit(decisions);
         this.#worked(decisions.length);
         pools.check((pool) => this.#use.has(pool));
         this.#countRound((clock.nowMs() - startMs) / 1000);
@@ -220,17 +224,6 @@ export class AssignerProgram {
         await Promise.all([queue.idle(), pools.idle()]);
       },
     };
-  }
-
-  /** A new Service that simply gets its address shows it: an Event would be a third write for each. */
-  #withoutNews(decision: Decision): Decision {
-    const isNews = decision.actions.some(
-      (action) =>
-        action.do === 'service.status' &&
-        conditionIn(this.#store.services.get(action.service)) === undefined,
-    );
-    if (!isNews) return decision;
-    return { ...decision, events: decision.events.filter(({ reason }) => reason !== 'Assigned') };
   }
 
   #worked(amount: number): void {
@@ -350,6 +343,8 @@ export class AssignerProgram {
       reason,
       action: 'Assign',
       note,
+      // the Service shows its address already; the Event may be a third write for each of many
+      ...(type === 'Normal' && reason === 'Assigned' ? { isUnhurried: true } : {}),
     });
   }
 
@@ -370,7 +365,3 @@ const RELEASE_AFTER_MS = 5000;
 const WAKE_MAX_MS = 3_600_000;
 /** The Lease's own retry time: a server that is away must not hold up our end. */
 const RELEASE_TIMEOUT_MS = 2000;
-
-function conditionIn(service: Service | undefined): Condition | undefined {
-  return service?.status?.conditions?.find(({ type }) => type === ADDRESS_ASSIGNED);
-}

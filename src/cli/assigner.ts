@@ -9,7 +9,7 @@ import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { optionalFlag, switchFlag, valueFlag, type FlagValues } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
-import { countObjects } from './count-objects.ts';
+import { countEvents, countObjects } from './count-objects.ts';
 import { openAccess } from './open-access.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import { contextFlag, kubeconfigFlag, leaseNamespaceFlag } from './flag-catalogue.ts';
@@ -100,7 +100,10 @@ async function runAssigner(
   try {
     await serve({
       notReady: () => program.notReady(),
-      collect: () => countObjects(metrics, program.store, program.sources()),
+      collect: () => {
+        countObjects(metrics, program.store, program.sources());
+        countEvents(metrics.source, program.eventsDropped);
+      },
     });
     const end = await program.run(io.signal);
     if (end === 'lost') return EXIT_FAILED;

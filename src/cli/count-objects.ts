@@ -26,6 +26,11 @@ export function countObjects(
   countWatches(source, watches);
 }
 
+export function countEvents(source: Metrics['source'], dropped: number): void {
+  source.eventsDroppedTotal.reset();
+  source.eventsDroppedTotal.inc(dropped);
+}
+
 export function countWatches(source: Metrics['source'], watches: readonly ReflectorState[]): void {
   source.synced.set(watches.every(({ synced }) => synced) ? 1 : 0);
   source.watchRestartsTotal.reset();

@@ -1,6 +1,7 @@
 // Events that `kubectl describe` shows: events.k8s.io/v1, one object per (about, type, reason, note), repeats counted in
 // its series. Recording never blocks and never fails a caller; everything is bounded: how many are remembered, how
-// many wait, how fast they are written. What had to be dropped is counted and said in the log.
+// many wait, how fast they are written. What had to be dropped is counted and said in the log. Good news waits until
+// nothing else is to be written: nobody waits for it.
 import { createObject, mergePatchObject } from './apply.ts';
 import { explainWriting, isApiError, isRbacError, isTransient } from './errors.ts';
 import { microTime } from './lease.ts';
@@ -24,6 +25,8 @@ export interface EventToRecord {
   /** What we were doing, CamelCase: `Assign`. */
   readonly action: string;
   readonly note: string;
+  /** Good news: written when there is nothing else to do, dropped first. */
+  readonly isUnhurried?: true;
 }
 
 export interface EventRecorderOptions {
@@ -32,6 +35,8 @@ export interface EventRecorderOptions {
   readonly controller: string;
   /** This process: the Pod's or the node's name. */
   readonly instance: string;
+  /** Somebody waits for other writes of this process: good news is not written meanwhile. */
+  readonly isBusy?: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -68,6 +73,7 @@ export class EventRecorder {
   /** In order of last use: the first is forgotten first. */
   readonly #series = new Map<string, Series>();
   readonly #waiting: Series[] = [];
+  readonly #unhurried: Series[] = [];
   #wake: (() => void) | undefined;
   #dropped = 0;
   #problem: string | undefined;
@@ -108,15 +114,20 @@ export class EventRecorder {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!isAborted(signal)) {
-      const series = this.#waiting.shift();
+      const series = this.#waiting.shift() ?? this.#takeUnhurried();
       if (series === undefined) {
-        await this.#work(signal);
+        if (this.#unhurried.length === 0) await this.#work(signal);
+        else await clock.sleep(WRITE_INTERVAL_MS, signal);
         continue;
       }
       series.waiting = false;
       await this.#write(series, signal);
       await clock.sleep(WRITE_INTERVAL_MS, signal);
     }
+  }
+
+  #takeUnhurried(): Series | undefined {
+    return this.#options.isBusy?.() === true ? undefined : this.#unhurried.shift();
   }
 
   #begin(event: EventToRecord): Series {
@@ -144,12 +155,13 @@ export class EventRecorder {
   }
 
   #queue(series: Series): void {
-    if (this.#waiting.length >= WAITING_MAX) {
+    const queue = series.event.isUnhurried === true ? this.#unhurried : this.#waiting;
+    if (queue.length >= WAITING_MAX) {
       this.#drop('too many events wait to be written');
       return;
     }
     series.waiting = true;
-    this.#waiting.push(series);
+    queue.push(series);
     this.#wake?.();
   }
 

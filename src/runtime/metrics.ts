@@ -154,6 +154,11 @@ function sourceMetrics(make: Maker) {
       'Watches that had to be started again.',
       ['resource', 'reason'],
     ),
+    eventsDroppedTotal: make.counter(
+      'events_dropped_total',
+      'Events that were not written: too many waited, or the API server refused them.',
+      [],
+    ),
     stateWriteFailuresTotal: make.counter(
       'state_write_failures_total',
       'Writes of the state file that failed and are tried again.',

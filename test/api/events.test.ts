@@ -19,6 +19,7 @@ suite('events', () => {
   let recorder: EventRecorder;
   let stop: AbortController;
   let running: Promise<void>;
+  let isBusy = false;
 
   beforeEach(() => {
     api = new MemoryApi();
@@ -26,7 +27,15 @@ suite('events', () => {
     log = new MemoryLog();
     stop = new AbortController();
     const who = { controller: 'vipvs.io/assigner', instance: 'pod-1' };
-    recorder = new EventRecorder({ client: api, ...who, clock, random: () => 0, log });
+    isBusy = false;
+    recorder = new EventRecorder({
+      client: api,
+      ...who,
+      isBusy: () => isBusy,
+      clock,
+      random: () => 0,
+      log,
+    });
     running = recorder.run(stop.signal);
   });
   afterEach(async () => {
@@ -137,5 +146,38 @@ suite('events', () => {
     const note = textAt(only(), 'note') ?? '';
     assert.ok(Buffer.byteLength(note) <= 1024);
     assert.match(note, /^ä+…$/);
+  });
+
+  test('good news waits for all else, and for a program that is busy', async () => {
+    const good = (service: string): EventToRecord => ({
+      ...exhausted(service, 'got it'),
+      type: 'Normal',
+      isUnhurried: true,
+    });
+    recorder.record(good('first'));
+    recorder.record(exhausted('bad'));
+    recorder.record(good('second'));
+    isBusy = true;
+    await clock.advance(5000);
+    const written = (): readonly string[] =>
+      [...api.objects.values()].map(
+        (object) => textAt(objectAt(object, 'regarding'), 'name') ?? '',
+      );
+    assert.deepEqual(written(), ['bad']);
+    isBusy = false;
+    await clock.advance(5000);
+    assert.deepEqual(written(), ['bad', 'first', 'second']);
+  });
+
+  test('good news under load is dropped and counted; what matters is not', async () => {
+    isBusy = true;
+    for (let index = 0; index < 1500; index += 1) {
+      recorder.record({ ...exhausted(`web-${index}`, 'got it'), isUnhurried: true });
+    }
+    assert.equal(recorder.dropped, 500);
+    recorder.record(exhausted('bad'));
+    await clock.advance(1000);
+    assert.equal(api.objects.size, 1);
+    assert.equal(recorder.dropped, 500);
   });
 });

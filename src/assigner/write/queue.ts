@@ -89,6 +89,11 @@ export class WriteQueue {
     return this.#queued > 2 * CONCURRENCY_MAX;
   }
 
+  /** Nothing waits to be written, and nothing is under way. */
+  get isIdle(): boolean {
+    return this.#queued === 0;
+  }
+
   /** Resolves when the queue is short enough to decide more. */
   async room(): Promise<void> {
     while (this.#queued > QUEUE_MAX) {
