@@ -1,5 +1,5 @@
-// Writes what is made from the source: deploy/crds/*.yaml and docs/reference/crds.md. Run by `npm run gen`;
-// test/unit/api/generated.test.ts fails when a file is not what this would write.
+// Writes what is made from the source and from packages: deploy/crds/*.yaml, docs/reference/*.md, src/api/kubernetes-fields.ts.
+// Run by `npm run gen`; test/unit/api/generated.test.ts fails when a file is not what this would write.
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { generatedFiles } from './generated-files.ts';

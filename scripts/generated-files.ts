@@ -7,6 +7,7 @@ import { crdManifest, DIRECTOR_CRD, IP_CRD, POOL_CRD, type Crd } from '../src/ap
 import { API_VERSION, GROUP } from '../src/api/pool.ts';
 import { REASONS } from '../src/api/reasons.ts';
 import type { CrdSchema } from '../src/api/structural-schema.ts';
+import { kubernetesFieldsSource } from './kubernetes-fields.ts';
 import { cliPage, errorsPage, metricsPage } from './runtime-pages.ts';
 
 const HEAD = '# Made by `npm run gen` from src/api; do not edit.\n';
@@ -37,6 +38,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ...CRDS.flatMap((crd) =>
       CRD_FOLDERS.map((folder) => [`${folder}/${crdFile(crd)}`, crdYaml(crd)] as const),
     ),
+    ['src/api/kubernetes-fields.ts', await formatted(await kubernetesFieldsSource(), 'x.ts')],
     ['docs/reference/crds.md', await formatted(kindPages(CRDS))],
     ['docs/reference/conditions.md', await formatted(conditionsPage())],
     ['docs/reference/metrics.md', await formatted(metricsPage())],
@@ -56,9 +58,10 @@ function crdYaml(crd: Crd): string {
 
 const MARKDOWN_HEAD = '<!-- Made by `npm run gen` from src/api; do not edit. -->';
 
-async function formatted(lines: readonly string[]): Promise<string> {
-  const options = await resolveConfig(path.join(import.meta.dirname, 'x.md'));
-  return format(lines.join('\n'), { ...options, parser: 'markdown' });
+async function formatted(lines: readonly string[], name = 'x.md'): Promise<string> {
+  const options = await resolveConfig(path.join(import.meta.dirname, name));
+  const parser = name.endsWith('.md') ? 'markdown' : 'typescript';
+  return format(lines.join('\n'), { ...options, parser });
 }
 
 function kindPages(crds: readonly Crd[]): readonly string[] {

@@ -60,3 +60,13 @@ export const REQUEST_KEYS = {
     'io.cilium/lb-ipam-sharing-cross-namespace',
   ],
 } as const;
+
+const ON_SERVICE: readonly string[] = [
+  ...new Set([...Object.values(ANNOTATIONS), ...Object.values(REQUEST_KEYS).flat()]),
+];
+/** The keys that mean something on a kind that people annotate; what is on others, vipvs wrote. */
+export const KEYS_OF_KIND: Readonly<Record<string, readonly string[]>> = {
+  Service: ON_SERVICE,
+  EndpointSlice: [WEIGHT],
+  Pool: [ALLOW_RENUMBER],
+};

@@ -21,6 +21,11 @@ export function keyOf(object: ClusterObject): string {
     : object.metadata.name;
 }
 
+/** `Service default/web`: unique among all kinds. */
+export function objectKey(object: ClusterObject): string {
+  return [object.kind, keyOf(object)].join(' '); // flat in memory, unlike a template's string
+}
+
 export interface ClusterView {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly ips: ReadonlyMap<string, IP>;

@@ -1,6 +1,6 @@
 // Each issue that zod finds as one clear message: where, what is wrong, what is allowed.
 import { z } from 'zod';
-import { quoted } from '../net/address.ts';
+import { quoted, shownName } from '../net/address.ts';
 import { closest } from './suggest.ts';
 
 export interface Issue {
@@ -14,7 +14,7 @@ type ZodIssue = z.ZodError['issues'][number];
 /** `spec.addresses[0]` */
 function formatPath(path: readonly PropertyKey[]): string {
   return path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${shownName(String(key))}`))
     .join('')
     .replace(/^\./, '');
 }
@@ -45,16 +45,24 @@ function unknownFields(
   });
 }
 
+/** The names of the fields of an object, or of each item of a list; undefined below what has no fixed fields. */
+export type Fields = ReadonlyMap<string, Fields | undefined>;
+
+export function schemaFields(schema: unknown): Fields | undefined {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    return schemaFields(schema.unwrap());
+  }
+  if (schema instanceof z.ZodArray) return schemaFields(schema.element);
+  if (!(schema instanceof z.ZodObject)) return undefined;
+  const shape: Readonly<Record<string, unknown>> = schema.shape;
+  return new Map(Object.entries(shape).map(([name, field]) => [name, schemaFields(field)]));
+}
+
 /** The fields that the schema knows at a path; none below what has no fixed fields. */
 function fieldsAt(schema: unknown, path: readonly PropertyKey[]): readonly string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
-    return fieldsAt(schema.unwrap(), path);
-  }
-  const [first, ...rest] = path;
-  if (schema instanceof z.ZodArray) return fieldsAt(schema.element, rest);
-  if (!(schema instanceof z.ZodObject)) return [];
-  const shape: Readonly<Record<string, unknown>> = schema.shape;
-  return first === undefined ? Object.keys(shape) : fieldsAt(shape[String(first)], rest);
+  let fields = schemaFields(schema);
+  for (const key of path) if (typeof key === 'string') fields = fields?.get(key);
+  return [...(fields?.keys() ?? [])];
 }
 
 /** zod's names of types, in words. */
@@ -74,7 +82,7 @@ function messageOf(issue: Exclude<ZodIssue, z.core.$ZodIssueUnrecognizedKeys>): 
     case 'invalid_type':
       return `must be ${TYPES[issue.expected] ?? issue.expected}, is ${shown(issue.input)}${quoteHint(issue)}`;
     case 'invalid_value':
-      return oneOf(issue.values.map(String), issue.input);
+      return oneOfText(issue.values.map(String), issue.input);
     case 'invalid_union':
       return `must be a whole number or text, is ${shown(issue.input)}`;
     case 'too_small':
@@ -97,7 +105,8 @@ function quoteHint(issue: z.core.$ZodIssueInvalidType): string {
   return issue.expected === 'string' && isScalar ? '; write it in quotes' : '';
 }
 
-function oneOf(allowed: readonly string[], input: unknown): string {
+/** `must be one of TCP, UDP, is "tcp"; did you mean TCP?` */
+export function oneOfText(allowed: readonly string[], input: unknown): string {
   const meant = typeof input === 'string' ? closest(input, allowed) : undefined;
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   return `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}, is ${shown(input)}${hint}`;

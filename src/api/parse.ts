@@ -1,9 +1,10 @@
 // One raw object (JSON from the API server or from a manifest) -> an object of ours, or what is wrong with it.
 // The schemas are built once; an object that is right costs one pass, one that is wrong is looked at again to say why.
 import { z } from 'zod';
-import { AddressError, objectNameOf, orAddressError, parseIp } from '../net/address.ts';
+import { AddressError, objectNameOf, orAddressError, parseIp, shownName } from '../net/address.ts';
 import type { ClusterObject } from './cluster.ts';
 import { ipSchema, type IP } from './ip.ts';
+import { misspeltHead, typeIssues } from './kinds.ts';
 import {
   endpointSliceSchema,
   namespaceSchema,
@@ -11,20 +12,28 @@ import {
   serviceSchema,
   type Service,
 } from './kubernetes.ts';
+import { manifestIssues, nameIssues } from './manifest-rules.ts';
 import { explain, type Issue } from './parse-issues.ts';
-import { API_VERSION, GROUP, poolSchema } from './pool.ts';
-import { closest } from './suggest.ts';
+import { API_VERSION, poolSchema } from './pool.ts';
+import { remarksOn } from './remarks.ts';
+import { unknownFields } from './unknown-fields.ts';
 
 export type ParseResult =
-  | { readonly kind: 'object'; readonly object: ClusterObject }
+  | {
+      readonly kind: 'object';
+      readonly object: ClusterObject;
+      /** What has no effect in it. */
+      readonly remarks: readonly Issue[];
+    }
   /** Not ours: `apps/v1 Deployment`. */
   | { readonly kind: 'ignored'; readonly what: string }
   | { readonly kind: 'issues'; readonly issues: readonly Issue[] };
 
 export interface ParseOptions {
   /**
-   * `refuse` (default) finds typing errors in manifests. `drop` is for objects from the API server, which has
-   * pruned them already: a field that is left is from a newer CRD than this program.
+   * `refuse` (default) is for manifests, written by hand: typing errors are found, and what an API server would refuse is
+   * refused. `drop` is for objects from the API server, which has checked and pruned them already: a field that is left is
+   * from a newer CRD than this program.
    */
   readonly unknownFields?: 'refuse' | 'drop';
 }
@@ -40,17 +49,21 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType<ClusterObject>> = new Map<
   ['v1 Namespace', namespaceSchema],
   ['discovery.k8s.io/v1 EndpointSlice', endpointSliceSchema],
 ]);
-const OUR_KINDS = ['Pool', 'IP'];
 
 const typeSchema = z.looseObject({ apiVersion: z.string(), kind: z.string() });
 
 export function parseObject(raw: unknown, options: ParseOptions = {}): ParseResult {
   const type = typeSchema.safeParse(raw, { reportInput: true });
-  if (!type.success) return issues(explain(type.error, typeSchema));
-  const what = `${type.data.apiVersion} ${type.data.kind}`;
-  const schema = SCHEMAS.get(what);
-  if (schema === undefined) return foreign(type.data.apiVersion, type.data.kind);
-  return parseAs(schema, raw, options);
+  if (!type.success) {
+    const head = typeof raw === 'object' && raw !== null ? misspeltHead(raw) : [];
+    return issues([...explain(type.error, typeSchema), ...head]);
+  }
+  const { apiVersion, kind } = type.data;
+  const schema = SCHEMAS.get(`${apiVersion} ${kind}`);
+  if (schema !== undefined) return parseAs(schema, raw, options);
+  const wrong = typeIssues(apiVersion, kind);
+  if (wrong !== undefined) return issues(wrong);
+  return { kind: 'ignored', what: `${shownName(apiVersion)} ${shownName(kind)}` };
 }
 
 function parseAs(
@@ -61,8 +74,7 @@ function parseAs(
 ): ParseResult {
   const parsed = schema.safeParse(raw, { reportInput: true });
   if (parsed.success) {
-    const found = contradictions(parsed.data);
-    return found.length > 0 ? issues(found) : { kind: 'object', object: parsed.data };
+    return judged(parsed.data, raw, options);
   }
   // as in the API server, a field that is null is a field that is not there (`labels:` and nothing below it)
   if (!isDense) return parseAs(schema, withoutNulls(raw), options, true);
@@ -73,21 +85,25 @@ function parseAs(
   return issues(explain(parsed.error, schema));
 }
 
+/** So many of one object are told: its reader mends the first and looks again. */
+const TOLD_MAX = 50;
+
 function issues(found: readonly Issue[]): ParseResult {
-  return { kind: 'issues', issues: found };
+  if (found.length <= TOLD_MAX) return { kind: 'issues', issues: found };
+  const more = { path: [], message: `and ${found.length - TOLD_MAX} more mistakes in this object` };
+  return { kind: 'issues', issues: [...found.slice(0, TOLD_MAX), more] };
 }
 
-function foreign(apiVersion: string, kind: string): ParseResult {
-  if (!apiVersion.startsWith(`${GROUP}/`))
-    return { kind: 'ignored', what: `${apiVersion} ${kind}` };
-  if (apiVersion !== API_VERSION) {
-    return issues([{ path: ['apiVersion'], message: `must be ${API_VERSION}, is ${apiVersion}` }]);
-  }
-  const meant = closest(kind, OUR_KINDS);
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-  return issues([
-    { path: ['kind'], message: `must be one of ${OUR_KINDS.join(', ')}, is ${kind}${hint}` },
-  ]);
+function judged(object: ClusterObject, raw: unknown, options: ParseOptions): ParseResult {
+  const isManifest = options.unknownFields !== 'drop';
+  const found = contradictions(object);
+  if (found.length > 0) return issues(found);
+  const names = isManifest || object.kind === 'Pool' ? nameIssues(raw) : [];
+  if (!isManifest && names.length === 0) return { kind: 'object', object, remarks: [] };
+  const wrong = [...names, ...(isManifest ? manifestIssues(object) : [])];
+  if (wrong.length > 0) return issues(wrong);
+  const remarks = [...unknownFields(object.kind, raw), ...remarksOn(object)];
+  return { kind: 'object', object, remarks };
 }
 
 /** What a schema cannot say: fields that contradict each other. */

@@ -5,6 +5,7 @@ import {
   orAddressError,
   familyOf,
   ipToBigInt,
+  printable,
   type Family,
   type IpAddress,
 } from '../net/address.ts';
@@ -19,6 +20,7 @@ import {
   type IpRange,
 } from '../net/range.ts';
 import { specialUseIn } from '../net/special.ts';
+import { hostBitsText } from './host-bits.ts';
 import type { Pool, PoolSpec } from './pool.ts';
 import type { Problem } from './problem.ts';
 import type { Reason } from './reasons.ts';
@@ -63,6 +65,10 @@ export function parsePoolSpace(pool: Pool): ParsedSpace {
     parseItem(text, `spec.filterIPs[${i}]`, () => undefined, report),
   );
   if (problems.length > 0) return { space: undefined, problems };
+  for (const { path, text, range } of [...addresses, ...filters]) {
+    const message = hostBitsText(text, range, true);
+    if (message !== undefined) report('HostBits', `${path}: ${message}`, true);
+  }
   for (const { a, b } of overlapsIn(addresses)) {
     report(
       'OverlapInPool',
@@ -97,8 +103,8 @@ function parseItem(
     report('InvalidPool', `${path}: ${range.message}; ${ALLOWED}`);
     return [];
   }
-  const refused = refusal(text, range);
-  if (refused === undefined) return [{ path, text, range }];
+  const refused = refusal(printable(text.trim()), range);
+  if (refused === undefined) return [{ path, text: printable(text.trim()), range }];
   report('InvalidPool', `${path}: ${refused}`);
   return [];
 }
@@ -106,7 +112,7 @@ function parseItem(
 const ALLOWED = 'allowed: an address, a CIDR (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)';
 
 function addressRefusal(text: string, range: IpRange): string | undefined {
-  if (/\/0+$/.test(text.trim())) return `${text} is every address there is; name the ones you own`;
+  if (/\/0+$/.test(text)) return `${text} is every address there is; name the ones you own`;
   const use = specialUseIn(range);
   return use === undefined ? undefined : `${text} has ${use} addresses, which no VIP can have`;
 }

@@ -47,7 +47,7 @@ export function resolvePools(
     }
     const overlap = overlapOf(owned, parsed.space);
     if (overlap !== undefined) {
-      const problem = overlapProblem(name, overlap);
+      const problem = overlapProblem(pool, overlap);
       problems.push(problem);
       failed.set(name, [problem]);
       continue;
@@ -104,11 +104,15 @@ function overlapOf(owned: readonly OwnedRange[], space: PoolSpace): Overlap | un
   return undefined;
 }
 
-function overlapProblem(name: string, overlap: Overlap): Problem {
+function overlapProblem({ metadata }: Pool, { owner, range }: Overlap): Problem {
+  const [mine, its] = [metadata.creationTimestamp, owner.pool.metadata.creationTimestamp];
+  // without both times nobody can say which is older
+  const byTime = mine === undefined ? 'comes first, as it has a creationTimestamp' : 'is older';
+  const why = its === undefined || its === mine ? 'comes first by its name' : byTime;
   return {
-    object: { kind: 'Pool', name },
+    object: { kind: 'Pool', name: metadata.name },
     reason: 'PoolOverlap',
-    message: `${formatRange(overlap.range)} is already in pool ${overlap.owner.name}, which is older; take it out of one of them (spec.addresses, or spec.filterIPs)`,
+    message: `${formatRange(range)} is already in pool ${owner.name}, which ${why}; take it out of one of them (spec.addresses, or spec.filterIPs)`,
   };
 }
 

@@ -57,6 +57,8 @@ export const REASONS = {
   PoolOverlap:
     'Another, older pool has some of the addresses; this one is Failed, its addresses in use stay.',
   OverlapInPool: 'Two items of spec.addresses overlap; each address counts once.',
+  HostBits:
+    'A CIDR is written with an address inside of its network: the whole network counts, from its first address on.',
   NodeAddressInPool: 'The address of a node is inside the pool; it is left out.',
   AddressesOutsidePool: 'Addresses in use are no longer covered by the pool; they are kept.',
   Terminating: 'The Pool is being deleted and waits until its last address is released.',
@@ -74,6 +76,8 @@ export const REASONS = {
   ListDoubted:
     'A list of the API server lacks very many objects that were there before: nothing is taken for deleted until a second list lacks them, too.',
   // any kind
+  NoEffect:
+    'Something in the object has no effect, such as a misspelt field or annotation; the message says which.',
   InvalidObject: 'The object cannot be read; the message says which field, and what is allowed.',
 } as const;
 

@@ -6,13 +6,15 @@ type Expression = NonNullable<LabelSelector['matchExpressions']>[number];
 
 export function selectorMatches(selector: LabelSelector, labels: Labels = {}): boolean {
   return (
-    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+    Object.entries(selector.matchLabels ?? {}).every(
+      ([key, value]) => valueOf(labels, key) === value,
+    ) &&
     (selector.matchExpressions ?? []).every((expression) => expressionMatches(expression, labels))
   );
 }
 
 function expressionMatches(expression: Expression, labels: Labels): boolean {
-  const value = labels[expression.key];
+  const value = valueOf(labels, expression.key);
   const values = expression.values ?? [];
   switch (expression.operator) {
     case 'In':
@@ -24,4 +26,9 @@ function expressionMatches(expression: Expression, labels: Labels): boolean {
     case 'DoesNotExist':
       return value === undefined;
   }
+}
+
+/** Of the labels themselves: every object has a `constructor` that it was not given. */
+function valueOf(labels: Labels, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }

@@ -1,9 +1,17 @@
 // "Did you mean": the known word nearest to a mistyped one.
 
-/** The candidate that at most a third of the letters set apart; undefined where none is that near. */
-export function closest(word: string, candidates: readonly string[]): string | undefined {
+/** Longer ones are no typing errors, and comparing them takes time. */
+const WORD_MAX = 100;
+
+/** The candidate that at most so many letters (a third) set apart; undefined where none is that near. */
+export function closest(
+  word: string,
+  candidates: readonly string[],
+  most = Math.max(1, Math.floor(word.length / 3)),
+): string | undefined {
+  if (word.length > WORD_MAX) return undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = most + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

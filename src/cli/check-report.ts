@@ -1,12 +1,12 @@
 // Judges manifests offline, with the very functions that the running programs use: nothing here knows a rule of its
 // own but which finding is a warning. Pure.
-import { ClusterStore, keyOf, type ClusterObject } from '../api/cluster.ts';
+import { ClusterStore, keyOf, objectKey, type ClusterObject } from '../api/cluster.ts';
 import { ADDRESS_ASSIGNED, LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../api/kubernetes.ts';
 import { resolvePools } from '../api/pools.ts';
 import { formatRef, type Problem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
-import { objectKey, type Manifests } from '../files/manifests.ts';
+import type { Manifests } from '../files/manifests.ts';
 import { desiredNode } from '../ipvs-node/desired/all-services.ts';
 import { tryParseIp, type IpAddress } from '../net/address.ts';
 

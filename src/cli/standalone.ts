@@ -8,7 +8,7 @@ import { realDisk } from '../files/state.ts';
 import { aborted } from '../runtime/abort.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import {
-  parseNonEmpty,
+  listFlag,
   parseInterfaceName,
   requiredFlag,
   switchFlag,
@@ -23,9 +23,9 @@ import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
 import { releaseAllMemory } from './release-memory.ts';
 import { Standalone } from '../standalone/program.ts';
 
-const DETAILS = `DIR holds Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are picked
-up at once; what is wrong in a file is said with file and line, and the file's last good objects stay. While DIR is
-away nothing is changed.
+const DETAILS = `The files hold Pools, Services, EndpointSlices and, where they are used, IPs and Namespaces, as YAML or JSON. Edits are
+picked up at once; what is wrong in a file is said with file and line, and the file's last good objects stay. While a
+path of -f is away nothing is changed.
 
 Services of type LoadBalancer are served where their loadBalancerClass is vipvs.io/vipvs or not set.
 
@@ -33,15 +33,16 @@ SIGTERM ends the process and leaves the kernel forwarding; the next start takes 
 \`vipvs status\` shows what was assigned, \`vipvs cleanup\` takes everything out of the kernel.`;
 
 const flags = {
-  directory: requiredFlag(
+  files: listFlag(
     {
-      flags: '-f, --filename <dir>',
-      description: 'directory of the manifests, watched with its sub-directories',
+      flags: '-f, --filename <path...>',
+      description:
+        'manifests: directories (with their sub-directories) and files; they are watched',
       env: 'VIPVS_MANIFESTS',
       complete: 'files',
     },
-    'a directory',
-    parseNonEmpty,
+    1,
+    'a directory or a file',
   ),
   bindInterface: requiredFlag(
     {
@@ -68,20 +69,19 @@ export const standaloneCommand = defineCommand({
   details: DETAILS,
   flags,
   run: async (io, values) => {
-    await checkDirectory(resolve(io.cwd, values.directory));
+    for (const path of values.files) await checkPath(resolve(io.cwd, path));
     const named = { ...values, nodeName: values.nodeName ?? hostname().toLowerCase() };
     return runDaemon(io, 'standalone', named, (daemon) => runStandalone(io, named, daemon));
   },
 });
 
-/** At the start a directory that is not there is a wrong flag; later it is a fault that may heal. */
-async function checkDirectory(directory: string): Promise<void> {
+/** At the start a path that is not there is a wrong flag; later it is a fault that may heal. */
+async function checkPath(path: string): Promise<void> {
   try {
-    if ((await stat(directory)).isDirectory()) return;
+    await stat(path);
   } catch (error) {
-    throw new UsageError(`standalone: --filename ${directory} ${readFailure(error)}`);
+    throw new UsageError(`standalone: --filename ${path} ${readFailure(error)}`);
   }
-  throw new UsageError(`standalone: --filename ${directory} is a file; a directory is expected`);
 }
 
 async function runStandalone(
@@ -104,7 +104,7 @@ async function runStandalone(
     if (kernel === undefined) return EXIT_OK;
     standalone = new Standalone(
       {
-        directory: resolve(io.cwd, values.directory),
+        manifests: values.files.map((path) => resolve(io.cwd, path)),
         stateDirectory: resolve(io.cwd, values.stateDir),
         node: {
           name: values.nodeName,

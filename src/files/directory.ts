@@ -1,13 +1,15 @@
-// A watched directory of manifests as a source of objects. Every event leads to a look at the files themselves, and
-// only what changed there is parsed again: editors' renames, links swapped under a ConfigMap mount and lost events
+// Watched directories and files of manifests as a source of objects. Every event leads to a look at the files themselves,
+// and only what changed there is parsed again: editors' renames, links swapped under a ConfigMap mount and lost events
 // all end the same way.
-// Invariant: nothing is reported as gone unless its directory was listed whole. A directory that is away is no news
-// about its objects.
+// Invariants: nothing is reported as gone unless all that was named was listed whole; what is away is no news about its
+// objects. Whatever one file does to its reader is that file's fault; a change stays until the listener has taken it.
 import { watch as chokidarWatch } from 'chokidar';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { FileIndex, type SourceChange } from './file-index.ts';
-import { isErrno, isManifestName, readFailure, readManifestFile } from './manifests.ts';
+import { isErrno, isManifestName, Listing } from './listing.ts';
+import { messageOf } from '../runtime/errors.ts';
+import { readFailure, readManifestFile } from './manifests.ts';
 import type { LoadedObject, ManifestProblem } from './parse-document.ts';
 
 /** Events of one save come within a few milliseconds; a truncated file gets its text in this time. */
@@ -20,7 +22,7 @@ const AUDIT_MS = 30_000;
 const EMPTY_GRACE_MS = 1000;
 
 export interface SourceStatus {
-  /** The directory was listed and every file tried since it was last away. */
+  /** All that was named was listed and every file tried since something of it was last away. */
   readonly isSynced: boolean;
   /** Why not. */
   readonly failure: string | undefined;
@@ -29,7 +31,7 @@ export interface SourceStatus {
 export interface DirectoryListener {
   /** All changes of one look, in one call. */
   readonly onChange: (changes: readonly SourceChange[]) => void;
-  /** After every look that changed anything, and when the directory went or came back. */
+  /** After every look that changed anything, and when something that was named went or came back. */
   readonly onStatus: (status: SourceStatus) => void;
   /** A bug or a watcher's failure; the periodic look goes on. */
   readonly onError: (error: unknown) => void;
@@ -42,13 +44,16 @@ export interface DirectoryPorts {
 
 export class DirectorySource {
   readonly index = new FileIndex();
-  readonly #directory: string;
+  /** Absolute paths of directories and files. */
+  readonly #roots: readonly string[];
   readonly #listener: DirectoryListener;
   readonly #ports: DirectoryPorts;
   /** File -> its identity when it was last read. */
   readonly #signatures = new Map<string, string>();
   #watcher: { readonly identity: string; readonly close: () => Promise<void> } | undefined;
   #dirty = new Set<string>();
+  /** What was found and the listener has not taken yet. */
+  #changes: SourceChange[] = [];
   #isTreeDirty = true;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -56,8 +61,8 @@ export class DirectorySource {
   #status: SourceStatus = { isSynced: false, failure: 'not read yet' };
   #isClosed = false;
 
-  constructor(directory: string, listener: DirectoryListener, ports: DirectoryPorts) {
-    this.#directory = directory;
+  constructor(roots: readonly string[], listener: DirectoryListener, ports: DirectoryPorts) {
+    this.#roots = roots;
     this.#listener = listener;
     this.#ports = ports;
   }
@@ -70,10 +75,15 @@ export class DirectorySource {
     return this.index.problems();
   }
 
+  /** What has no effect in objects that are used. */
+  remarks(): readonly ManifestProblem[] {
+    return this.index.remarks();
+  }
+
   /** `kept`: what malformed files held in an earlier run. */
   start(kept: readonly LoadedObject[]): void {
-    const changes = this.index.restore(kept);
-    if (changes.length > 0) this.#listener.onChange(changes);
+    this.#changes.push(...this.index.restore(kept));
+    this.#tellChanges();
     this.#schedule(0);
   }
 
@@ -114,41 +124,55 @@ export class DirectorySource {
     const isTree = this.#isTreeDirty || isAudit;
     this.#dirty = new Set();
     this.#isTreeDirty = false;
-    const changes: SourceChange[] = [];
     const seen = isTree ? await this.#listTree() : new Map<string, FileStat>();
     if (seen === undefined) return RETRY_MS;
     let nextMs = AUDIT_MS;
     for (const path of isTree ? seen.keys() : paths) {
-      const outcome = await this.#lookAt(path, seen.get(path), changes);
+      const outcome = await this.#lookAt(path, seen.get(path));
       if (outcome === 'later') nextMs = EMPTY_GRACE_MS;
     }
-    if (isTree) this.#removeMissing(seen, changes);
-    this.#report(changes);
+    if (isTree) this.#removeMissing(seen);
+    this.#report();
     return nextMs;
   }
 
-  /** Lists the directory and watches it; undefined while it is away. */
+  /** Lists all that was named and watches it; undefined while something of it is away. */
   async #listTree(): Promise<Map<string, FileStat> | undefined> {
     const files = new Map<string, FileStat>();
+    let root = '';
     try {
-      await this.#watchCurrent();
-      const listing = new Listing(files, (path, error) => this.#keepAll(path, error, files));
-      await listing.add(this.#directory);
+      await this.#watchCurrent((path) => void (root = path));
+      const listing = new Listing(
+        ({ path, stats }) => void files.set(path, toFileStat(stats)),
+        (path, error) => this.#keepAll(path, error, files),
+      );
+      for (root of this.#roots) await listing.add(root, root);
       return files;
     } catch (error) {
       await this.#closeWatcher();
-      this.#setStatus({ isSynced: false, failure: `${this.#directory}: ${readFailure(error)}` });
+      this.#setStatus({ isSynced: false, failure: `${root}: ${readFailure(error)}` });
       return undefined;
     }
   }
 
-  /** Watches before it is listed: a change in between is an event, not a loss. Throws where the directory is away. */
-  async #watchCurrent(): Promise<void> {
-    const { dev, ino } = await stat(this.#directory);
-    const identity = `${dev}:${ino}`;
+  /**
+   * Watches before it is listed: a change in between is an event, not a loss. Throws where something is away, after it told
+   * what it looked at.
+   */
+  async #watchCurrent(onLook: (root: string) => void): Promise<void> {
+    const directories = new Map<string, boolean>();
+    let identity = '';
+    for (const root of this.#roots) {
+      onLook(root);
+      const isDirectory = (await stat(root)).isDirectory();
+      const directory = isDirectory ? root : dirname(root);
+      const { dev, ino } = await stat(directory);
+      identity += `${dev}:${ino} `;
+      directories.set(directory, isDirectory || directories.get(directory) === true);
+    }
     if (this.#watcher?.identity === identity) return;
     await this.#closeWatcher(); // it watches a directory that was moved away
-    this.#watcher = { identity, close: await this.#watch() };
+    this.#watcher = { identity, close: await this.#watch(directories) };
   }
 
   async #closeWatcher(): Promise<void> {
@@ -165,11 +189,7 @@ export class DirectorySource {
     this.#listener.onError(new Error(`${path}: ${readFailure(error)}; its objects stay`));
   }
 
-  async #lookAt(
-    path: string,
-    known: FileStat | undefined,
-    changes: SourceChange[],
-  ): Promise<'done' | 'later'> {
+  async #lookAt(path: string, known: FileStat | undefined): Promise<'done' | 'later'> {
     if (known === UNKNOWN) return 'done';
     try {
       const file = known ?? (await fileStat(path));
@@ -186,12 +206,12 @@ export class DirectorySource {
         this.#dirty.add(path); // somebody wrote while we read
         return 'done';
       }
-      changes.push(...this.index.update(path, parsed));
+      this.#changes.push(...this.index.update(path, parsed));
       this.#signatures.set(path, file.signature);
     } catch (error) {
       if (isErrno(error) && error.code === 'ENOENT') this.#isTreeDirty = true;
       else {
-        changes.push(...this.index.fail(path, readFailure(error)));
+        this.#changes.push(...this.index.fail(path, faultText(error)));
         this.#signatures.delete(path);
       }
     }
@@ -202,20 +222,28 @@ export class DirectorySource {
     return this.#ports.wallMs() - (file.mtimeMs ?? 0) >= EMPTY_GRACE_MS;
   }
 
-  #removeMissing(seen: ReadonlyMap<string, FileStat>, changes: SourceChange[]): void {
+  #removeMissing(seen: ReadonlyMap<string, FileStat>): void {
     for (const file of [...this.index.files()]) {
       if (seen.has(file)) continue;
       this.#signatures.delete(file);
-      changes.push(...this.index.remove(file));
+      this.#changes.push(...this.index.remove(file));
     }
   }
 
   #problemsText = '';
 
-  #report(changes: readonly SourceChange[]): void {
-    if (changes.length > 0) this.#listener.onChange(changes);
-    const problemsText = JSON.stringify(this.index.problems());
-    const isNews = problemsText !== this.#problemsText || changes.length > 0;
+  /** Of what the listener throws at, nothing is lost: it gets it again with the next look. */
+  #tellChanges(): boolean {
+    if (this.#changes.length === 0) return false;
+    this.#listener.onChange(this.#changes);
+    this.#changes = [];
+    return true;
+  }
+
+  #report(): void {
+    const hasChanged = this.#tellChanges();
+    const problemsText = JSON.stringify([this.index.problems(), this.index.remarks()]);
+    const isNews = problemsText !== this.#problemsText || hasChanged;
     this.#problemsText = problemsText;
     if (!this.#status.isSynced) this.#setStatus({ isSynced: true, failure: undefined });
     else if (isNews) this.#listener.onStatus(this.#status);
@@ -229,13 +257,17 @@ export class DirectorySource {
   }
 
   /**
-   * Watches directories only (one watch each, whose raw events name the files in them): a watch for every one of
+   * `directories`: whether all below counts, too, or only some files in it. Watches directories only (one watch each, whose raw events name the files in them): a watch for every one of
    * 20,000 files costs memory and changes nothing.
    */
-  async #watch(): Promise<() => Promise<void>> {
-    const watcher = chokidarWatch(this.#directory, {
+  async #watch(directories: ReadonlyMap<string, boolean>): Promise<() => Promise<void>> {
+    const isBelow = (path: string): boolean =>
+      [...directories].some(
+        ([root, isWhole]) => path === root || (isWhole && path.startsWith(`${root}/`)),
+      );
+    const watcher = chokidarWatch([...directories.keys()], {
       ignoreInitial: true,
-      ignored: (_path, stats) => stats?.isFile() ?? false,
+      ignored: (path, stats) => stats?.isFile() === true || !isBelow(path),
     });
     watcher.on('raw', (_event, name, details: unknown) => {
       const watched = watchedPath(details);
@@ -305,37 +337,7 @@ function toFileStat(stats: Identity): FileStat {
   return { signature: [ino, size, ctimeMs].join('.'), size, mtimeMs };
 }
 
-/** A listing of a directory with its sub-directories, each of them once even where links go in a circle. */
-class Listing {
-  readonly #files: Map<string, FileStat>;
-  readonly #onUnreadable: (path: string, error: unknown) => void;
-  readonly #visited = new Set<string>();
-
-  constructor(files: Map<string, FileStat>, onUnreadable: (path: string, error: unknown) => void) {
-    this.#files = files;
-    this.#onUnreadable = onUnreadable;
-  }
-
-  /** Throws where this directory can't be listed; a sub-directory that can't be is told to onUnreadable. */
-  async add(directory: string): Promise<void> {
-    const { dev, ino } = await stat(directory);
-    const identity = `${dev}:${ino}`;
-    if (this.#visited.has(identity)) return;
-    this.#visited.add(identity);
-    const names = await readdir(directory);
-    for (const name of names.sort()) {
-      if (!name.startsWith('.')) await this.#addChild(join(directory, name), name);
-    }
-  }
-
-  async #addChild(path: string, name: string): Promise<void> {
-    try {
-      const stats = await stat(path);
-      if (stats.isDirectory()) await this.add(path);
-      else if (stats.isFile() && isManifestName(name)) this.#files.set(path, toFileStat(stats));
-    } catch (error) {
-      if (!isErrno(error)) throw error;
-      if (error.code !== 'ENOENT') this.#onUnreadable(path, error); // ENOENT: gone since, or a dangling link
-    }
-  }
+/** What reading a file ended with: the file system's word, or whatever its text did to a parser. */
+function faultText(error: unknown): string {
+  return isErrno(error) ? readFailure(error) : `cannot be read: ${messageOf(error)}`;
 }

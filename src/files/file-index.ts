@@ -1,11 +1,15 @@
 // What each file of a directory holds, and which file's version of an object counts. Pure bookkeeping.
 // Invariant: an object leaves only when its file was read whole without it, or is gone: what a malformed file held
 // before stays.
-import type { Kind } from '../api/cluster.ts';
-import { keyOf } from '../api/cluster.ts';
+import { keyOf, objectKey, type Kind } from '../api/cluster.ts';
 import { Compactor } from './compact.ts';
-import { duplicateProblem, objectKey } from './manifests.ts';
-import type { LoadedObject, ManifestProblem, Parsed } from './parse-document.ts';
+import { duplicateProblem } from './manifests.ts';
+import {
+  NOTHING_PARSED,
+  type LoadedObject,
+  type ManifestProblem,
+  type Parsed,
+} from './parse-document.ts';
 
 export interface SourceChange {
   readonly kind: Kind;
@@ -17,14 +21,8 @@ export interface SourceChange {
 
 const NONE: readonly never[] = [];
 
-interface FileEntry {
-  readonly loaded: readonly LoadedObject[];
-  readonly problems: readonly ManifestProblem[];
-  readonly ignored: readonly string[];
-}
-
 export class FileIndex {
-  readonly #files = new Map<string, FileEntry>();
+  readonly #files = new Map<string, Parsed>();
   /** Object key -> its versions, the one that counts first; the usual single one stands alone. */
   readonly #versions = new Map<string, LoadedObject | readonly LoadedObject[]>();
   readonly #compactor = new Compactor();
@@ -54,18 +52,20 @@ export class FileIndex {
       ...each,
       object: this.#compactor.compact(each.object),
     }));
-    const loaded = parsed.problems.length === 0 ? fresh : withKept(fresh, old);
+    const loaded = isWholeRead(parsed) ? fresh : withKept(fresh, old);
     this.#files.set(file, {
       loaded,
-      problems: parsed.problems.length === 0 ? NONE : parsed.problems,
-      ignored: parsed.ignored.length === 0 ? NONE : parsed.ignored,
+      problems: shortest(parsed.problems),
+      remarks: shortest(parsed.remarks),
+      skipped: shortest(parsed.skipped),
+      ignored: shortest(parsed.ignored),
     });
     return this.#replace(old, loaded);
   }
 
   /** The file exists but can't be read: what it held stays. */
   fail(file: string, message: string): readonly SourceChange[] {
-    return this.update(file, { loaded: [], problems: [{ file, message }], ignored: [] });
+    return this.update(file, { ...NOTHING_PARSED, problems: [{ file, message }] });
   }
 
   remove(file: string): readonly SourceChange[] {
@@ -78,27 +78,30 @@ export class FileIndex {
   restore(objects: readonly LoadedObject[]): readonly SourceChange[] {
     return objects.flatMap((each) => {
       const loaded = [...(this.#files.get(each.file)?.loaded ?? NONE), each];
-      this.#files.set(each.file, { loaded, problems: NONE, ignored: NONE });
+      this.#files.set(each.file, { ...NOTHING_PARSED, loaded });
       return this.#replace(NONE, [each]);
     });
   }
 
   problems(): readonly ManifestProblem[] {
     const found: ManifestProblem[] = [];
-    for (const entry of this.#files.values()) found.push(...entry.problems);
+    for (const entry of this.#files.values()) found.push(...entry.problems, ...entry.skipped);
     for (const key of this.#duplicates) {
       const [first, ...others] = this.#versionsOf(key);
       for (const other of others)
         if (first !== undefined) found.push(duplicateProblem(other, first));
     }
-    return found.sort((a, b) => compareText(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
+    return found.sort(byPlace);
+  }
+
+  /** What has no effect in objects that are used. */
+  remarks(): readonly ManifestProblem[] {
+    return [...this.#files.values()].flatMap((entry) => entry.remarks).sort(byPlace);
   }
 
   /** Objects of files that are malformed now: worth remembering over a restart. */
   keptObjects(): readonly LoadedObject[] {
-    return [...this.#files.values()].flatMap((entry) =>
-      entry.problems.length > 0 ? entry.loaded : [],
-    );
+    return [...this.#files.values()].flatMap((entry) => (isWholeRead(entry) ? [] : entry.loaded));
   }
 
   ignored(): ReadonlyMap<string, number> {
@@ -146,6 +149,16 @@ export class FileIndex {
   }
 }
 
+/** A document that is no manifest now may be one that lost a line: what the file held before is no less wanted. */
+function isWholeRead({ problems, skipped }: Parsed): boolean {
+  return problems.length === 0 && skipped.length === 0;
+}
+
+/** Most files have nothing to say: one empty list for all of them. */
+function shortest<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list;
+}
+
 function withKept(
   good: readonly LoadedObject[],
   old: readonly LoadedObject[],
@@ -157,6 +170,10 @@ function withKept(
 function sameObject(a: LoadedObject | undefined, b: LoadedObject | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a === b || JSON.stringify(a.object) === JSON.stringify(b.object);
+}
+
+function byPlace(a: ManifestProblem, b: ManifestProblem): number {
+  return compareText(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0);
 }
 
 function compareText(a: string, b: string): number {

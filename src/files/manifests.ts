@@ -1,10 +1,10 @@
 // Manifests named on a command line (-f FILE|DIR|-) -> objects and problems. One bad document never stops another;
 // a path that can't be read is a problem too, and the caller decides what that means.
-import { createReadStream, type Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { keyOf, type ClusterObject } from '../api/cluster.ts';
+import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { objectKey, type ClusterObject } from '../api/cluster.ts';
 import { DocumentSplitter, splitDocuments, type DocumentText } from './documents.ts';
+import { isErrno, Listing, type ListedFile } from './listing.ts';
 import {
   parseManifestDocument,
   type LoadedObject,
@@ -18,6 +18,10 @@ export interface Manifests {
   /** The same, each with its place. */
   readonly loaded: readonly LoadedObject[];
   readonly problems: readonly ManifestProblem[];
+  /** What has no effect in objects that are used. */
+  readonly remarks: readonly ManifestProblem[];
+  /** One for each file with documents that are no manifests. */
+  readonly skipped: readonly ManifestProblem[];
   /** `apps/v1 Deployment` -> how many were left aside. */
   readonly ignored: ReadonlyMap<string, number>;
   /** Paths that could not be read at all: wrong use, not wrong content. */
@@ -32,98 +36,56 @@ export interface ManifestInput {
   readonly readStdin: () => Promise<string>;
 }
 
-const EXTENSIONS = ['.yaml', '.yml', '.json'];
-
-/** Hidden files and what editors leave behind are not manifests. */
-export function isManifestName(name: string): boolean {
-  return !name.startsWith('.') && EXTENSIONS.some((extension) => name.endsWith(extension));
-}
-
 /** Loads everything that `-f` names. `-` is stdin. */
 export async function loadManifests(
   paths: readonly string[],
   input: ManifestInput,
 ): Promise<Manifests> {
   const collected = new ManifestCollection();
-  for (const path of paths) {
-    if (path === '-') {
-      collected.add('<stdin>', parseManifestText('<stdin>', await input.readStdin()));
-      continue;
-    }
-    try {
-      for (const file of await manifestFiles(resolve(input.cwd, path), path)) {
-        collected.add(file.shown, await readManifestFile(file.path, file.shown));
-      }
-    } catch (error) {
-      collected.unreadable.push({ file: path, message: readFailure(error) });
-    }
-  }
+  await readPaths(paths, input, {
+    text: (file, text) => collected.add(file, parseManifestText(file, text)),
+    file: async ({ path, shown }) => collected.add(shown, await readManifestFile(path, shown)),
+    unreadable: (problem) => void collected.unreadable.push(problem),
+  });
   return collected.result();
 }
 
-export function parseManifestText(file: string, text: string): Parsed {
-  return concat(splitDocuments(text).map((document) => parseManifestDocument(file, document)));
+export interface PathReader {
+  /** stdin, whole. */
+  readonly text: (file: string, text: string) => void;
+  readonly file: (file: ListedFile) => Promise<void>;
+  readonly unreadable: (problem: ManifestProblem) => void;
 }
 
-/** Reads one file document by document. Throws what the file system throws. */
-export async function readManifestFile(path: string, shown: string): Promise<Parsed> {
-  const parts: Parsed[] = [];
-  const splitter = new DocumentSplitter();
-  const take = (documents: readonly DocumentText[]): void => {
-    for (const document of documents) parts.push(parseManifestDocument(shown, document));
-  };
-  const chunks: AsyncIterable<string> = createReadStream(path, { encoding: 'utf8' });
-  for await (const chunk of chunks) take(splitter.push(chunk));
-  take(splitter.end());
-  return concat(parts);
-}
-
-function concat(parts: readonly Parsed[]): Parsed {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
-  return {
-    loaded: parts.flatMap((part) => part.loaded),
-    problems: parts.flatMap((part) => part.problems),
-    ignored: parts.flatMap((part) => part.ignored),
-  };
-}
-
-export interface ManifestPath {
-  readonly path: string;
-  /** As the user wrote it. */
-  readonly shown: string;
-}
-
-/** The manifests under a path in name order: the file itself, or all of a directory and its sub-directories. */
-export async function manifestFiles(path: string, shown: string): Promise<readonly ManifestPath[]> {
-  if (!(await stat(path)).isDirectory()) return [{ path, shown }];
-  const files: ManifestPath[] = [];
-  const names = await readdir(path);
-  for (const name of names.sort()) {
-    if (name.startsWith('.')) continue; // also ..data of a ConfigMap mount: its files are linked beside it
-    const child = { path: join(path, name), shown: join(shown, name) };
-    const stats = await statOrUndefined(child.path);
-    if (stats === undefined) continue; // a dangling link, or gone since readdir
-    if (stats.isDirectory()) files.push(...(await manifestFiles(child.path, child.shown)));
-    else if (stats.isFile() && isManifestName(name)) files.push(child);
-  }
-  return files;
-}
-
-async function statOrUndefined(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (isErrno(error) && error.code === 'ENOENT') return undefined;
-    throw error;
+/** Gives each file under the paths once to the reader, in their order. */
+export async function readPaths(
+  paths: readonly string[],
+  input: ManifestInput,
+  reader: PathReader,
+): Promise<void> {
+  const found: ListedFile[] = [];
+  const listing = new Listing(
+    (file) => void found.push(file),
+    (path, error) => reader.unreadable({ file: path, message: readFailure(error) }),
+  );
+  for (const path of new Set(paths)) {
+    try {
+      if (path === '-') reader.text('<stdin>', await input.readStdin());
+      else await listing.add(resolve(input.cwd, path), path);
+    } catch (error) {
+      reader.unreadable({ file: path, message: readFailure(error) });
+    }
+    for (const file of found.splice(0)) {
+      try {
+        await reader.file(file);
+      } catch (error) {
+        reader.unreadable({ file: file.shown, message: readFailure(error) });
+      }
+    }
   }
 }
 
-export function isErrno(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error;
-}
-
-/** What the file system said, without the path that the caller prints anyway. */
+/** What the file system said, without the path that the caller prints anyway. Throws what is no word of it. */
 export function readFailure(error: unknown): string {
   if (!isErrno(error)) throw error;
   const text: Readonly<Record<string, string>> = {
@@ -135,17 +97,63 @@ export function readFailure(error: unknown): string {
   return `cannot be read: ${text[error.code ?? ''] ?? error.message}`;
 }
 
+export function parseManifestText(file: string, text: string): Parsed {
+  return concat(splitDocuments(text).map((document) => parseManifestDocument(file, document)));
+}
+
+/** Reads one file document by document. Throws what the file system throws. */
+export async function readManifestFile(path: string, shown: string): Promise<Parsed> {
+  const parts: Parsed[] = [];
+  await readDocuments(path, (document) => void parts.push(parseManifestDocument(shown, document)));
+  return concat(parts);
+}
+
+/** Throws what the file system throws. */
+export async function readDocuments(
+  path: string,
+  take: (document: DocumentText) => void,
+): Promise<void> {
+  const splitter = new DocumentSplitter();
+  const chunks: AsyncIterable<string> = createReadStream(path, { encoding: 'utf8' });
+  for await (const chunk of chunks) splitter.push(chunk).forEach(take);
+  splitter.end().forEach(take);
+}
+
+function concat(parts: readonly Parsed[]): Parsed {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
+  return {
+    loaded: parts.flatMap((part) => part.loaded),
+    problems: parts.flatMap((part) => part.problems),
+    remarks: parts.flatMap((part) => part.remarks),
+    skipped: oneSkip(parts.flatMap((part) => part.skipped)),
+    ignored: parts.flatMap((part) => part.ignored),
+  };
+}
+
+/** Of a file's documents that are no manifests one line is enough. */
+function oneSkip(skipped: readonly ManifestProblem[]): readonly ManifestProblem[] {
+  const [first] = skipped;
+  if (first === undefined || skipped.length === 1) return skipped;
+  const reasons = [...new Set(skipped.map(({ message }) => message))];
+  return [{ ...first, message: `${skipped.length} documents: ${reasons.join(', ')}` }];
+}
+
 /** Objects by key: the first one wins, the second is a problem that names both places. */
 class ManifestCollection {
   readonly unreadable: ManifestProblem[] = [];
   readonly #loaded = new Map<string, LoadedObject>();
   readonly #problems: ManifestProblem[] = [];
+  readonly #remarks: ManifestProblem[] = [];
+  readonly #skipped: ManifestProblem[] = [];
   readonly #ignored = new Map<string, number>();
   readonly #files: string[] = [];
 
   add(file: string, parsed: Parsed): void {
     this.#files.push(file);
-    this.#problems.push(...parsed.problems);
+    for (const problem of parsed.problems) this.#problems.push(problem);
+    for (const remark of parsed.remarks) this.#remarks.push(remark);
+    for (const skip of parsed.skipped) this.#skipped.push(skip);
     for (const kind of parsed.ignored) this.#ignored.set(kind, (this.#ignored.get(kind) ?? 0) + 1);
     for (const each of parsed.loaded) {
       const key = objectKey(each.object);
@@ -161,16 +169,13 @@ class ManifestCollection {
       objects: loaded.map((each) => each.object),
       loaded,
       problems: this.#problems,
+      remarks: this.#remarks,
+      skipped: this.#skipped,
       ignored: this.#ignored,
       unreadable: this.unreadable,
       files: this.#files,
     };
   }
-}
-
-/** `Service default/web`: unique among all kinds. */
-export function objectKey(object: ClusterObject): string {
-  return [object.kind, keyOf(object)].join(' '); // flat in memory, unlike a template's string
 }
 
 export function duplicateProblem(second: LoadedObject, first: LoadedObject): ManifestProblem {

@@ -1,9 +1,12 @@
-// One document of YAML or JSON -> objects and problems, each problem with its line and column. Pure.
-import { isCollection, isNode, LineCounter, parseDocument, type Document } from 'yaml';
-import type { ClusterObject } from '../api/cluster.ts';
-import type { DocumentText } from './documents.ts';
-import { formatIssue } from '../api/parse-issues.ts';
+// One document of YAML or JSON -> objects and what is to be said about it, each with its line and column. Pure.
+import { objectKey, type ClusterObject } from '../api/cluster.ts';
+import { formatIssue, type Issue } from '../api/parse-issues.ts';
 import { parseObject } from '../api/parse.ts';
+import { printable, shownName } from '../net/address.ts';
+import type { DocumentText } from './documents.ts';
+import { looksLikeTemplate, reasonToSkip, TEMPLATE } from './no-manifest.ts';
+import { isRecord, itemsOf, textField } from './raw-fields.ts';
+import { readDocument, type ReadValue } from './read-document.ts';
 
 /** Something in a file that can't be used. The rest of the file goes on. */
 export interface ManifestProblem {
@@ -16,11 +19,11 @@ export interface ManifestProblem {
   readonly message: string;
 }
 
-/** `file:line:column: object: message` */
+/** `file:line:column: object: message`, on one line whatever the file is called. */
 export function formatManifestProblem(problem: ManifestProblem): string {
   const at = problem.line === undefined ? '' : `:${problem.line}:${problem.column ?? 1}`;
   const object = problem.object === undefined ? '' : `${problem.object}: `;
-  return `${problem.file}${at}: ${object}${problem.message}`;
+  return printable(`${problem.file}${at}: ${object}${problem.message}`);
 }
 
 export interface LoadedObject {
@@ -33,165 +36,81 @@ export interface LoadedObject {
 export interface Parsed {
   readonly loaded: readonly LoadedObject[];
   readonly problems: readonly ManifestProblem[];
+  /** What has no effect in objects that are used: a misspelt field. */
+  readonly remarks: readonly ManifestProblem[];
+  /** Documents that are no manifests, and why. */
+  readonly skipped: readonly ManifestProblem[];
   /** `apps/v1 Deployment`, once for each object that vipvs does not use. */
   readonly ignored: readonly string[];
 }
 
-type Path = readonly PropertyKey[];
-type Locate = (path: Path) => { readonly line: number; readonly column: number };
+export const NOTHING_PARSED: Parsed = {
+  loaded: [],
+  problems: [],
+  remarks: [],
+  skipped: [],
+  ignored: [],
+};
 
 export function parseManifestDocument(file: string, document: DocumentText): Parsed {
-  const problems: ManifestProblem[] = [];
-  const json = tryJson(document.text);
-  if (json !== undefined) {
-    // positions are only wanted when something is wrong: then the slow parser reads the text again
-    let yaml: Yaml | undefined;
-    const locate: Locate = (path) =>
-      positionIn((yaml ??= parseYaml(document.text)), document.line, path);
-    return convert(file, json, locate, () => document.line);
+  if (document.fault !== undefined) {
+    return { ...NOTHING_PARSED, problems: [{ file, column: 1, ...document.fault }] };
   }
-  const yaml = parseYaml(document.text);
-  for (const error of yaml.document.errors) {
-    const { line, col } = yaml.lines.linePos(error.pos[0]);
-    problems.push({
-      file,
-      line: line + document.line - 1,
-      column: col,
-      message: firstLine(error.message),
-    });
+  const read = readDocument(document.text, document.line);
+  if (read.fault !== undefined) {
+    if (looksLikeTemplate(document.text)) return skipped(file, document.line, TEMPLATE);
+    return { ...NOTHING_PARSED, problems: [{ file, ...read.fault }] };
   }
-  if (problems.length > 0) return { loaded: [], problems, ignored: [] };
-  const value = toPlainValue(yaml.document);
-  if (value instanceof Error) {
-    return {
-      loaded: [],
-      problems: [{ file, line: document.line, column: 1, message: firstLine(value.message) }],
-      ignored: [],
-    };
-  }
-  const locate: Locate = (path) => positionIn(yaml, document.line, path);
-  return convert(file, value, locate, (path) => locate(path).line);
+  if (read.value === null || read.value === undefined) return NOTHING_PARSED;
+  const why = reasonToSkip(read.value);
+  return why === undefined ? convert(file, read) : skipped(file, document.line, why);
 }
 
-interface Yaml {
-  readonly document: Document.Parsed;
-  readonly lines: LineCounter;
+function skipped(file: string, line: number, message: string): Parsed {
+  return { ...NOTHING_PARSED, skipped: [{ file, line, column: 1, message }] };
 }
 
-function parseYaml(text: string): Yaml {
-  const lines = new LineCounter();
-  return {
-    document: parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true }),
-    lines,
-  };
-}
-
-/** The document as plain data. An alias bomb is an error here. */
-function toPlainValue(document: Document.Parsed): unknown {
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    return value;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-function tryJson(text: string): unknown {
-  if (!/^\s*[{[]/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // YAML in flow style, or broken JSON: the YAML parser says where
-  }
-}
-
-function positionIn(yaml: Yaml, firstLine: number, path: Path): { line: number; column: number } {
-  let offset = 0;
-  let node: unknown = yaml.document.contents;
-  if (isNode(node)) offset = node.range?.[0] ?? 0;
-  for (const key of path) {
-    const child: unknown = isCollection(node) ? node.get(key, true) : undefined;
-    if (!isNode(child)) break; // a missing field: the place of its parent
-    node = child;
-    offset = child.range?.[0] ?? offset;
-  }
-  const { line, col } = yaml.lines.linePos(offset);
-  return { line: line + firstLine - 1, column: col };
-}
-
-/** `lineOf` is for whole objects and may be coarse where exactness would cost a second parse. */
-function convert(
-  file: string,
-  value: unknown,
-  locate: Locate,
-  lineOf: (path: Path) => number,
-): Parsed {
-  if (value === null || value === undefined) return { loaded: [], problems: [], ignored: [] };
+function convert(file: string, { value, locate, lineOf }: ReadValue): Parsed {
   const loaded: LoadedObject[] = [];
   const problems: ManifestProblem[] = [];
+  const remarks: ManifestProblem[] = [];
+  const skipped: ManifestProblem[] = [];
   const ignored: string[] = [];
   for (const { raw, path } of itemsOf(value)) {
+    const told = (issues: readonly Issue[], object: string | undefined): ManifestProblem[] =>
+      issues.map((issue) => ({
+        file,
+        ...locate([...path, ...issue.path]),
+        ...(object === undefined ? {} : { object }),
+        message: formatIssue(issue),
+      }));
     const result = parseObject(raw);
     switch (result.kind) {
       case 'object':
         loaded.push({ object: result.object, file, line: lineOf(path) });
+        remarks.push(...told(result.remarks, objectKey(result.object)));
         break;
       case 'ignored':
-        ignored.push(describeKind(raw));
+        ignored.push(result.what);
         break;
-      case 'issues':
-        for (const issue of result.issues) {
-          const at = [...path, ...issue.path];
-          problems.push({ file, ...locate(at), ...objectName(raw), message: formatIssue(issue) });
-        }
+      case 'issues': {
+        const found = told(result.issues, objectName(raw));
+        // a name or a number that the template would give
+        const isTemplate = found.every(({ message }) => looksLikeTemplate(message));
+        if (isTemplate) skipped.push({ file, line: lineOf(path), column: 1, message: TEMPLATE });
+        else problems.push(...found);
+      }
     }
   }
-  return { loaded, problems, ignored };
+  return { loaded, problems, remarks, skipped, ignored };
 }
 
-interface Item {
-  readonly raw: unknown;
-  readonly path: Path;
-}
-
-/** `kind: List` holds whole objects; `kind: ServiceList` (what the API answers) may leave kind and version out. */
-function itemsOf(value: unknown): readonly Item[] {
-  const kind = textField(value, 'kind');
-  if (!isRecord(value) || kind?.endsWith('List') !== true || !Array.isArray(value.items)) {
-    return [{ raw: value, path: [] }];
-  }
-  const itemKind = kind.slice(0, -'List'.length);
-  return value.items.flatMap((item: unknown, i): readonly Item[] => {
-    const raw =
-      isRecord(item) && item.kind === undefined && itemKind !== ''
-        ? { apiVersion: value.apiVersion, kind: itemKind, ...item }
-        : item;
-    return itemsOf(raw).map((inner) => ({ raw: inner.raw, path: ['items', i, ...inner.path] }));
-  });
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function textField(value: unknown, name: string): string | undefined {
-  const field = isRecord(value) ? value[name] : undefined;
-  return typeof field === 'string' ? field : undefined;
-}
-
-function describeKind(raw: unknown): string {
-  return `${textField(raw, 'apiVersion') ?? '?'} ${textField(raw, 'kind') ?? '?'}`;
-}
-
-function objectName(raw: unknown): { readonly object?: string } {
+function objectName(raw: unknown): string | undefined {
   const kind = textField(raw, 'kind');
-  const metadata = isRecord(raw) ? raw.metadata : undefined;
+  const metadata = isRecord(raw) ? raw['metadata'] : undefined;
   const name = textField(metadata, 'name');
-  if (kind === undefined || name === undefined) return {};
+  if (kind === undefined || name === undefined) return undefined;
   const namespace = textField(metadata, 'namespace');
-  return { object: `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` };
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? text;
+  const inNamespace = namespace === undefined ? '' : `${shownName(namespace)}/`;
+  return `${shownName(kind)} ${inNamespace}${shownName(name)}`;
 }

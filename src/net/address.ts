@@ -17,9 +17,25 @@ const IPV4_BITS = 32;
 const IPV6_BITS = 128;
 const MAX_SHOWN = 80;
 
-/** Text of a user's value for an error message: quoted, shortened. */
+/** Text of a user's value for an error message: quoted, shortened, nothing in it that a terminal acts on. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
+  return printable(JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text));
+}
+
+/** A name as a part of a message: as it is, or quoted where it is long or has characters that can't be seen. */
+export function shownName(text: string): string {
+  return text.length > MAX_SHOWN || text === '' || printable(text) !== text ? quoted(text) : text;
+}
+
+/** Control characters, line breaks, marks of direction and half characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** The text on one line: what can't be seen, or moves a terminal's cursor, is written as `\u{1b}`. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    UNPRINTABLE,
+    (character) => `\\u{${Number(character.codePointAt(0)).toString(16)}}`,
+  );
 }
 
 /** Parses an address written by a user or another program. Throws AddressError. */

@@ -18,9 +18,17 @@ export interface IpRange {
   readonly last: bigint;
 }
 
+/** What word processors make of a hyphen. */
+const DASH_LIKE = /[\u2010-\u2015\u2212]/;
+
 /** Parses `a.b.c.d/n` (host bits are masked off), `first-last` (inclusive) or a bare address. Throws AddressError. */
 export function parseRange(text: string): IpRange {
   const trimmed = text.trim();
+  const [dashLike] = DASH_LIKE.exec(trimmed) ?? [];
+  if (dashLike !== undefined) {
+    const code = dashLike.charCodeAt(0).toString(16).toUpperCase();
+    throw new AddressError(`${quoted(text)} has ${dashLike} (U+${code}) where a - must be`);
+  }
   if (trimmed.includes('/')) return parseCidr(trimmed);
   const dash = trimmed.indexOf('-');
   if (dash < 0) return rangeOfIp(parseIp(trimmed));

@@ -27,7 +27,8 @@ import { StandaloneObjects, type ObjectChange } from './objects.ts';
 import { StateSaver } from './state-saver.ts';
 
 export interface StandaloneOptions {
-  readonly directory: string;
+  /** Absolute paths of directories and files with manifests. */
+  readonly manifests: readonly string[];
   readonly stateDirectory: string;
   readonly node: NodeView;
   /** Services of type LoadBalancer without a loadBalancerClass are ours. */
@@ -193,7 +194,7 @@ export class Standalone {
   #makeSource(): DirectorySource {
     const { clock, log } = this.#ports;
     return new DirectorySource(
-      this.#options.directory,
+      this.#options.manifests,
       {
         onChange: (changes) => {
           const seenAt = new Date(clock.wallMs()).toISOString();
@@ -235,16 +236,20 @@ export class Standalone {
 
   /** Each problem of the manifests is logged once, when it appears. */
   #tellProblems(): void {
-    const problems = this.#source.problems().map(formatManifestProblem);
+    const { log } = this.#ports;
+    const unusable = new Set(this.#source.problems().map(formatManifestProblem));
+    const remarks = this.#source.remarks().map(formatManifestProblem);
     const known = new Set(this.#problems);
-    const now = new Set(problems);
+    const now = new Set([...unusable, ...remarks]);
     for (const problem of now) {
-      if (!known.has(problem)) this.#ports.log.warn({ problem }, 'manifest can not be used');
+      if (known.has(problem)) continue;
+      const text = unusable.has(problem) ? 'manifest can not be used' : 'manifest is used in part';
+      log.warn({ problem }, text);
     }
     for (const problem of known) {
-      if (!now.has(problem)) this.#ports.log.info({ problem }, 'manifest problem is solved');
+      if (!now.has(problem)) log.info({ problem }, 'manifest problem is solved');
     }
-    this.#problems = problems;
+    this.#problems = [...now];
   }
 
   #onChange({ kind, key, before, after }: ObjectChange): void {

@@ -207,3 +207,33 @@ test('an overlap inside the pool is a warning', () => {
     },
   ]);
 });
+
+const HOST_BITS = [
+  { text: '192.0.2.200/28', want: '192.0.2.200/28 is 192.0.2.192/28, 192.0.2.192 to 192.0.2.207; did you mean 192.0.2.200-192.0.2.215 or 192.0.2.200/32?' },
+  { text: ' 2001:db8::5/126 ', want: '2001:db8::5/126 is 2001:db8::4/126, 2001:db8::4 to 2001:db8::7; did you mean 2001:db8::5-2001:db8::8 or 2001:db8::5/128?' },
+  { text: '192.0.2.192/28', want: undefined },
+  { text: '192.0.2.1/32', want: undefined },
+  { text: '192.0.2.1-192.0.2.5', want: undefined },
+]; // prettier-ignore
+for (const { text, want } of HOST_BITS) {
+  test(`a CIDR with host bits is said, and works: ${text}`, () => {
+    const { space, problems } = parsePoolSpace(poolOfSpec('p', { addresses: [text] }));
+    assert.ok(space !== undefined);
+    const found = problems.map(({ reason, message, isWarning }) => [reason, message, isWarning]);
+    assert.deepEqual(
+      found,
+      want === undefined ? [] : [['HostBits', `spec.addresses[0]: ${want}`, true]],
+    );
+  });
+}
+
+test('host bits: filters, too; beyond the last address there is no range', () => {
+  const spec = { addresses: ['10.0.0.0/8'], filterIPs: ['10.1.2.3/24', '255.255.255.250/24'] };
+  assert.deepEqual(
+    parsePoolSpace(poolOfSpec('p', spec)).problems.map(({ message }) => message),
+    [
+      'spec.filterIPs[0]: 10.1.2.3/24 is 10.1.2.0/24, 10.1.2.0 to 10.1.2.255; did you mean 10.1.2.3-10.1.3.2 or 10.1.2.3/32?',
+      'spec.filterIPs[1]: 255.255.255.250/24 is 255.255.255.0/24, 255.255.255.0 to 255.255.255.255; did you mean 255.255.255.250/32?',
+    ],
+  );
+});

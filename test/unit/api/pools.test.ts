@@ -28,18 +28,19 @@ test('a bad pool never stops another, and holds no address', () => {
 });
 
 const OVERLAPS = [
-  { name: 'the older works', a: '2026-01-02T00:00:00Z', b: '2026-01-01T00:00:00Z', works: 'b', fails: 'a' },
-  { name: 'of the same age: by name', a: '2026-01-01T00:00:00Z', b: '2026-01-01T00:00:00Z', works: 'a', fails: 'b' },
-  { name: 'one without a date is the newest', a: undefined, b: '2026-01-01T00:00:00Z', works: 'b', fails: 'a' },
+  { name: 'the older works', a: '2026-01-02T00:00:00Z', b: '2026-01-01T00:00:00Z', works: 'b', fails: 'a', why: 'is older' },
+  { name: 'of the same age: by name', a: '2026-01-01T00:00:00Z', b: '2026-01-01T00:00:00Z', works: 'a', fails: 'b', why: 'comes first by its name' },
+  { name: 'neither has a date', a: undefined, b: undefined, works: 'a', fails: 'b', why: 'comes first by its name' },
+  { name: 'one without a date is the newest', a: undefined, b: '2026-01-01T00:00:00Z', works: 'b', fails: 'a', why: 'comes first, as it has a creationTimestamp' },
 ]; // prettier-ignore
-for (const { name, a, b, works, fails } of OVERLAPS) {
+for (const { name, a, b, works, fails, why } of OVERLAPS) {
   test(`overlap: ${name}`, () => {
     const { valid, failed, problems } = resolvePools([
       pool('a', ['9.0.0.1', '10.0.0.100-10.0.0.200'], a),
       pool('b', ['10.0.0.150-10.0.0.250'], b),
     ]);
     assert.deepEqual(names(valid), [works]);
-    const want = `Pool ${fails}: PoolOverlap: 10.0.0.150-10.0.0.200 is already in pool ${works}, which is older; take it out of one of them (spec.addresses, or spec.filterIPs)`;
+    const want = `Pool ${fails}: PoolOverlap: 10.0.0.150-10.0.0.200 is already in pool ${works}, which ${why}; take it out of one of them (spec.addresses, or spec.filterIPs)`;
     assert.deepEqual(problems.map(formatProblem), [want]);
     assert.deepEqual(failed.get(fails)?.map(formatProblem), [want]);
   });

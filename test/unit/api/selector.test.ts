@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { namespacedName } from '../../../src/api/kubernetes.ts';
 import { formatProblem, serviceRef } from '../../../src/api/problem.ts';
+import type { LabelSelector } from '../../../src/api/label-selector.ts';
 import { selectorMatches } from '../../../src/api/selector.ts';
 import { serviceNamed, serviceWith } from './objects.ts';
 
@@ -26,7 +27,7 @@ const expression = (
 ) => ({
   matchExpressions: [{ key, operator, ...(values.length > 0 ? { values } : {}) }],
 });
-const SELECTORS = [
+const SELECTORS: readonly { name: string; selector: LabelSelector; want: boolean }[] = [
   { name: 'an empty one selects all', selector: {}, want: true },
   { name: 'a label', selector: { matchLabels: { app: 'web' } }, want: true },
   { name: 'another value', selector: { matchLabels: { app: 'web', tier: 'back' } }, want: false },
@@ -37,6 +38,8 @@ const SELECTORS = [
   { name: 'NotIn', selector: expression('app', 'NotIn', 'web'), want: false },
   { name: 'NotIn, not there', selector: expression('x', 'NotIn', 'web'), want: true },
   { name: 'Exists', selector: expression('app', 'Exists'), want: true },
+  { name: 'what every object has', selector: expression('constructor', 'Exists'), want: false },
+  { name: 'what every object has, as a label', selector: { matchLabels: { toString: 'x' } }, want: false },
   { name: 'Exists, not there', selector: expression('x', 'Exists'), want: false },
   { name: 'DoesNotExist', selector: expression('app', 'DoesNotExist'), want: false },
   { name: 'DoesNotExist, not there', selector: expression('x', 'DoesNotExist'), want: true },

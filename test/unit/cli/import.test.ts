@@ -46,7 +46,7 @@ suite('vipvs import', () => {
       stderr,
       /two\.yaml:1: IPAddressPool m\/p: is also in one\.yaml:1, which is used; remove one/,
     );
-    assert.match(stderr, /<stdin>:1:1: /);
+    assert.match(stderr, /<stdin>:2:1: /);
   });
 
   test('--services: what it prints is a whole input of simulate', async () => {

@@ -3,9 +3,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { ClusterObject } from '../../../src/api/cluster.ts';
+import { objectKey, type ClusterObject } from '../../../src/api/cluster.ts';
 import { DirectorySource, type SourceStatus } from '../../../src/files/directory.ts';
-import { objectKey } from '../../../src/files/manifests.ts';
 import { formatManifestProblem, type LoadedObject } from '../../../src/files/parse-document.ts';
 import { until } from './until.ts';
 
@@ -25,10 +24,23 @@ interface Harness {
   readonly problems: () => readonly string[];
 }
 
+interface Ways {
+  /** Relative to the directory of the files. */
+  readonly roots?: readonly string[];
+  /** Before the changes are taken. */
+  readonly onChange?: () => void;
+  readonly onError?: (error: unknown) => void;
+}
+
 async function watched(
   context: TestContext,
   files: Readonly<Record<string, string>>,
   kept: readonly LoadedObject[] = [],
+  {
+    roots = ['.'],
+    onChange = () => undefined,
+    onError = (error) => assert.fail(String(error)),
+  }: Ways = {},
 ): Promise<Harness> {
   const parent = await mkdtemp(join(tmpdir(), 'vipvs-directory-'));
   const root = join(parent, 'manifests');
@@ -37,16 +49,17 @@ async function watched(
   const objects = new Map<string, ClusterObject>();
   const statuses: SourceStatus[] = [];
   const source = new DirectorySource(
-    root,
+    roots.map((path) => join(root, path)),
     {
       onChange: (changes) => {
+        onChange();
         for (const { kind, key, loaded } of changes) {
           if (loaded === undefined) objects.delete(`${kind} ${key}`);
           else objects.set(objectKey(loaded.object), loaded.object);
         }
       },
       onStatus: (status) => statuses.push(status),
-      onError: (error) => assert.fail(String(error)),
+      onError,
     },
     {
       timer: (delayMs, callback) => {
@@ -230,4 +243,79 @@ test('links in a circle end', async (context) => {
   await symlink('.', join(root, 'circle'));
   await put('a.yaml', service('a'));
   await expect('a:80');
+});
+
+test('what one file does to its reader is its own fault: others come and go, and it is told', async (context) => {
+  const circular = service('bad').replace('{name: bad}', '&m {name: bad, labels: *m}');
+  const nested = '{"kind":"List","items":['.repeat(3000) + ']}'.repeat(3000);
+  const { root, put, expect, problems } = await watched(context, {
+    'a.yaml': service('a'),
+    'b.yaml': circular,
+    'c.json': nested,
+    'd.yaml': service('d'),
+  });
+  await expect('a:80', 'd:80');
+  await put('a.yaml', service('a', 81));
+  await expect('a:81', 'd:80');
+  assert.deepEqual(problems(), [
+    'b.yaml:3:34: *m contains itself',
+    'c.json:1:2401: nested more than 200 deep',
+  ]);
+  await unlink(join(root, 'b.yaml'));
+  await unlink(join(root, 'c.json'));
+  await until('nothing is wrong', () => problems().length === 0);
+  await expect('a:81', 'd:80');
+});
+
+test('changes that the listener fails on come again', async (context) => {
+  let failures = 0;
+  const errors: unknown[] = [];
+  const { put, expect } = await watched(context, { 'a.yaml': service('a') }, [], {
+    onChange: () => {
+      if (failures++ < 2) throw new Error('busy');
+    },
+    onError: (error) => errors.push(error),
+  });
+  await expect('a:80');
+  await put('b.yaml', service('b'));
+  await expect('a:80', 'b:80');
+  assert.deepEqual(errors.map(String), ['Error: busy', 'Error: busy']);
+});
+
+test('a document that is no manifest is told and drops nothing that the file held', async (context) => {
+  const { put, expect, problems } = await watched(context, { 'a.yaml': service('a') });
+  await put('a.yaml', 'services: {web: {}}\n');
+  await until('it is told', () => problems().length === 1);
+  assert.deepEqual(problems(), ['a.yaml:1:1: no apiVersion and kind']);
+  await expect('a:80');
+});
+
+test('fields without effect are told while the object is used', async (context) => {
+  const text = service('a').replace('spec: {', 'spec: {sesionAffinity: None, ');
+  const { source, put, expect } = await watched(context, { 'a.yaml': text });
+  await expect('a:80');
+  assert.match(source.remarks()[0]?.message ?? '', /did you mean sessionAffinity/);
+  await put('a.yaml', service('a', 81));
+  await expect('a:81');
+  assert.deepEqual(source.remarks(), []);
+});
+
+test('single files are watched, however they are named; others beside them are not read', async (context) => {
+  const files = { 'a.conf': service('a'), 'b.yaml': service('b'), 'c.yaml': service('c') };
+  const { root, put, expect, source } = await watched(context, files, [], {
+    roots: ['a.conf', 'b.yaml', 'b.yaml'],
+  });
+  await expect('a:80', 'b:80');
+  await put('c.yaml', service('c', 81));
+  await put('a.conf', service('a', 81));
+  await expect('a:81', 'b:80');
+  await writeFile(join(root, '.b.tmp'), service('b', 81));
+  await rename(join(root, '.b.tmp'), join(root, 'b.yaml'));
+  await expect('a:81', 'b:81');
+  await unlink(join(root, 'b.yaml'));
+  await until('it is said to be away', () => !source.status.isSynced);
+  assert.match(source.status.failure ?? '', /b\.yaml: cannot be read: no such file/);
+  await expect('a:81', 'b:81');
+  await put('b.yaml', service('b', 82));
+  await expect('a:81', 'b:82');
 });

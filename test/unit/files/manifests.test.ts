@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { keyOf } from '../../../src/api/cluster.ts';
 import { DocumentSplitter, splitDocuments } from '../../../src/files/documents.ts';
-import { isManifestName, loadManifests, parseManifestText } from '../../../src/files/manifests.ts';
+import { isManifestName } from '../../../src/files/listing.ts';
+import { loadManifests, parseManifestText } from '../../../src/files/manifests.ts';
 import { formatManifestProblem } from '../../../src/files/parse-document.ts';
 
 const NAMESPACE = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n';
@@ -108,14 +109,13 @@ test('a problem has its file, line and column, and stops nothing else', () => {
     { name: 'schema, later document', given: `# words\n...\n---\n${service('x')}`, want: /^f\.yaml:9:11: Service n\/s: / },
     { name: 'syntax', given: 'a: [1,\nb: 2\n', want: /^f\.yaml:2:1: / },
     { name: 'tab', given: 'a:\n\tb: 1\n', want: /^f\.yaml:2:1: / },
-    { name: 'key twice', given: 'a: 1\na: 2\n', want: /^f\.yaml:2:1: Map keys must be unique/ },
-    { name: 'no kind', given: 'a: 1\n', want: /^f\.yaml:1:1: / },
-    { name: 'text', given: 'just words\n', want: /^f\.yaml:1:1: / },
+    { name: 'key twice', given: 'a: 1\na: 2\n', want: /^f\.yaml:2:1: the field "a" is there twice in one mapping/ },
+    { name: 'half a head', given: 'kind: Service\nmetadata: {name: s}\n', want: /^f\.yaml:1:1: Service s: apiVersion: is required/ },
     { name: 'broken JSON', given: '{"apiVersion": "v1",\n "kind": }\n', want: /^f\.yaml:\d:\d+: / },
     { name: 'JSON schema', given: '{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},\n"spec":{"ports":[{"port":0}]}}', want: /^f\.yaml:2:26: Service s: spec\.ports\[0\]\.port/ },
     { name: 'item of a list', given: 'apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: 1}}\n', want: /^f\.yaml:4:\d+: Namespace: metadata\.name: |^f\.yaml:4:\d+: metadata\.name: / },
     { name: 'alias bomb', given: `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`, want: /^f\.yaml:1:1: Excessive alias count/ },
-    { name: 'unknown alias', given: 'a: *nobody\n', want: /^f\.yaml:1:1: Unresolved alias/ },
+    { name: 'unknown alias', given: 'a: *nobody\n', want: /^f\.yaml:1:4: \*nobody has no &nobody before it/ },
   ]; // prettier-ignore
   for (const { name, given, want } of cases) {
     const { loaded, problems } = parseManifestText('f.yaml', `${given}${good}`);
@@ -210,4 +210,134 @@ test('names of manifests', () => {
   ]) {
     assert.equal(isManifestName(name), false, name);
   }
+});
+
+test('a document that is too long is refused with its line; those around it are read', () => {
+  const long = `# ${'x'.repeat(400)}\n`;
+  const text = `a: 1\n---\nb: 2\n${long}--- # c\nc: 3\n---\n${long.repeat(3)}`;
+  for (const size of [7, 100, text.length]) {
+    const splitter = new DocumentSplitter(300);
+    const documents = [];
+    for (let i = 0; i < text.length; i += size) {
+      documents.push(...splitter.push(text.slice(i, i + size)));
+    }
+    documents.push(...splitter.end());
+    assert.deepEqual(
+      documents.map(({ text: content, line, fault }) => fault?.line ?? [content, line]),
+      [['a: 1\n', 1], 2, ['--- # c\nc: 3\n', 5], 7],
+      `chunks of ${size}`,
+    );
+    assert.match(documents[1]?.fault?.message ?? '', /longer than 300 characters; part it by ---$/);
+  }
+});
+
+test('byte order marks begin documents; within one they are told, with the line', () => {
+  const mark = '\uFEFF';
+  const files = [
+    `${mark}${namespaceText('a')}${mark}---\n${namespaceText('b')}`,
+    `${namespaceText('a')}---\n# words\n${mark}${namespaceText('b')}`,
+  ];
+  for (const text of files) {
+    const { loaded, problems } = parseManifestText('f.yaml', text);
+    assert.deepEqual(
+      loaded.map(({ object }) => object.metadata.name),
+      ['a', 'b'],
+    );
+    assert.deepEqual(problems, []);
+  }
+  const joined = `${namespaceText('a')}${mark}${namespaceText('b')}`;
+  assert.deepEqual(parseManifestText('f.yaml', joined).problems.map(formatManifestProblem), [
+    'f.yaml:5:1: a byte order mark (U+FEFF) in the middle of a document: where files were joined, put --- between them',
+  ]);
+});
+
+const SKIPPED = [
+  { name: 'a compose file', text: 'services:\n  web: {image: nginx}\n', why: 'no apiVersion and kind' },
+  { name: 'a playbook', text: '- hosts: all\n  tasks: []\n', why: 'no apiVersion and kind' },
+  { name: 'words', text: 'just words\n', why: 'no apiVersion and kind' },
+  { name: 'a chart', text: 'apiVersion: v2\nname: web\nversion: 1.0.0\nappVersion: "1"\n', why: 'no kind' },
+  { name: 'half a kustomization', text: 'kind: Kustomization\nresources: []\n', why: 'no apiVersion' },
+  { name: 'a template that is no YAML', text: '{{ if .Values.x }}\nkind: Service\n{{ end }}\n', why: 'a template (Helm, Jinja); check what it renders' },
+  { name: 'a template without quotes', text: 'apiVersion: v1\nkind: Service\nmetadata: {name: {{ x }} }\n', why: 'a template (Helm, Jinja); check what it renders' },
+  { name: 'a template with quotes', text: 'apiVersion: v1\nkind: Service\nmetadata: {name: "{{ x }}"}\n', why: 'a template (Helm, Jinja); check what it renders' },
+]; // prettier-ignore
+for (const { name, text, why } of SKIPPED) {
+  test(`no manifest: ${name}`, () => {
+    const { loaded, problems, skipped } = parseManifestText('f.yaml', text);
+    assert.deepEqual([loaded, problems], [[], []]);
+    assert.deepEqual(skipped.map(formatManifestProblem), [`f.yaml:1:1: ${why}`]);
+  });
+}
+
+test('of a file with several documents that are no manifests one line is said', () => {
+  const texts = SKIPPED.map(({ text }) => text);
+  const { loaded, skipped } = parseManifestText(
+    'f.yaml',
+    [namespaceText('a'), ...texts].join('---\n'),
+  );
+  assert.equal(loaded.length, 1);
+  assert.deepEqual(skipped.map(formatManifestProblem), [
+    'f.yaml:5:1: 8 documents: no apiVersion and kind, no kind, no apiVersion, a template (Helm, Jinja); check what it renders',
+  ]);
+});
+
+const MEANT = [
+  { name: 'a head with a typing error', text: 'apiVersoin: v1\nkind: Service\nmetadata: {name: s}\n', want: ['1:1: Service s: apiVersion: is required', '1:13: Service s: apiVersoin: unknown field; did you mean apiVersion?'] },
+  { name: 'no head at all', text: 'metadata: {name: s}\nspec: {}\n', want: ['1:1: apiVersion: is required', '1:1: kind: is required'] },
+  { name: 'a kind in small letters', text: 'apiVersion: v1\nkind: service\nmetadata: {name: s}\n', want: ['2:7: service s: kind: service is not known; did you mean Service?'] },
+]; // prettier-ignore
+for (const { name, text, want } of MEANT) {
+  test(`meant as a manifest: ${name}`, () => {
+    const { problems, skipped } = parseManifestText('f.yaml', text);
+    assert.deepEqual(skipped, []);
+    assert.deepEqual(
+      problems.map(formatManifestProblem),
+      want.map((each) => `f.yaml:${each}`),
+    );
+  });
+}
+
+test('a field without effect is told where it stands, and the object is used', () => {
+  const text = `apiVersion: v1
+kind: Service
+metadata: {name: s, namespace: n}
+spec:
+  type: LoadBalancer
+  loadBalancerSourceRange: [10.0.0.0/8]
+  ports: [{port: 53, protcol: UDP}]
+`;
+  const { loaded, problems, remarks } = parseManifestText('f.yaml', text);
+  assert.equal(loaded.length, 1);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(remarks.map(formatManifestProblem), [
+    'f.yaml:6:28: Service n/s: spec.loadBalancerSourceRange: unknown field, which has no effect; did you mean loadBalancerSourceRanges?',
+    'f.yaml:7:31: Service n/s: spec.ports[0].protcol: unknown field, which has no effect; did you mean protocol?',
+  ]);
+});
+
+test('names with line breaks and control characters stay on one line of a message', () => {
+  const text = 'apiVersion: v1\nkind: Service\nmetadata: {name: "a\\nPASS x\\e[2J"}\n';
+  const [problem] = parseManifestText('a\nb.yaml', text).problems.map(formatManifestProblem);
+  assert.equal(
+    problem,
+    String.raw`a\u{a}b.yaml:3:18: Service "a\nPASS x\u001b[2J": metadata.name: must be lower-case letters, digits, dashes and dots, with a letter or digit at both ends, is "a\nPASS x\u001b[2J"`,
+  );
+});
+
+test('a file named twice is read once, and so is one behind links in a circle', async (context) => {
+  const root = await tree(context, {
+    'a.yaml': namespaceText('a'),
+    'again.yaml': '-> a.yaml',
+    circle: '-> .',
+    self: '-> self',
+    'self.yaml': '-> self.yaml',
+  });
+  const input = { cwd: root, readStdin: () => Promise.resolve(namespaceText('b')) };
+  const paths = ['a.yaml', '-', './a.yaml', root, '.', '-', 'circle/circle/a.yaml'];
+  const { objects, problems, unreadable } = await loadManifests(paths, input);
+  assert.deepEqual([problems, unreadable], [[], []]);
+  assert.deepEqual(
+    objects.map(({ metadata }) => metadata.name),
+    ['a', 'b'],
+  );
 });

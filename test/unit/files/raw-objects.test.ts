@@ -43,7 +43,7 @@ test('raw manifests: documents, lists in lists, and what can not be read', async
       ],
     );
     assert.equal(problems.length, 1);
-    assert.equal(problems[0]?.line, 5);
+    assert.equal(problems[0]?.line, 7); // where the list that began in line 6 should have ended
     assert.deepEqual(unreadable, [
       { file: 'gone', message: 'cannot be read: no such file or directory' },
     ]);

@@ -11,7 +11,9 @@ import {
   ipToBigInt,
   objectNameOf,
   parseIp,
+  printable,
   quoted,
+  shownName,
   tryParseIp,
 } from '../../../src/net/address.ts';
 import { fixtureJson } from '../../fixtures/read-fixture.ts';
@@ -36,6 +38,22 @@ for (const [given, message] of vectors.invalid) {
     assert.equal(tryParseIp(given), undefined);
   });
 }
+
+test('what can not be seen is written out', () => {
+  assert.equal(
+    printable(`a\u001b[2J\u009b\u202e\u2028${String.fromCharCode(0xd800)}\u{e0001}é–b`),
+    String.raw`a\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{d800}\u{e0001}é–b`,
+  );
+  assert.equal(quoted('a\n\u007f"'), String.raw`"a\n\u{7f}\""`);
+  assert.equal(shownName('app.kubernetes.io/name'), 'app.kubernetes.io/name');
+  for (const [name, want] of [
+    ['', '""'],
+    ['a\tb', String.raw`"a\tb"`],
+    ['x'.repeat(81), `"${'x'.repeat(80)}…"`],
+  ] as const) {
+    assert.equal(shownName(name), want);
+  }
+});
 
 test('a long text is shortened in messages', () => {
   assert.equal(quoted('x'.repeat(100)), `"${'x'.repeat(80)}…"`);

@@ -85,7 +85,7 @@ async function lab(context: TestContext): Promise<Lab> {
     start: async (disk = realDisk) => {
       const node = { name: 'director', bindInterface: 'eth0', hasKubeProxy: false };
       const standalone = new Standalone(
-        { directory: manifests, stateDirectory, node, handleUnset: true, holdSeconds: 0 },
+        { manifests: [manifests], stateDirectory, node, handleUnset: true, holdSeconds: 0 },
         {
           clock: systemClock,
           random: systemRandom,
