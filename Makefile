@@ -63,7 +63,8 @@ demo: ## the product in a lab, step by step, in under a minute
 	@$(MAKE) lab
 	@node scripts/bundle.ts
 	@for program in demo http-server; do node test/lab/bundle.ts test/demo/$$program.ts $(LAB)/$$program.mjs; done
-	@test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs
+	@[ ! -t 1 ] || set -- --terminal; \
+	  test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs "$$@"
 
 .PHONY: demo-cluster
 demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab; two minutes

@@ -9,6 +9,8 @@ import type { DeepReadonly } from './readonly.ts';
 
 const NAMESPACE_MAX = 63;
 const NAME_MAX = 253;
+/** Ports of one Service that an IP object can name. */
+export const PORTS_MAX = 1024;
 
 /** One Service on the address. More than one entry: they share it under one sharing key. */
 const ipServiceSchema = z.object({
@@ -20,7 +22,7 @@ const ipServiceSchema = z.object({
   sharingKey: z.string().max(NAME_MAX).optional(),
   ports: z
     .array(z.object({ port: z.number().int().min(1).max(65535), protocol: z.enum(PROTOCOLS) }))
-    .max(1024),
+    .max(PORTS_MAX),
 });
 export type IpService = DeepReadonly<z.infer<typeof ipServiceSchema>>;
 

@@ -2,6 +2,7 @@
 // nobody before us.
 import { quoted } from '../net/address.ts';
 import type { ClusterObject } from './cluster.ts';
+import { PORTS_MAX } from './ip.ts';
 import { oneOfText, type Issue } from './parse-issues.ts';
 
 const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'];
@@ -10,6 +11,10 @@ export function manifestIssues(object: ClusterObject): readonly Issue[] {
   if (object.kind === 'EndpointSlice') return portNameIssues(object.ports, ['ports'], true);
   if (object.kind !== 'Service') return [];
   const { type = 'ClusterIP', ports = [] } = object.spec;
+  if (ports.length > PORTS_MAX) {
+    const message = `must have at most ${PORTS_MAX} items, is a list of ${ports.length}`;
+    return [{ path: ['spec', 'ports'], message }];
+  }
   const found = portNameIssues(ports, ['spec', 'ports'], false);
   if (SERVICE_TYPES.includes(type)) return found;
   return [{ path: ['spec', 'type'], message: oneOfText(SERVICE_TYPES, type) }, ...found];

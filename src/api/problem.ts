@@ -1,5 +1,6 @@
 // A problem is a user's object that is wrong or can't be satisfied. It is a value: it becomes a condition, an
 // Event and one line of text; nothing is thrown, and the other objects go on.
+import { printable } from '../net/address.ts';
 import type { Service } from './kubernetes.ts';
 import type { Reason } from './reasons.ts';
 
@@ -32,5 +33,5 @@ export function formatRef(ref: ObjectRef): string {
 }
 
 export function formatProblem(problem: Problem): string {
-  return `${formatRef(problem.object)}: ${problem.reason}: ${problem.message}`;
+  return printable(`${formatRef(problem.object)}: ${problem.reason}: ${problem.message}`);
 }

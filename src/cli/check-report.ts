@@ -6,11 +6,14 @@ import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../api/kub
 import { resolvePools } from '../api/pools.ts';
 import { formatRef, type Problem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { Manifests } from '../files/manifests.ts';
+import type { ManifestProblem } from '../files/parse-document.ts';
 import { desiredNode } from '../ipvs-node/desired/all-services.ts';
-import { tryParseIp, type IpAddress } from '../net/address.ts';
+import { printable, tryParseIp, type IpAddress } from '../net/address.ts';
 
-export type CheckLevel = 'PASS' | 'WARN' | 'FAIL';
+/** SKIP: no manifest, so nothing was judged. */
+export type CheckLevel = 'PASS' | 'WARN' | 'FAIL' | 'SKIP';
 
 export interface Finding {
   readonly level: CheckLevel;
@@ -31,11 +34,18 @@ export function checkManifests(manifests: Manifests, handleUnset: boolean): read
   const places = new Map(
     manifests.loaded.map(({ object, file, line }) => [objectKey(object), `${file}:${line}`]),
   );
-  const findings = manifests.problems.map(({ file, line, column, object, message }): Finding => {
-    const where = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
-    const named = object === undefined ? {} : { object };
-    return { level: 'FAIL', where, ...named, reason: 'InvalidObject', message };
-  });
+  const findings = [
+    ...manifests.problems.map((problem) => findingOf('FAIL', problem, 'InvalidObject')),
+    ...manifests.remarks.map((problem) => findingOf('WARN', problem, 'NoEffect')),
+    ...manifests.skipped.map((problem) => findingOf('SKIP', problem, undefined)),
+  ];
+  if (findings.length === 0 && manifests.loaded.length === 0 && manifests.ignored.size === 0) {
+    findings.push({
+      level: 'WARN',
+      where: manifests.files.join(', ') || 'no file',
+      message: EMPTY,
+    });
+  }
   for (const judged of judge(manifests.objects, handleUnset)) {
     findings.push({ ...judged, where: places.get(judged.object) ?? '' });
   }
@@ -44,6 +54,23 @@ export function checkManifests(manifests: Manifests, handleUnset: boolean): read
     if (!wrong.has(object)) findings.push({ level: 'PASS', where, object });
   }
   return findings.sort(byPlace);
+}
+
+const EMPTY = 'there is nothing to check: the input is empty';
+
+function findingOf(
+  level: CheckLevel,
+  { file, line, column, object, message }: ManifestProblem,
+  reason: Reason | undefined,
+): Finding {
+  const where = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
+  return {
+    level,
+    where,
+    ...(object === undefined ? {} : { object }),
+    ...(reason === undefined ? {} : { reason }),
+    message,
+  };
 }
 
 interface Judged {
@@ -62,7 +89,7 @@ function judge(objects: readonly ClusterObject[], handleUnset: boolean): readonl
   const nodes = nodeAddresses(before);
   // without slices the input is meant for a cluster, which makes them itself
   const hasSlices = before.endpointSlices.size > 0;
-  const ofNode = desiredNode(after, ANY_NODE).problems.filter(
+  const ofNode = desiredNode(withoutLocal(after), ANY_NODE).problems.filter(
     ({ reason }) => hasSlices || reason !== 'NoEndpoints',
   );
   return unique([
@@ -70,8 +97,29 @@ function judge(objects: readonly ClusterObject[], handleUnset: boolean): readonl
     ...[...after.services.values()].flatMap((service) => judgeService(service, before)),
     ...judgeIps(before, after),
     ...ofNode.map(judgeProblem),
+    ...(hasSlices ? [...after.services.values()].flatMap((each) => judgeLocal(each, after)) : []),
     ...[...before.endpointSlices.values()].flatMap((slice) => judgeSlice(slice, before)),
   ]);
+}
+
+/** Which node serves a Service with externalTrafficPolicy Local is not the question here, but whether one could. */
+function withoutLocal(store: ClusterStore): ClusterStore {
+  const result = new ClusterStore();
+  for (const object of store.objects()) {
+    if (object.kind !== 'Service') result.set(object);
+    else result.set({ ...object, spec: { ...object.spec, externalTrafficPolicy: 'Cluster' } });
+  }
+  return result;
+}
+
+/** Endpoints without a node are on none, and so no node would serve them. */
+function judgeLocal(service: Service, store: ClusterStore): readonly Judged[] {
+  if (service.spec.externalTrafficPolicy !== 'Local') return [];
+  const endpoints = store.endpointSlicesOf(keyOf(service)).flatMap((slice) => slice.endpoints);
+  if (endpoints.length === 0 || endpoints.some(({ nodeName }) => nodeName !== undefined)) return [];
+  const message =
+    'externalTrafficPolicy is Local, and no endpoint has a nodeName: every node refuses clients';
+  return [{ level: 'WARN', object: objectKey(service), reason: 'NoEndpoints', message }];
 }
 
 function unique(judged: readonly Judged[]): readonly Judged[] {
@@ -143,17 +191,25 @@ export interface CheckCounts {
   readonly passed: number;
   readonly warnings: number;
   readonly failed: number;
+  /** Files with documents that are no manifests. */
+  readonly skipped: number;
 }
 
 export function countFindings(findings: readonly Finding[]): CheckCounts {
   const count = (level: CheckLevel): number =>
     findings.filter((finding) => finding.level === level).length;
-  return { passed: count('PASS'), warnings: count('WARN'), failed: count('FAIL') };
+  return {
+    passed: count('PASS'),
+    warnings: count('WARN'),
+    failed: count('FAIL'),
+    skipped: count('SKIP'),
+  };
 }
 
-/** `FAIL a.yaml:3:5: Pool public: InvalidPool: spec.addresses[0]: …` */
+/** `FAIL a.yaml:3:5: Pool public: InvalidPool: spec.addresses[0]: …`, one line whatever is in it. */
 export function formatFinding({ level, where, object, reason, message }: Finding): string {
-  if (level === 'PASS') return `PASS ${where}: ${object ?? ''}\n`;
+  if (level === 'PASS') return `${printable(`PASS ${where}: ${object ?? ''}`)}\n`;
   const parts = [where, object, reason === 'InvalidObject' ? undefined : reason, message];
-  return `${level} ${parts.filter((part) => part !== undefined && part !== '').join(': ')}\n`;
+  const text = parts.filter((part) => part !== undefined && part !== '').join(': ');
+  return `${printable(`${level} ${text}`)}\n`;
 }

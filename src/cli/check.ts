@@ -4,21 +4,20 @@ import { formatManifestProblem } from '../files/parse-document.ts';
 import { choiceFlag, switchFlag, UsageError } from '../runtime/flags.ts';
 import { checkManifests, countFindings, formatFinding } from './check-report.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
-import { filesFlag } from './flag-catalogue.ts';
+import { filesFlag, requireClassFlag } from './flag-catalogue.ts';
 
 export const checkCommand = defineCommand({
   summary: 'validate manifests offline: PASS, WARN and FAIL lines',
   details: `Checks every field, every Pool against the others, and whether every Service gets the address that it asks for from
-the Pools in the input. Exit code 1 when a line says FAIL, with --strict also when one says WARN.
+the Pools in the input. WARN also names what has no effect: fields that no version of Kubernetes knows, misspelt
+annotations. Files that hold no manifests (templates, values of charts) are a SKIP. Exit code 1 when a line says FAIL, with
+--strict also when one says WARN.
 
 \`vipvs check host\` checks this machine instead.`,
   flags: {
     files: filesFlag,
     strict: switchFlag({ flags: '--strict', description: 'warnings fail, too' }),
-    requireClass: switchFlag({
-      flags: '--require-class',
-      description: 'leave Services without a loadBalancerClass alone',
-    }),
+    requireClass: requireClassFlag,
     output: choiceFlag(
       { flags: '-o, --output <format>', description: 'output format', defaultText: 'text' },
       ['text', 'json'],
@@ -32,15 +31,31 @@ the Pools in the input. Exit code 1 when a line says FAIL, with --strict also wh
     const findings = checkManifests(manifests, !flags.requireClass);
     const counts = countFindings(findings);
     const ignored = [...manifests.ignored].map(([kind, count]) => ({ kind, count }));
+    const forImport = [...manifests.otherPools].map(([product, count]) => ({ product, count }));
     if (flags.output === 'json') {
-      io.stdout(`${JSON.stringify({ ...counts, findings, ignored }, undefined, 2)}\n`);
+      const { skipped, ...judged } = counts;
+      const data = {
+        ...judged,
+        ...(skipped === 0 ? {} : { skipped }),
+        findings,
+        ignored,
+        ...(forImport.length === 0 ? {} : { forImport }),
+      };
+      io.stdout(`${JSON.stringify(data, undefined, 2)}\n`);
     } else {
       const others = ignored.map(({ kind, count }) => `, ignored ${count} ${kind}`).join('');
-      const { passed, warnings, failed } = counts;
+      const { passed, warnings, failed, skipped } = counts;
+      const skips = skipped === 0 ? '' : `, ${skipped} skipped`;
       io.stdout(findings.map(formatFinding).join(''));
-      io.stdout(`${passed} passed, ${warnings} warnings, ${failed} failed${others}\n`);
+      io.stdout(`${passed} passed, ${warnings} warnings, ${failed} failed${skips}${others}\n`);
+      for (const { product, count } of forImport) io.stdout(importHint(product, count));
     }
     const isFailed = counts.failed > 0 || (flags.strict && counts.warnings > 0);
     return isFailed ? EXIT_FAILED : EXIT_OK;
   },
 });
+
+function importHint(product: string, count: number): string {
+  const pools = count === 1 ? '1 object with address pools' : `${count} objects with address pools`;
+  return `${pools} of ${product} in the input: check does not read them, \`vipvs import\` makes Pools of them\n`;
+}

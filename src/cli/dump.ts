@@ -3,6 +3,7 @@
 import { observedVirtualServers } from '../ipvs-node/kernel/ipvs/observed.ts';
 import { isOurKindOfKey } from '../ipvs-node/kernel/ipvs/observed.ts';
 import { IpvsSocket } from '../ipvs-node/kernel/ipvs/socket.ts';
+import { ADDRESS_TAG } from '../ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { RtNetlink } from '../ipvs-node/kernel/addresses/rtnetlink.ts';
 import { compareIp } from '../net/address.ts';
 import { formatRules } from '../net/ipvsadm.ts';
@@ -15,7 +16,7 @@ const ATTEMPTS = 5;
 export const dumpCommand = defineCommand({
   summary: 'print what the kernel holds, in ipvsadm-save and ip syntax',
   details:
-    'Prints every virtual server and every address, not only those of vipvs. Needs root (CAP_NET_ADMIN).',
+    'Prints every virtual server and every address, not only those of vipvs, whose addresses say proto 76. Needs root\n(CAP_NET_ADMIN).',
   flags: {},
   run: async (io) => {
     try {
@@ -70,9 +71,10 @@ async function readAddresses(): Promise<string> {
       (a, b) => compareIp(a.ip, b.ip) || a.ifindex - b.ifindex,
     );
     return addresses
-      .map(({ ip, prefixLength, ifindex }) => {
+      .map(({ ip, prefixLength, ifindex, protocol }) => {
         const name = names.get(ifindex) ?? `if${ifindex}`;
-        return `ip address add ${ip}/${prefixLength} dev ${name}\n`;
+        const tag = protocol === ADDRESS_TAG ? ` proto ${protocol}` : '';
+        return `ip address add ${ip}/${prefixLength} dev ${name}${tag}\n`;
       })
       .join('');
   } finally {

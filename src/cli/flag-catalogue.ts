@@ -7,6 +7,7 @@ import {
   parseInterfaceName,
   parseListen,
   parseNonEmpty,
+  switchFlag,
   valueFlag,
 } from '../runtime/flags.ts';
 
@@ -23,6 +24,12 @@ export const filesFlag = listFlag(
   1,
   'a file, a directory, or -',
 );
+
+/** Which Services are ours; the same in check, simulate, plan and standalone. */
+export const requireClassFlag = switchFlag({
+  flags: '--require-class',
+  description: 'leave Services without a loadBalancerClass alone',
+});
 
 export const nodeNameFlag = optionalFlag(
   {

@@ -11,10 +11,11 @@ import { formatManifestProblem } from '../files/parse-document.ts';
 import { desiredNode } from '../ipvs-node/desired/all-services.ts';
 import type { NodeView } from '../ipvs-node/desired/service.ts';
 import { formatNodeState, formatOp } from '../ipvs-node/model/format.ts';
+import { ADDRESS_TAG } from '../ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/model/observed-text.ts';
 import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan/plan.ts';
 import type { Observed } from '../ipvs-node/model/state.ts';
-import { objectNameOf, type IpAddress } from '../net/address.ts';
+import { objectNameOf, printable, type IpAddress } from '../net/address.ts';
 import {
   choiceFlag,
   optionalFlag,
@@ -24,14 +25,17 @@ import {
   UsageError,
 } from '../runtime/flags.ts';
 import { defineCommand, EXIT_DIFFERENCES, EXIT_FAILED, EXIT_OK, type CliIo } from './command.ts';
-import { bindInterfaceFlag, filesFlag } from './flag-catalogue.ts';
+import { bindInterfaceFlag, filesFlag, requireClassFlag } from './flag-catalogue.ts';
+import { saidOf } from './said-of-manifests.ts';
 
 const DETAILS = `Reads Pools, IPs, Services, EndpointSlices and Nodes, and prints the ipvsadm, ip and sysctl lines that bring the kernel
 of a node there. -o rules prints all that the node should hold. A Service that shows no address yet gets the one that
 the assigner would give it; those with a status keep what it says.
 
---observed takes what "vipvs dump" prints on that node; without it the kernel is taken to be empty. Addresses of Pools
-and IP objects in it are taken to be ours; what stands on others is left alone. The nft table is not part of the text.
+--observed takes what "vipvs dump" prints on that node; without it the kernel is taken to be empty. What stands on
+addresses of Pools and IP objects in it is taken to be ours, and the rest is left alone; so is an address of a Pool that
+has neither the tag of vipvs (proto 76) nor a virtual server nor an IP object: it is the host's own. The nft table is not
+part of the text.
 
 Exit code: 0 nothing to do, 3 differences, 1 a manifest or the plan has an error, 2 wrong use.`;
 
@@ -65,10 +69,7 @@ export const planCommand = defineCommand({
       ['diff', 'rules'],
     ),
     bindInterface: bindInterfaceFlag,
-    requireClass: switchFlag({
-      flags: '--require-class',
-      description: 'leave Services without a loadBalancerClass and without an address alone',
-    }),
+    requireClass: requireClassFlag,
     kubeProxy: switchFlag({
       flags: '--kube-proxy',
       description: 'kube-proxy runs on the node',
@@ -79,7 +80,7 @@ export const planCommand = defineCommand({
     const [unreadable] = manifests.unreadable;
     if (unreadable !== undefined)
       throw new UsageError(`plan: ${formatManifestProblem(unreadable)}`);
-    for (const problem of manifests.problems) io.stderr(`${formatManifestProblem(problem)}\n`);
+    io.stderr(saidOf(manifests));
     const view = withAddresses(manifests.objects, !flags.requireClass);
     const node: NodeView = {
       name: flags.node,
@@ -121,7 +122,18 @@ async function readObserved(
   } catch (error) {
     throw new UsageError(`plan: --observed ${file}: ${readFailure(error)}`);
   }
-  const { observed, errors } = parseObserved(text, ownershipOf(view));
+  const isOurs = ownershipOf(view);
+  const wanted = new Set<string>(
+    [...view.services.values()]
+      .flatMap(({ status }) => status?.loadBalancer?.ingress ?? [])
+      .flatMap(({ ip }) => ip ?? []),
+  );
+  const { observed, errors } = parseObserved(text, isOurs, {
+    tag: ADDRESS_TAG,
+    // an address of a Pool on which nothing of vipvs stands is one that the host has itself
+    isOurUntagged: (address, hasVirtualServer) =>
+      hasVirtualServer || wanted.has(address) || view.ips.has(objectNameOf(address)),
+  });
   const [first] = errors;
   if (first !== undefined) throw new UsageError(`plan: ${file}:${first.line}: ${first.text}`);
   return observed;
@@ -166,5 +178,5 @@ function planText(
 }
 
 function linesText(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }

@@ -1,6 +1,7 @@
 // All commands of `vipvs`: finds the one that was asked for, loads only its file, reads its flags and runs it.
 // Invariant: every mistake of the caller is one line on stderr that says what, where and what is allowed; exit 2.
 import { Command as CommanderCommand, CommanderError, Option } from 'commander';
+import { printable } from '../net/address.ts';
 import { checkEnvironment, longName, UsageError } from '../runtime/flags.ts';
 import {
   EXIT_OK,
@@ -93,12 +94,20 @@ export async function runCommandLine(argv: readonly string[], io: CliIo): Promis
       io.stdout(`${await versionText()}\n`);
       return EXIT_OK;
     }
-    return await dispatch(argv, io);
+    return await dispatch(helpAsFlag(argv), io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    io.stderr(`vipvs: ${error.message}\n`);
+    io.stderr(`${printable(`vipvs: ${error.message}`)}\n`);
     return EXIT_USAGE;
   }
+}
+
+/** `help check host` is `check host --help`, so that the command is loaded and its flags are shown. */
+function helpAsFlag(argv: readonly string[]): readonly string[] {
+  const [first, ...rest] = argv;
+  const [name] = rest;
+  if (first !== 'help' || name === undefined || name.startsWith('-')) return argv;
+  return COMMANDS.some((command) => command.name === name) ? [...rest, '--help'] : rest;
 }
 
 async function dispatch(argv: readonly string[], io: CliIo): Promise<ExitCode> {

@@ -1,20 +1,24 @@
 // `vipvs simulate`: the assigner on manifests, offline. Same input, same bytes: there is no clock unless --now gives one.
 import { stringify } from 'yaml';
+import { objectKey, type ClusterObject } from '../api/cluster.ts';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { API_VERSION } from '../api/pool.ts';
 import type { ObjectRef } from '../api/problem.ts';
-import type { EventNote } from '../assigner/decide/decision.ts';
+import type { AssignerConfig, EventNote } from '../assigner/decide/decision.ts';
 import { simulate } from '../assigner/simulate.ts';
 import { formatTimestamp, parseTimestamp } from '../api/timestamp.ts';
 import { loadManifests } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
+import { quoted } from '../net/address.ts';
 import { choiceFlag, optionalFlag, switchFlag, UsageError } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
-import { filesFlag } from './flag-catalogue.ts';
+import { filesFlag, requireClassFlag } from './flag-catalogue.ts';
+import { saidOf } from './said-of-manifests.ts';
 
 const DETAILS = `Reads Pools, IPs, Services, Namespaces, Nodes and EndpointSlices, runs the assigner until nothing changes, and prints
 every object as it ends, then the Events that would be written. The output is valid input. A document that can't be
-used is named on stderr, the others go on, and the exit code is 1.
+used is named on stderr, the others go on, and the exit code is 1. Fields without effect and Services of type
+LoadBalancer that are left alone are named there, too.
 
 Without --now there is no clock: conditions carry no times, and an address that is held back stays so.`;
 
@@ -27,9 +31,10 @@ export const simulateCommand = defineCommand({
       { flags: '-o, --output <format>', description: 'form of the output', defaultText: 'yaml' },
       ['yaml', 'json'],
     ),
+    requireClass: requireClassFlag,
     defaultClass: switchFlag({
       flags: '--default-class',
-      description: 'Services of type LoadBalancer without a loadBalancerClass are ours too',
+      description: 'Services without a loadBalancerClass are ours, as they are without this flag',
     }),
     now: optionalFlag(
       { flags: '--now <time>', description: 'the time at which all this happens' },
@@ -43,18 +48,36 @@ export const simulateCommand = defineCommand({
     if (unreadable !== undefined) {
       throw new UsageError(`simulate: ${formatManifestProblem(unreadable)}`);
     }
-    for (const problem of manifests.problems) io.stderr(`${formatManifestProblem(problem)}\n`);
+    if (flags.defaultClass && flags.requireClass) {
+      throw new UsageError('simulate: --default-class and --require-class contradict each other');
+    }
+    io.stderr(saidOf(manifests));
     const config = {
       loadBalancerClass: LOAD_BALANCER_CLASS,
-      handleUnset: flags.defaultClass,
+      handleUnset: !flags.requireClass,
       holdSeconds: 0,
     };
+    io.stderr(manifests.objects.map((object) => passedOver(object, config)).join(''));
     const { objects, events } = simulate(manifests.objects, config, flags.now);
     const all = [...objects, ...events.map((event, i) => eventObject(event, i + 1, flags.now))];
     io.stdout(flags.output === 'json' ? jsonText(all) : yamlText(all));
     return manifests.problems.length > 0 ? EXIT_FAILED : EXIT_OK;
   },
 });
+
+/** What became of a Service that asks for a load balancer and gets nothing from us. */
+function passedOver(object: ClusterObject, config: AssignerConfig): string {
+  if (object.kind !== 'Service' || object.spec.type !== 'LoadBalancer') return '';
+  const { loadBalancerClass } = object.spec;
+  if (loadBalancerClass === undefined) {
+    return config.handleUnset
+      ? ''
+      : `${objectKey(object)}: passed over: it has no loadBalancerClass, and --require-class was given\n`;
+  }
+  if (loadBalancerClass === config.loadBalancerClass) return '';
+  const own = `its loadBalancerClass is ${quoted(loadBalancerClass)}, not ${config.loadBalancerClass}`;
+  return `${objectKey(object)}: passed over: ${own}\n`;
+}
 
 function jsonText(items: readonly object[]): string {
   return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 2)}\n`;

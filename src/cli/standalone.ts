@@ -11,14 +11,13 @@ import {
   listFlag,
   parseInterfaceName,
   requiredFlag,
-  switchFlag,
   UsageError,
   type FlagValues,
 } from '../runtime/flags.ts';
 import { startTicksOf } from '../runtime/process-identity.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
-import { nodeNameFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
+import { nodeNameFlag, requireClassFlag, runDirFlag, stateDirFlag } from './flag-catalogue.ts';
 import { awaitKernel, kernelVersion, tryKernel } from './open-kernel.ts';
 import { releaseAllMemory } from './release-memory.ts';
 import { Standalone } from '../standalone/program.ts';
@@ -55,10 +54,7 @@ const flags = {
     parseInterfaceName,
   ),
   nodeName: nodeNameFlag,
-  requireClass: switchFlag({
-    flags: '--require-class',
-    description: 'leave Services without a loadBalancerClass alone',
-  }),
+  requireClass: requireClassFlag,
   stateDir: stateDirFlag,
   runDir: runDirFlag,
   ...daemonFlags,

@@ -3,6 +3,7 @@ import { ADDRESS_ASSIGNED, PROGRAMMED } from '../api/conditions.ts';
 import type { IP } from '../api/ip.ts';
 import type { Condition } from '../api/kubernetes.ts';
 import type { State, StateEvent, StatePool, StateService } from '../files/state.ts';
+import { printable } from '../net/address.ts';
 import { formatSince, formatTable } from './table.ts';
 
 /** Events shown without -o wide. */
@@ -27,7 +28,7 @@ export function formatStatus(view: StatusView, nowMs: number, isWide: boolean): 
   ];
   if (state.problems.length > 0) {
     sections.push(
-      `Problems in the manifests:\n${state.problems.map((each) => `  ${each}\n`).join('')}`,
+      `Problems in the manifests:\n${state.problems.map((each) => `  ${printable(each)}\n`).join('')}`,
     );
   }
   return sections.join('\n');

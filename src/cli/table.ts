@@ -1,10 +1,14 @@
 // Tables as kubectl prints them: upper-case heads, columns parted by three spaces, no frames. Pure.
+import { printable } from '../net/address.ts';
 
 const GAP = '   ';
 
 /** `rows` have as many cells as `head`; an empty cell is shown as `<none>`. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, ...rows.map((row) => row.map((cell) => (cell === '' ? '<none>' : cell)))];
+  const lines = [
+    head,
+    ...rows.map((row) => row.map((cell) => (cell === '' ? '<none>' : printable(cell)))),
+  ];
   const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
   return lines
     .map(

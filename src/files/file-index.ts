@@ -59,6 +59,7 @@ export class FileIndex {
       remarks: shortest(parsed.remarks),
       skipped: shortest(parsed.skipped),
       ignored: shortest(parsed.ignored),
+      otherPools: NONE,
     });
     return this.#replace(old, loaded);
   }

@@ -24,6 +24,8 @@ export interface Manifests {
   readonly skipped: readonly ManifestProblem[];
   /** `apps/v1 Deployment` -> how many were left aside. */
   readonly ignored: ReadonlyMap<string, number>;
+  /** `MetalLB` -> how many objects with address pools of its own. */
+  readonly otherPools: ReadonlyMap<string, number>;
   /** Paths that could not be read at all: wrong use, not wrong content. */
   readonly unreadable: readonly ManifestProblem[];
   /** Files that were read. */
@@ -128,6 +130,7 @@ function concat(parts: readonly Parsed[]): Parsed {
     remarks: parts.flatMap((part) => part.remarks),
     skipped: oneSkip(parts.flatMap((part) => part.skipped)),
     ignored: parts.flatMap((part) => part.ignored),
+    otherPools: parts.flatMap((part) => part.otherPools),
   };
 }
 
@@ -147,6 +150,7 @@ class ManifestCollection {
   readonly #remarks: ManifestProblem[] = [];
   readonly #skipped: ManifestProblem[] = [];
   readonly #ignored = new Map<string, number>();
+  readonly #otherPools = new Map<string, number>();
   readonly #files: string[] = [];
 
   add(file: string, parsed: Parsed): void {
@@ -154,7 +158,8 @@ class ManifestCollection {
     for (const problem of parsed.problems) this.#problems.push(problem);
     for (const remark of parsed.remarks) this.#remarks.push(remark);
     for (const skip of parsed.skipped) this.#skipped.push(skip);
-    for (const kind of parsed.ignored) this.#ignored.set(kind, (this.#ignored.get(kind) ?? 0) + 1);
+    for (const kind of parsed.ignored) count(this.#ignored, kind);
+    for (const product of parsed.otherPools) count(this.#otherPools, product);
     for (const each of parsed.loaded) {
       const key = objectKey(each.object);
       const other = this.#loaded.get(key);
@@ -172,10 +177,15 @@ class ManifestCollection {
       remarks: this.#remarks,
       skipped: this.#skipped,
       ignored: this.#ignored,
+      otherPools: this.#otherPools,
       unreadable: this.unreadable,
       files: this.#files,
     };
   }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 export function duplicateProblem(second: LoadedObject, first: LoadedObject): ManifestProblem {

@@ -5,6 +5,7 @@ import { parseObject } from '../api/parse.ts';
 import { printable, shownName } from '../net/address.ts';
 import type { DocumentText } from './documents.ts';
 import { looksLikeTemplate, reasonToSkip, TEMPLATE } from './no-manifest.ts';
+import { poolsOfOthers } from './other-pools.ts';
 import { isRecord, itemsOf, textField } from './raw-fields.ts';
 import { readDocument, type ReadValue } from './read-document.ts';
 
@@ -42,6 +43,8 @@ export interface Parsed {
   readonly skipped: readonly ManifestProblem[];
   /** `apps/v1 Deployment`, once for each object that vipvs does not use. */
   readonly ignored: readonly string[];
+  /** `MetalLB`, once for each of those with address pools of its own. */
+  readonly otherPools: readonly string[];
 }
 
 export const NOTHING_PARSED: Parsed = {
@@ -50,6 +53,7 @@ export const NOTHING_PARSED: Parsed = {
   remarks: [],
   skipped: [],
   ignored: [],
+  otherPools: [],
 };
 
 export function parseManifestDocument(file: string, document: DocumentText): Parsed {
@@ -76,6 +80,7 @@ function convert(file: string, { value, locate, lineOf }: ReadValue): Parsed {
   const remarks: ManifestProblem[] = [];
   const skipped: ManifestProblem[] = [];
   const ignored: string[] = [];
+  const otherPools: string[] = [];
   for (const { raw, path } of itemsOf(value)) {
     const told = (issues: readonly Issue[], object: string | undefined): ManifestProblem[] =>
       issues.map((issue) => ({
@@ -92,6 +97,7 @@ function convert(file: string, { value, locate, lineOf }: ReadValue): Parsed {
         break;
       case 'ignored':
         ignored.push(result.what);
+        otherPools.push(...[poolsOfOthers(raw) ?? []].flat());
         break;
       case 'issues': {
         const found = told(result.issues, objectName(raw));
@@ -102,7 +108,7 @@ function convert(file: string, { value, locate, lineOf }: ReadValue): Parsed {
       }
     }
   }
-  return { loaded, problems, remarks, skipped, ignored };
+  return { loaded, problems, remarks, skipped, ignored, otherPools };
 }
 
 function objectName(raw: unknown): string | undefined {

@@ -11,7 +11,7 @@ import {
   type Document,
 } from 'yaml';
 import { quoted } from '../net/address.ts';
-import { DEPTH_MAX, faultInJson, TOO_DEEP, twice } from './json-text.ts';
+import { DEPTH_MAX, faultInJson, JsonPlaces, TOO_DEEP, twice } from './json-text.ts';
 
 export interface TextFault {
   /** Of the first character that is meant. */
@@ -28,7 +28,7 @@ export interface ReadValue {
   readonly value: unknown;
   /** Where a field stands; one that is missing: its parent. */
   readonly locate: (path: readonly PropertyKey[]) => Position;
-  /** The line of a whole object; coarse where exactness would cost a second parse. */
+  /** The line of a whole object; coarse where exactness would cost another look at the text. */
   readonly lineOf: (path: readonly PropertyKey[]) => number;
   readonly fault?: undefined;
 }
@@ -47,11 +47,14 @@ export function readDocument(text: string, firstLine: number): ReadValue | Unrea
   if (json !== undefined) {
     const fault = faultInJson(text);
     if (fault !== undefined) return { fault: at(text, firstLine, fault) };
-    // positions are only wanted when something is wrong: then the slow parser reads the text again
-    let yaml: Yaml | undefined;
+    // positions are only wanted when something is wrong
+    let places: JsonPlaces | undefined;
     return {
       value: json,
-      locate: (path) => positionIn((yaml ??= parseYaml(text)), firstLine, path),
+      locate: (path) => {
+        const { line, col } = (places ??= new JsonPlaces(text)).positionOf(path);
+        return { line: line + firstLine - 1, column: col };
+      },
       lineOf: () => firstLine,
     };
   }

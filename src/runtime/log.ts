@@ -2,6 +2,7 @@
 // Invariant: logging never throws into the caller. bunyan's own JSON writer does for a BigInt (the u64 counters of
 // IPVS), and its err serializer drops Error.cause; so records leave bunyan raw and are written here.
 import bunyan from 'bunyan';
+import { printable } from '../net/address.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -92,7 +93,9 @@ function textLine(record: LogFields): string {
     .filter(([key, value]) => !HEAD_FIELDS.has(key) && value !== undefined)
     .map(([key, value]) => ` ${key}=${textOf(value)}`);
   const msg = typeof record.msg === 'string' ? record.msg : '';
-  return `${time} ${level.toUpperCase().padEnd(5)} ${component}${msg}${fields.join('')}\n`;
+  const text = `${time} ${level.toUpperCase().padEnd(5)} ${component}${msg}${fields.join('')}`;
+  // a name or a message of somebody else must not move the cursor of who reads the log
+  return `${printable(text)}\n`;
 }
 
 function textOf(value: unknown): string {

@@ -1,9 +1,9 @@
 // How the demo talks: numbered steps, the commands as one would type them, and what they print.
 import { run, type Outcome } from '../lab/topology.ts';
 
-const BOLD = '\u001b[1m';
-const DIM = '\u001b[2m';
-const PLAIN = '\u001b[0m';
+/** In the lab stdout is a serial line or a file, whatever shows it: who starts the demo on a terminal says so. */
+const isTerminal = process.stdout.isTTY || process.argv.includes('--terminal');
+const [BOLD, DIM, PLAIN] = isTerminal ? ['\u001b[1m', '\u001b[2m', '\u001b[0m'] : ['', '', ''];
 
 let number = 0;
 

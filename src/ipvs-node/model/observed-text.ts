@@ -27,11 +27,23 @@ export const EMPTY_KERNEL: Observed = {
   owned: { virtualServers: new Set(), addresses: new Set() },
 };
 
+/** How an address of ours is told from one of the host that lies in a Pool. */
+export interface AddressMarks {
+  /** IFA_PROTO of ours, as `vipvs dump` prints it: `proto 76`. */
+  readonly tag: number;
+  /** Text of another origin, and kernels before 5.18, have no tags. */
+  readonly isOurUntagged: (address: IpAddress, hasVirtualServer: boolean) => boolean;
+}
+
 /**
- * `isOurs`: whether vipvs would have made what stands on the address. Connections are not in the text: none are assumed.
+ * `isOurs`: whether vipvs would have made what stands on the address; of addresses `marks` say more. Connections are not in the text: none are assumed.
  * Sysctls that are not in the text are not known, so the plan leaves them alone.
  */
-export function parseObserved(text: string, isOurs: (vip: IpAddress) => boolean): ParsedObserved {
+export function parseObserved(
+  text: string,
+  isOurs: (vip: IpAddress) => boolean,
+  marks?: AddressMarks,
+): ParsedObserved {
   const { rules, rest, errors } = parseRules(text);
   const virtualServers = new Map<VirtualServerKey, ObservedVirtualServer>();
   const owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
@@ -43,6 +55,7 @@ export function parseObserved(text: string, isOurs: (vip: IpAddress) => boolean)
     virtualServers.set(key, { server, realServers: observed });
     if (isOurs(server.vip)) owned.virtualServers.add(key);
   }
+  const served = new Set([...rules.values()].map(({ server }) => server.vip));
   const addresses = new Map<IpAddress, ObservedAddress[]>();
   const sysctls = new Map<string, number>();
   const allErrors = [...errors];
@@ -57,8 +70,12 @@ export function parseObserved(text: string, isOurs: (vip: IpAddress) => boolean)
       allErrors.push({ line, text: read });
       continue;
     }
-    const { address, interface: name, isSingle } = read;
-    const ours = isSingle && isOurs(address);
+    const { address, interface: name, isSingle, tag } = read;
+    const isMarked =
+      tag === undefined
+        ? (marks?.isOurUntagged(address, served.has(address)) ?? true)
+        : tag === marks?.tag;
+    const ours = isSingle && isMarked && isOurs(address);
     addresses.set(address, [...(addresses.get(address) ?? []), { address, interface: name, ours }]);
     if (ours) owned.addresses.add(address);
   }
@@ -71,6 +88,8 @@ interface AddressLine {
   readonly interface: string;
   /** A /32 or /128, which is how VIPs are bound. */
   readonly isSingle: boolean;
+  /** IFA_PROTO, where the line has one. */
+  readonly tag: number | undefined;
 }
 
 function parseAddressLine(text: string): AddressLine | string {
@@ -83,7 +102,14 @@ function parseAddressLine(text: string): AddressLine | string {
   try {
     const address = parseIp(ip);
     const bits = bitsOf(familyOf(address));
-    return { address, interface: name, isSingle: prefix === undefined || Number(prefix) === bits };
+    const isSingle = prefix === undefined || Number(prefix) === bits;
+    const [, tag] = / proto (0x[\da-f]+|\d+)(?= |$)/.exec(text) ?? [];
+    return {
+      address,
+      interface: name,
+      isSingle,
+      tag: tag === undefined ? undefined : Number(tag),
+    };
   } catch (error) {
     if (error instanceof AddressError) return error.message;
     throw error;

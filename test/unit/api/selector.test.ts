@@ -19,6 +19,12 @@ test('names', () => {
   );
 });
 
+test('a problem is one line, whatever is in it', () => {
+  const object = { kind: 'Service', namespace: 'a', name: 'b' } as const;
+  const text = formatProblem({ object, reason: 'PoolNotFound', message: 'Pool x\ny' });
+  assert.equal(text, 'Service a/b: PoolNotFound: Pool x\\u{a}y');
+});
+
 const labels = { app: 'web', tier: 'front' };
 const expression = (
   key: string,

@@ -117,6 +117,111 @@ WARN a.yaml:8: EndpointSlice default/b: NoService: has no label kubernetes.io/se
       want: 'PASS a.yaml:1: Pool public\n1 passed, 0 warnings, 0 failed, ignored 1 apps/v1 Deployment\n',
     },
     {
+      name: 'what has no effect is named; the object is none that passed',
+      given: [
+        POOL.replace('192.0.2.100/31', '192.0.2.200/28'),
+        service(
+          'web',
+          ', loadbalancerIP: 192.0.2.1',
+          ', annotations: {vipvs.io/adresses: 192.0.2.11}',
+        ),
+      ],
+      code: 0,
+      want: `WARN a.yaml:1: Pool public: HostBits: spec.addresses[0]: 192.0.2.200/28 is 192.0.2.192/28, 192.0.2.192 to 192.0.2.207; did you mean 192.0.2.200-192.0.2.215 or 192.0.2.200/32?
+WARN a.yaml:8:56: Service default/web: NoEffect: metadata.annotations.vipvs.io/adresses: has no effect; did you mean vipvs.io/addresses?
+WARN a.yaml:9:65: Service default/web: NoEffect: spec.loadbalancerIP: unknown field, which has no effect; did you mean loadBalancerIP?
+0 passed, 3 warnings, 0 failed
+`,
+    },
+    {
+      name: 'types and ports that an API server refuses',
+      given: [
+        service('type').replace('LoadBalancer', 'loadbalancer'),
+        service('ports').replace('{port: 80}', '{port: 80}, {port: 443}'),
+      ],
+      code: 1,
+      want: `FAIL a.yaml:4:14: Service type: spec.type: must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, is "loadbalancer"; did you mean LoadBalancer?
+FAIL a.yaml:9:36: Service ports: spec.ports[0].name: is required where there are several ports: endpoints are found by it
+FAIL a.yaml:9:48: Service ports: spec.ports[1].name: is required where there are several ports: endpoints are found by it
+0 passed, 0 warnings, 3 failed
+`,
+    },
+    {
+      name: 'externalTrafficPolicy Local: some node has an endpoint',
+      given: [
+        POOL,
+        service('web', ', externalTrafficPolicy: Local'),
+        slice('web-1', LABEL).replace('7]}', '7], nodeName: n1}'),
+      ],
+      code: 0,
+      want: /^3 passed, 0 warnings, 0 failed$/m,
+    },
+    {
+      name: 'externalTrafficPolicy Local: no endpoint is on a node',
+      given: [POOL, service('web', ', externalTrafficPolicy: Local'), slice('web-1', LABEL)],
+      code: 0,
+      want: /^WARN a\.yaml:6: Service default\/web: NoEndpoints: externalTrafficPolicy is Local, and no endpoint has a nodeName: every node refuses clients$/m,
+    },
+    {
+      name: 'externalTrafficPolicy Local: no endpoint is ready',
+      given: [
+        POOL,
+        service('web', ', externalTrafficPolicy: Local'),
+        slice('web-1', LABEL).replace('7]}', '7], nodeName: n1, conditions: {ready: false}}'),
+      ],
+      code: 0,
+      want: /^WARN a\.yaml:6: Service default\/web: NoEndpoints: port 80\/TCP, IPv4: no endpoint is ready; clients are refused$/m,
+    },
+    {
+      name: 'documents that are no manifests',
+      given: [POOL, 'services: {}\n', '{{ if }}\na: b\n{{ end }}\n'],
+      code: 0,
+      want: `PASS a.yaml:1: Pool public
+SKIP a.yaml:5:1: 2 documents: no apiVersion and kind, a template (Helm, Jinja); check what it renders
+1 passed, 0 warnings, 0 failed, 1 skipped
+`,
+    },
+    {
+      name: 'pools of others are for import',
+      given: [
+        'apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {config: "address-pools: []"}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kubevip}\ndata: {range-global: 192.0.2.1-192.0.2.2}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {a: b}\n',
+        POOL,
+      ],
+      code: 0,
+      want: `PASS a.yaml:24: Pool public
+1 passed, 0 warnings, 0 failed, ignored 1 metallb.io/v1beta1 IPAddressPool, ignored 4 v1 ConfigMap
+2 objects with address pools of MetalLB in the input: check does not read them, \`vipvs import\` makes Pools of them
+1 object with address pools of kube-vip in the input: check does not read them, \`vipvs import\` makes Pools of them
+`,
+    },
+    {
+      name: 'nothing at all',
+      given: ['# words\n'],
+      code: 0,
+      want: `WARN a.yaml: there is nothing to check: the input is empty
+0 passed, 1 warnings, 0 failed
+`,
+    },
+    {
+      name: 'a name with a line break makes no line of its own',
+      given: ['apiVersion: v1\nkind: Namespace\nmetadata: {name: "a\\nPASS b"}\n'],
+      code: 1,
+      want: /^FAIL a\.yaml:3:18: Namespace "a\\nPASS b": metadata\.name: .*\n0 passed, 0 warnings, 1 failed\n$/,
+    },
+    {
+      name: 'a manifest that contains itself',
+      given: [POOL, service('web').replace('{name: web}', '&m {name: web, labels: *m}')],
+      code: 1,
+      want: `PASS a.yaml:1: Pool public
+FAIL a.yaml:8:34: *m contains itself
+1 passed, 0 warnings, 1 failed
+`,
+    },
+    {
       name: 'broken YAML has its line',
       given: [POOL, 'kind: [\n'],
       code: 1,
@@ -150,6 +255,16 @@ test('-o json holds the same', async (context) => {
     ],
     ignored: [],
   });
+});
+
+test('-o json names skips and pools of others where there are any', async (context) => {
+  const text = `services: {}\n---\napiVersion: cilium.io/v2\nkind: CiliumLoadBalancerIPPool\nmetadata: {name: a}\n`;
+  const { stdout } = await check(context, text, '-o', 'json');
+  const { skipped, forImport } = JSON.parse(stdout) as Record<string, unknown>;
+  assert.deepEqual(
+    { skipped, forImport },
+    { skipped: 1, forImport: [{ product: 'Cilium', count: 1 }] },
+  );
 });
 
 test('files that can not be read are wrong use; stdin is read', async () => {

@@ -85,6 +85,18 @@ ipvsadm -D -t 198.51.100.7:80
   );
 });
 
+test("an address of the host's own inside a Pool is never taken away", async () => {
+  const dump = `${RULES}ip address add 192.0.2.5/32 dev eth0
+ip address add 192.0.2.6/32 dev eth0 proto 76
+ip address add 192.0.2.7/32 dev eth0
+`;
+  const { stdout } = await plan([...WEB, ip('192.0.2.7')], ...observed(dump));
+  assert.equal(
+    stdout,
+    'ip address del 192.0.2.6/32 dev eth0\nip address del 192.0.2.7/32 dev eth0\n',
+  );
+});
+
 test('problems go to stderr, the rest goes on', async () => {
   const taken = service({ name: 'own', ingress: ['192.0.2.5'] });
   const dump = `${RULES}ip address add 192.0.2.5/24 dev eth0\n`;

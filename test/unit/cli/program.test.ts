@@ -22,6 +22,10 @@ test('wrong use is one line that says what, where and what is allowed; exit 2', 
       argv: ['status', '-o'],
       want: /^vipvs: status: option "-o, --output <format>" argument missing; /,
     },
+    {
+      argv: ['check', '-f', 'a\nb\u001b[2J'],
+      want: /^vipvs: check: a\\u\{a\}b\\u\{1b\}\[2J: cannot be read: no such file or directory$/,
+    },
     { argv: ['status', 'extra'], want: /^vipvs: status: too many arguments/ },
     { argv: ['completion'], want: /^vipvs: completion: missing required argument "shell"; / },
     {
@@ -86,4 +90,17 @@ test('a bug is thrown, not turned into a message', async () => {
     signal: new AbortController().signal,
   };
   await assert.rejects(runCommandLine(['--version'], io), { message: 'bug' });
+});
+
+test('help COMMAND shows the options of that command', async () => {
+  for (const argv of [['check'], ['check', 'host'], ['simulate'], ['standalone']]) {
+    const help = await runCli(['help', ...argv]);
+    assert.deepEqual(help, await runCli([...argv, '--help']));
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /-o, --output|--require-class/);
+  }
+  assert.equal((await runCli(['help'])).code, 0);
+  const unknown = await runCli(['help', 'chekc']);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /^vipvs: unknown command "chekc" \(Did you mean check\?\)/);
 });

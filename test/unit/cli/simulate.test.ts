@@ -36,11 +36,36 @@ test('prints the objects by kind, then the Events', async () => {
   ]);
 });
 
-test('a Service without a class is ours only with --default-class', async () => {
+test('a Service without a class is ours, as everywhere, unless --require-class says otherwise', async () => {
   const kinds = async (...flags: readonly string[]): Promise<readonly string[]> =>
     (await items(`${POOL}---\n${CLASSLESS}`, ...flags)).map((item) => item.kind);
-  assert.ok(!(await kinds()).includes('IP'));
+  assert.ok((await kinds()).includes('IP'));
   assert.ok((await kinds('--default-class')).includes('IP'));
+  assert.ok(!(await kinds('--require-class')).includes('IP'));
+  const both = await runCli(['simulate', '-f', '-', '--default-class', '--require-class']);
+  assert.equal(both.code, 2);
+});
+
+test('what is passed over, skipped or without effect is said on stderr', async () => {
+  const other = SERVICE.replace('web', 'other').replace('vipvs.io/vipvs', 'io.cilium/node');
+  const stdin = [
+    POOL,
+    SERVICE.replace('ports', 'loadbalancerIP: 192.0.2.1, ports'),
+    CLASSLESS.replace('web', 'plain'),
+    other,
+    CLASSLESS.replace('web', 'internal').replace('LoadBalancer', 'ClusterIP'),
+    'services: {}\n',
+  ].join('---\n');
+  const { code, stderr } = await runCli(['simulate', '-f', '-', '--require-class'], { stdin });
+  assert.equal(code, 0);
+  assert.equal(
+    stderr,
+    `<stdin>:9:80: Service shop/web: spec.loadbalancerIP: unknown field, which has no effect; did you mean loadBalancerIP?
+<stdin>:25:1: skipped: no apiVersion and kind
+Service shop/plain: passed over: it has no loadBalancerClass, and --require-class was given
+Service shop/other: passed over: its loadBalancerClass is "io.cilium/node", not vipvs.io/vipvs
+`,
+  );
 });
 
 test('the output is valid input, and then nothing is left to do', async () => {

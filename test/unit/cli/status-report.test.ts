@@ -84,6 +84,10 @@ test('tables are aligned and have no trailing blanks', () => {
   );
 });
 
+test('a cell is on one line, whatever is in it', () => {
+  assert.equal(formatTable(['A'], [['x\ny\u001b[2J']]), 'A\nx\\u{a}y\\u{1b}[2J\n');
+});
+
 test('ages are short', () => {
   const cases = [
     [-5, '0s'],

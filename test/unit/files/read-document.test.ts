@@ -66,3 +66,24 @@ for (const { name, text, want } of VALUES) {
     assert.deepEqual(read.fault === undefined && read.value, want);
   });
 }
+
+test('places in JSON are those of the values', () => {
+  const text = ' {"a": [1,\n  {"b\\u0063": "x:,]",\n "d":null}, [] ],"e" : {} }';
+  const read = readDocument(text, 10);
+  assert.ok(read.fault === undefined);
+  const PLACES = [
+    { path: [], want: '10:2' },
+    { path: ['a'], want: '10:8' },
+    { path: ['a', 0], want: '10:9' },
+    { path: ['a', 1], want: '11:3' },
+    { path: ['a', 1, 'bc'], want: '11:15' },
+    { path: ['a', 1, 'd'], want: '12:6' },
+    { path: ['a', 1, 'missing', 'x'], want: '11:3' },
+    { path: ['a', 2], want: '12:13' },
+    { path: ['e'], want: '12:24' },
+  ];
+  for (const { path, want } of PLACES) {
+    const { line, column } = read.locate(path);
+    assert.equal(`${line}:${column}`, want, path.join('.'));
+  }
+});

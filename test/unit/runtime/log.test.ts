@@ -91,3 +91,9 @@ test('a repeated failure is said at its powers of two, with how many were left o
   assert.equal(failures.succeed('vs'), true);
   assert.deepEqual(failures.fail('vs'), { suppressed: 0 });
 });
+
+test('control characters of others do not reach a terminal', () => {
+  const { lines, log } = capture('text');
+  log.info({ who: 'a\u001b[2Jb', text: 'c\u202ed e' }, 'done');
+  assert.match(lines[0] ?? '', /^\S+Z INFO {2}done who=a\\u\{1b\}\[2Jb text="c\\u\{202e\}d e"\n$/);
+});

@@ -248,6 +248,48 @@ test('a malformed file keeps what it held, over a restart, too', async (context)
   assert.equal(kernel.dump(), want);
 });
 
+test('a manifest that contains itself is said with its line, and stops nothing, after a restart and its removal either', async (context) => {
+  const { manifests, put, start, expectKernel, state, log } = await lab(context);
+  await put('a-web.yaml', service('web'));
+  await put('pool.yaml', POOL);
+  const first = await start();
+  await expectKernel(rules('192.0.2.100') + address('192.0.2.100'));
+  await put(
+    'b-circle.yaml',
+    service('circle').replace('{name: circle}', '&m {name: circle, labels: *m}'),
+  );
+  await until('it is said', async () =>
+    ((await state())?.problems ?? []).some((each) => each.endsWith('contains itself')),
+  );
+  assert.ok(
+    log.some((line) => /manifest can not be used problem=".*b-circle\.yaml:\d+:/.test(line)),
+  );
+  await put('c-other.yaml', service('other'));
+  const want =
+    rules('192.0.2.100') + rules('192.0.2.101') + address('192.0.2.100') + address('192.0.2.101');
+  await expectKernel(want);
+  await first.stop();
+  const second = await start();
+  await until('ready', () => second.notReady().length === 0);
+  await rm(join(manifests, 'b-circle.yaml'));
+  await until('it is solved', async () => ((await state())?.problems ?? ['']).length === 0);
+  await expectKernel(want);
+});
+
+test('a misspelt field is in the log and in the state; the Service is served', async (context) => {
+  const { put, start, expectKernel, state, log } = await lab(context);
+  await put('pool.yaml', POOL);
+  await put('web.yaml', service('web').replace('ports:', 'externalTraficPolicy: Local, ports:'));
+  await start();
+  await expectKernel(rules('192.0.2.100') + address('192.0.2.100'));
+  await until('the state says it', async () =>
+    ((await state())?.problems ?? []).some((each) =>
+      each.endsWith('did you mean externalTrafficPolicy?'),
+    ),
+  );
+  assert.ok(log.some((line) => line.includes('manifest is used in part')));
+});
+
 test('a Service that can not be served says why, and another one is served', async (context) => {
   const { put, start, expectKernel, state } = await lab(context);
   await put('pool.yaml', POOL);

@@ -41,6 +41,23 @@ test('rules, addresses, sysctls, and whose they are', () => {
   assert.deepEqual([...observed.sysctls], [['net/ipv4/vs/conntrack', 1]]);
 });
 
+test('an address of a Pool is ours by its tag, or by what stands on it', () => {
+  const text = `-A -t 192.0.2.1:80 -s rr
+ip address add 192.0.2.1/32 dev eth0
+ip address add 192.0.2.2/32 dev eth0
+ip address add 192.0.2.3/32 dev eth0 proto 76
+ip address add 192.0.2.4/32 dev eth0 proto 0x4c scope global
+ip address add 192.0.2.5/32 dev eth0 proto 3
+ip address add 198.51.100.1/32 dev eth0 proto 76
+`;
+  const isOurs = (address: string): boolean => address.startsWith('192.0.2.');
+  const marks = { tag: 76, isOurUntagged: (_: string, hasServer: boolean) => hasServer };
+  assert.deepEqual(
+    [...parseObserved(text, isOurs, marks).observed.owned.addresses],
+    ['192.0.2.1', '192.0.2.3', '192.0.2.4'],
+  );
+});
+
 test('lines that cannot be read, in their order', () => {
   const { errors } = parseObserved(
     'ip address add 300.0.0.1/32 dev eth0\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m\nip route\n',
