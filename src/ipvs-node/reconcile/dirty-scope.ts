@@ -1,4 +1,4 @@
-// The keys that the next incremental round has to compare.
+// The keys that the next incremental round has to compare, and the VIPs that it has to announce again.
 import type { IpAddress } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
 import type { Changed } from '../desired/counted-state.ts';
@@ -11,13 +11,15 @@ export class DirtyScope implements Scope {
   readonly addresses = new Set<IpAddress>();
   readonly firewall = new Map<FirewallSet, Set<string>>();
   sysctls = false;
+  readonly announcements = new Set<IpAddress>();
 
   get isEmpty(): boolean {
     return (
       this.virtualServers.size === 0 &&
       this.addresses.size === 0 &&
       this.firewall.size === 0 &&
-      !this.sysctls
+      !this.sysctls &&
+      this.announcements.size === 0
     );
   }
 
@@ -36,7 +38,7 @@ export class DirtyScope implements Scope {
     }
   }
 
-  add(changed: Changed): void {
+  add(changed: Omit<Changed, 'services'>): void {
     for (const key of changed.virtualServers) this.virtualServers.add(key);
     for (const address of changed.addresses) this.addresses.add(address);
     for (const [set, elements] of changed.firewall) {

@@ -1,7 +1,7 @@
 // The audit as the agent runs it: what it repairs, what waits for it, and readings of the host that others disturb.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AUDIT_MS } from '../../../../src/ipvs-node/reconcile/audit.ts';
+import { AUDIT_MS } from '../../../../src/ipvs-node/reconcile/agenda.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
 import { settle } from '../../runtime/fake-clock.ts';

@@ -60,6 +60,23 @@ test('a link that goes down is said; when it is back its addresses are announced
   assert.deepEqual(under.reports.get('default/web'), OK);
 });
 
+const NOT_OURS: readonly { readonly name: string; readonly isForeign: boolean }[] = [
+  { name: 'that somebody else bound', isForeign: true },
+  { name: 'that could not be bound', isForeign: false },
+];
+for (const { name, isForeign } of NOT_OURS) {
+  test(`a VIP ${name} is not announced when the link comes up`, async () => {
+    const under = new AgentUnderTest({ objects: WEB });
+    if (isForeign) under.kernel.addForeignAddress(VIP, 'eth0');
+    else under.kernel.fault = (op) => (op.op === 'vip.add' ? 'EPERM' : undefined);
+    under.agent.setSynced(true);
+    await under.advance(10);
+    under.kernel.tell({ kind: 'link', interface: 'eth0', up: true });
+    await under.advance(5000);
+    assert.ok(!under.takeOps().includes('vip.announce'));
+  });
+}
+
 test('an announcement that fails is tried again, until nobody wants the address', async () => {
   const under = new AgentUnderTest({ objects: WEB });
   let failures = 2;

@@ -1,8 +1,7 @@
 // The agent over time: rounds, drains, restarts, and how little a change costs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CANARY_MS } from '../../../../src/ipvs-node/reconcile/agent.ts';
-import { AUDIT_MS } from '../../../../src/ipvs-node/reconcile/audit.ts';
+import { AUDIT_MS, CANARY_MS } from '../../../../src/ipvs-node/reconcile/agenda.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
 import { AgentUnderTest, lines, OK, SERVED, WEB } from './agent-under-test.ts';

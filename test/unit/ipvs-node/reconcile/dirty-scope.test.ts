@@ -72,3 +72,11 @@ test('an empty scope settles nothing', () => {
     [],
   );
 });
+
+test('elements of one set that change one after the other are all in it', () => {
+  const scope = new DirtyScope();
+  for (const element of ['192.0.2.10', '192.0.2.11']) {
+    scope.add({ ...NOTHING, firewall: new Map([['vips4', new Set([element])]]) });
+  }
+  assert.deepEqual([...(scope.firewall.get('vips4') ?? [])], ['192.0.2.10', '192.0.2.11']);
+});

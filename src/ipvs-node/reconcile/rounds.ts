@@ -1,0 +1,282 @@
+// Runs the rounds that the agenda asks for: reads the kernel as far as it has to, lets plan/ compare, executes, and notes
+// what was reached (in the mirror) and what was not (in the retries).
+// Invariant: one round runs at a time, the agent sees to it.
+import type { IpAddress } from '../../net/address.ts';
+import type { VirtualServerKey } from '../../net/ipvs.ts';
+import { Backoff, LOCAL_BACKOFF } from '../../runtime/backoff.ts';
+import type { DesiredIndex } from '../desired/all-services.ts';
+import type { Op } from '../model/kernel.ts';
+import type { NodeState, ObservedHost } from '../model/state.ts';
+import { DRAIN_CHECK_MS } from '../plan/drain.ts';
+import { inTurn, NOTHING_PLANNED, planRound } from '../plan/parts.ts';
+import { planHost, planScope, type Limits, type Plan } from '../plan/plan.ts';
+import type { AgentPorts, RoundSummary } from './agent-ports.ts';
+import type { Agenda, Round } from './agenda.ts';
+import type { DirtyScope } from './dirty-scope.ts';
+import { RunningDrains } from './drain-starts.ts';
+import { executePlan, type Execution } from './execute.ts';
+import { faultsOf } from './fault-messages.ts';
+import { HostReading } from './host-reading.ts';
+import { KernelMirror, unread } from './mirror.ts';
+import { Retries, type Fault } from './retries.ts';
+import { ServiceReports } from './service-reports.ts';
+import type { DrainStarts } from '../model/state.ts';
+
+export interface RoundsPorts extends AgentPorts {
+  readonly index: DesiredIndex;
+  readonly agenda: Agenda;
+  readonly limits: Limits;
+  /** Takes in what the host has by itself, where it was read, and brings the wanted state up to date. */
+  readonly refresh: (host?: ObservedHost) => void;
+  /** There is something for a round to do. */
+  readonly wake: () => void;
+}
+
+const NO_DRAINS: DrainStarts = new Map();
+const NO_ADDRESSES: ReadonlySet<IpAddress> = new Set();
+
+export class Rounds {
+  readonly mirror = new KernelMirror();
+  readonly retries: Retries;
+  readonly reports: ServiceReports;
+  readonly #ports: RoundsPorts;
+  readonly #drains = new RunningDrains();
+  readonly #hostReading: HostReading;
+  readonly #resyncDelay: Backoff;
+  #isReady = false;
+  /** The last dump was whole: reports can be believed. */
+  #hasSeenAll = false;
+
+  constructor(view: ConstructorParameters<typeof ServiceReports>[0], ports: RoundsPorts) {
+    const { kernel, random, index, report, wake } = ports;
+    this.#ports = ports;
+    this.retries = new Retries(random);
+    this.reports = new ServiceReports(view, index, this.retries, report);
+    this.#hostReading = new HostReading(kernel, wake);
+    this.#resyncDelay = new Backoff(LOCAL_BACKOFF, random);
+  }
+
+  /** The first full round has gone through. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get #desired(): NodeState {
+    return this.#ports.index.state;
+  }
+
+  /** What is withdrawn, then what is due. */
+  async run(): Promise<void> {
+    const { agenda, clock, refresh } = this.#ports;
+    const withdrawal = agenda.takeWithdrawal((vip) => this.#desired.addresses.has(vip));
+    if (withdrawal !== undefined) await this.#withdraw(withdrawal);
+    const nowMs = clock.nowMs();
+    const host = this.#takeHost(nowMs);
+    refresh(host);
+    const round = agenda.next(nowMs, {
+      draining: this.#drains.starts.keys(),
+      retries: this.retries.due(nowMs),
+      vipOf: (key) => this.#desired.virtualServers.get(key)?.server.vip,
+      audited: () => [...this.#desired.virtualServers.keys(), ...this.mirror.owned.virtualServers],
+    });
+    if (round.kind === 'full') await this.#full(nowMs);
+    else await this.#incremental(round, host, nowMs);
+    agenda.retryAt(this.retries.nextDueMs);
+  }
+
+  /** Waits for what runs beside the rounds. */
+  async settle(): Promise<void> {
+    await this.#hostReading.settle();
+  }
+
+  /** Before all else, and with nothing beside it that could fail. */
+  async #withdraw(scope: DirtyScope): Promise<void> {
+    const { clock, limits } = this.#ports;
+    const startMs = clock.nowMs();
+    const plan = planScope(scope, this.#desired, this.mirror, NO_DRAINS, startMs, limits);
+    await this.#perform([plan], NO_ADDRESSES, 'incremental', startMs);
+  }
+
+  async #full(startMs: number): Promise<void> {
+    const { clock, kernel, agenda, limits, log, onReady, refresh } = this.#ports;
+    const before = this.mirror.virtualServers;
+    const observed = await kernel.observe();
+    this.#hasSeenAll = this.mirror.load(observed);
+    refresh(observed);
+    const nowMs = clock.nowMs();
+    const { announcements } = agenda.readAll(nowMs);
+    const seen = this.mirror.seenIn(observed);
+    const { starts } = this.#drains;
+    const parts = planRound(this.#desired, seen, before, starts, nowMs, limits);
+    const { execution, faults } = await this.#perform(parts, announcements, 'full', startMs);
+    if (seen.virtualServers === undefined) agenda.postponeDrains(nowMs + DRAIN_CHECK_MS);
+    else {
+      this.#drains.replace(execution.drains);
+      agenda.drainsGoOn(true, execution.wakeAtMs);
+    }
+    const wanted = this.#desired.virtualServers;
+    this.mirror.share(wanted, wanted.keys());
+    this.retries.clearOthers(faults, ({ kind }) => kind !== 'announcement');
+    if (!this.#hasSeenAll) {
+      log.warn({ parts: unread(observed) }, 'the kernel could not be read whole');
+      this.#resyncSoon();
+      return;
+    }
+    const isFirst = !this.#isReady;
+    this.#isReady = true;
+    if (isFirst) onReady?.();
+    this.reports.send();
+  }
+
+  /** Work on what changed, on a step of the audit, and on nothing else. */
+  async #incremental(
+    round: Extract<Round, { kind: 'incremental' }>,
+    host: ObservedHost | undefined,
+    startMs: number,
+  ): Promise<void> {
+    const { agenda } = this.#ports;
+    const { scope, audited } = round;
+    if (round.readsHost) this.#hostReading.begin(agenda.hostEdits);
+    let isDone = scope.isEmpty && audited.length === 0 && host === undefined;
+    try {
+      if (!isDone && (await this.#readUnsure(scope.virtualServers, audited))) {
+        await this.#compare(scope, audited, host !== undefined, startMs);
+        isDone = true;
+      }
+    } finally {
+      if (!isDone) agenda.putBack(scope);
+    }
+    if (isDone && this.#hasSeenAll) this.reports.send();
+    if (round.looksAtCanary) await this.#lookAtCanary();
+  }
+
+  async #compare(
+    scope: DirtyScope,
+    audited: readonly VirtualServerKey[],
+    hasHost: boolean,
+    startMs: number,
+  ): Promise<void> {
+    const { agenda, clock, limits } = this.#ports;
+    for (const key of audited) scope.virtualServers.add(key);
+    const nowMs = clock.nowMs();
+    const { starts } = this.#drains;
+    const plan = planScope(scope, this.#desired, this.mirror, starts, nowMs, limits);
+    agenda.drainsGoOn(this.#drains.update(scope.virtualServers, plan.drains), plan.wakeAtMs);
+    const parts = hasHost ? [plan, planHost(this.#desired, this.mirror, nowMs, limits)] : [plan];
+    const { faults } = await this.#perform(parts, scope.announcements, 'incremental', startMs);
+    this.mirror.share(this.#desired.virtualServers, scope.virtualServers);
+    this.retries.clearOthers(faults, (target) => scope.covers(target));
+  }
+
+  /** The host's part of the audit, where it has been read and counts. */
+  #takeHost(nowMs: number): ObservedHost | undefined {
+    const read = this.#hostReading.take();
+    if (read === undefined) return undefined;
+    const { host, edits } = read;
+    const isWhole = host.addresses !== undefined && host.firewall !== undefined;
+    if (!this.#ports.agenda.acceptHost(edits, isWhole, nowMs)) return undefined;
+    this.mirror.loadHost(host);
+    return host;
+  }
+
+  /** Reads what is not sure to be as it was. False: the kernel has to be read whole. */
+  async #readUnsure(
+    dirty: Iterable<VirtualServerKey>,
+    audited: readonly VirtualServerKey[],
+  ): Promise<boolean> {
+    const unsure = [...new Set([...this.mirror.unsureOf(dirty, this.#drains.starts), ...audited])];
+    if (unsure.length === 0) return true;
+    const { clock, kernel, agenda } = this.#ports;
+    const found = await kernel.observeVirtualServers(unsure);
+    if (found === undefined) {
+      agenda.postponeDrains(clock.nowMs() + DRAIN_CHECK_MS);
+      this.#resyncSoon();
+      return false;
+    }
+    const { virtualServers: seen } = this.mirror;
+    const wanted = this.#desired.virtualServers;
+    const vanished = audited.find((key) => wanted.has(key) && seen?.has(key) && !found.has(key));
+    if (vanished !== undefined) {
+      this.#vanished(vanished);
+      return false;
+    }
+    this.mirror.loadVirtualServers(unsure, found);
+    return true;
+  }
+
+  /** Runs the plan and notes what was not reached. */
+  async #perform(
+    parts: Iterable<Plan>,
+    announcements: ReadonlySet<IpAddress>,
+    kind: RoundSummary['kind'],
+    startMs: number,
+  ): Promise<{ readonly execution: Execution; readonly faults: readonly Fault[] }> {
+    const { kernel, clock, agenda, index } = this.#ports;
+    const ops = this.#announceOps(announcements);
+    const all = inTurn(parts, { ...NOTHING_PLANNED, ops });
+    const execution = await executePlan(kernel, this.mirror, all, this.#desired.addresses);
+    const nowMs = clock.nowMs();
+    const servicesOf = (address: IpAddress): ReadonlySet<string> =>
+      index.servicesOfAddress(address);
+    const faults = faultsOf(execution, this.#desired, servicesOf, index.kubeProxyMode);
+    if (execution.hasEditedHost) agenda.hostEdited();
+    for (const fault of faults) this.retries.fail(fault, nowMs);
+    for (const address of execution.announced) {
+      this.retries.clear({ kind: 'announcement', address });
+    }
+    const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
+    if (isUnsure || execution.drift > 0) this.#resyncSoon();
+    else if (kind === 'full') this.#resyncDelay.reset();
+    if (execution.counts.size > 0) this.#tell(kind, nowMs - startMs, execution);
+    return { execution, faults };
+  }
+
+  /** VIPs that are not here (yet) are announced when they are bound. */
+  #announceOps(addresses: ReadonlySet<IpAddress>): readonly Op[] {
+    const ops: Op[] = [];
+    for (const address of addresses) {
+      const name = this.#desired.addresses.get(address)?.interface;
+      const isBound = this.mirror.addresses?.get(address)?.some(({ ours }) => ours) === true;
+      if (name !== undefined && isBound) ops.push({ op: 'vip.announce', address, interface: name });
+      else this.retries.clear({ kind: 'announcement', address });
+    }
+    return ops;
+  }
+
+  #tell(
+    kind: RoundSummary['kind'],
+    durationMs: number,
+    { counts, drift, failures }: Execution,
+  ): void {
+    const { log, onRound } = this.#ports;
+    const round: RoundSummary = { kind, durationMs, counts, drift, failures: failures.length };
+    log.info({ ...round }, 'round');
+    for (const { op, errno, message, target } of failures) {
+      log.warn({ op: op.op, errno, reason: message, target }, 'operation failed');
+    }
+    onRound?.(round);
+  }
+
+  #resyncSoon(): void {
+    const { agenda, clock } = this.#ports;
+    agenda.wantFull(clock.nowMs() + this.#resyncDelay.nextMs());
+  }
+
+  /** Looks whether a few of our virtual servers are still there, others each time. */
+  async #lookAtCanary(): Promise<void> {
+    const { kernel, agenda } = this.#ports;
+    const { virtualServers: wanted } = this.#desired;
+    for (const key of agenda.canaryKeys(wanted, this.mirror.virtualServers)) {
+      if (await kernel.canary(key)) continue;
+      this.#vanished(key);
+      return;
+    }
+  }
+
+  /** One that is gone is taken for a flush of all of them. */
+  #vanished(key: VirtualServerKey): void {
+    const { agenda, log } = this.#ports;
+    log.warn({ vs: key }, 'virtual server vanished');
+    agenda.wantFull();
+  }
+}
