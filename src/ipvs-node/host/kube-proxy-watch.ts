@@ -1,8 +1,10 @@
 // Keeps asking whether kube-proxy runs beside us, and how: it may come after us, change its mode, or be upgraded.
 // Invariant: what it said counts until it has been silent for long, because what it programmed stays in the kernel
 // through its restart, and a busy node is slow to answer.
+import { aborted } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Part } from '../../runtime/part.ts';
 import { isAborted } from '../../kube/ports.ts';
 import type { KubeProxy } from '../model/kube-proxy.ts';
 
@@ -18,8 +20,10 @@ export interface KubeProxyWatchPorts {
 const PROBE_MS = 5_000;
 const SILENT_MS = 60_000;
 
-export class KubeProxyWatch {
+export class KubeProxyWatch implements Part {
+  readonly problem = undefined;
   readonly #ports: KubeProxyWatchPorts;
+  readonly #asked = Promise.withResolvers<undefined>();
   #known: KubeProxy | undefined;
   #seenMs = Number.NEGATIVE_INFINITY;
 
@@ -31,16 +35,21 @@ export class KubeProxyWatch {
     return this.#known;
   }
 
-  /** Until the signal is aborted. */
+  /** It was asked once; it may not have answered. */
+  get asked(): Promise<unknown> {
+    return this.#asked.promise;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!isAborted(signal)) {
-      await this.look(signal);
+      // a question that is on its way need not be waited for
+      await Promise.race([this.#look(signal), aborted(signal)]);
+      this.#asked.resolve(undefined);
       await this.#ports.clock.sleep(PROBE_MS, signal);
     }
   }
 
-  /** Once. */
-  async look(signal: AbortSignal): Promise<void> {
+  async #look(signal: AbortSignal): Promise<void> {
     const { probe, clock, log, onChange } = this.#ports;
     const found = await probe();
     if (isAborted(signal)) return;

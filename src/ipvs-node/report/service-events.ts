@@ -1,13 +1,16 @@
 // Which problems of a Service become events, and when: failures at once; that it has no endpoints only where that lasts,
 // because the EndpointSlice of every new Service comes a moment after it.
 import type { Problem } from '../../api/problem.ts';
+import { aborted } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Part } from '../../runtime/part.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
 
 /** The EndpointSlice controller takes well under a second, a Pod of an image that is there a few. */
 export const LASTING_MS = 5000;
 
-export class ServiceEvents {
+export class ServiceEvents implements Part {
+  readonly problem = undefined;
   readonly #clock: Pick<Clock, 'timer'>;
   readonly #record: (service: string, problem: Problem) => void;
   /** Services whose missing endpoints have not been told yet. */
@@ -35,8 +38,8 @@ export class ServiceEvents {
     this.#held.set(service, cancel);
   }
 
-  /** Tells no more. */
-  stop(): void {
+  async run(signal: AbortSignal): Promise<void> {
+    await aborted(signal);
     for (const cancel of this.#held.values()) cancel();
     this.#held.clear();
   }

@@ -44,10 +44,10 @@ for (const report of [OK, undefined]) {
   });
 }
 
-test('after the stop nothing is told', async () => {
+test('after its end nothing is told', async () => {
   const { clock, events, told } = underTest();
   events.told('default/web', { isProgrammed: true, problems: [EMPTY] });
-  events.stop();
+  await events.run(AbortSignal.abort());
   await clock.advance(LASTING_MS);
   assert.deepEqual(told, []);
 });
