@@ -7,19 +7,27 @@ import { arrayAt, objectAt, textAt } from '../../kube/json.ts';
 /** cmd/kube-proxy: --metrics-bind-address and --healthz-bind-address by default; both answer on the loopback. */
 const METRICS_URL = 'http://127.0.0.1:10249';
 const HEALTH_URL = 'http://127.0.0.1:10256/healthz';
-/** It answers from memory; a node that is short of processor is what this is for. */
-const TIMEOUT_MS = 5_000;
+/**
+ * For all questions together, however slowly answers come: an agent's start waits for it. kube-proxy answers from memory;
+ * a node that is short of processor is what this is for.
+ */
+const DEADLINE_MS = 5_000;
 const ANSWER_MAX = 100_000;
 
 /** undefined: no kube-proxy answers. */
 export async function probeKubeProxy(
   metricsUrl = METRICS_URL,
   healthUrl = HEALTH_URL,
+  deadlineMs = DEADLINE_MS,
 ): Promise<KubeProxy | undefined> {
-  const mode = modeOf(await read(`${metricsUrl}/proxyMode`));
-  if (mode === undefined) return (await isHealthCheck(healthUrl)) ? UNKNOWN : undefined;
+  const signal = AbortSignal.timeout(deadlineMs);
+  // who else has that port must not use up the time for the other one
+  const half = AbortSignal.timeout(deadlineMs / 2);
+  const mode = modeOf(await read(`${metricsUrl}/proxyMode`, half));
+  if (mode === undefined) return isHealthCheck(await read(healthUrl, signal)) ? UNKNOWN : undefined;
   // KubeProxyConfiguration, kubeproxy.config.k8s.io/v1alpha1
-  const config = objectAt(jsonOf(await read(`${metricsUrl}/configz`)), 'kubeproxy.config.k8s.io');
+  const answer = jsonOf(await read(`${metricsUrl}/configz`, signal));
+  const config = objectAt(answer, 'kubeproxy.config.k8s.io');
   if (config === undefined) return { ...UNKNOWN, mode };
   const ipvs = objectAt(config, 'ipvs');
   return {
@@ -36,8 +44,8 @@ function modeOf(text: string | undefined): KubeProxyMode | undefined {
 }
 
 /** Others may have the port: kube-proxy says when it synced last, whether it is well or not. */
-async function isHealthCheck(url: string): Promise<boolean> {
-  const health = jsonOf(await read(url));
+function isHealthCheck(text: string | undefined): boolean {
+  const health = jsonOf(text);
   return ['lastUpdated', 'currentTime'].every((key) => textAt(health, key) !== undefined);
 }
 
@@ -50,10 +58,10 @@ function jsonOf(text: string | undefined): unknown {
   }
 }
 
-/** The answer's text, whatever its status; undefined: none. */
-function read(url: string): Promise<string | undefined> {
+/** The answer's text, whatever its status; undefined: none, or not all of it in time. */
+function read(url: string, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const request = get(url, { timeout: TIMEOUT_MS, agent: false }, (response) => {
+    const request = get(url, { signal, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
@@ -62,7 +70,6 @@ function read(url: string): Promise<string | undefined> {
       response.on('error', () => resolve(undefined));
       response.on('end', () => resolve(text));
     });
-    request.on('timeout', () => request.destroy());
     request.on('error', () => resolve(undefined)); // nobody listens
   });
 }

@@ -8,13 +8,24 @@ import { silentLog } from '../../../../src/runtime/log.ts';
 import { FakeClock } from '../../runtime/fake-clock.ts';
 import type { KubeProxy } from '../../../../src/ipvs-node/model/kube-proxy.ts';
 
-/** Answers by path; anything else is a 404. */
+const DRIP_MS = 20;
+
+/** Answers by path; of some an endless one, byte by byte, of some none at all; anything else is a 404. */
 async function serve(
   context: TestContext,
   answers: Readonly<Record<string, string>>,
+  dripping: readonly string[] = [],
+  silent: readonly string[] = [],
 ): Promise<string> {
   const listener: RequestListener = (request, response) => {
-    const text = answers[request.url ?? ''];
+    const { url = '' } = request;
+    if (silent.includes(url)) return;
+    if (dripping.includes(url)) {
+      const drip = setInterval(() => response.write(' '), DRIP_MS);
+      response.on('close', () => clearInterval(drip));
+      return;
+    }
+    const text = answers[url];
     if (text === undefined) response.writeHead(404).end('404 page not found\n');
     else response.end(text);
   };
@@ -22,6 +33,7 @@ async function serve(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.after(() => {
     server.close();
+    server.closeAllConnections();
   });
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
@@ -76,6 +88,38 @@ for (const { name, given, want } of cases) {
     assert.deepEqual(await probeKubeProxy(url, `${url}/healthz`), want);
   });
 }
+
+const DRIPS: readonly {
+  readonly name: string;
+  readonly given: Readonly<Record<string, string>>;
+  readonly dripping: readonly string[];
+  readonly want: KubeProxy | undefined;
+}[] = [
+  { name: 'every answer', given: {}, dripping: ['/proxyMode', '/healthz'], want: undefined },
+  {
+    name: 'the mode',
+    given: { '/healthz': health },
+    dripping: ['/proxyMode'],
+    want: UNKNOWN,
+  },
+  {
+    name: 'the configuration',
+    given: { '/proxyMode': 'ipvs' },
+    dripping: ['/configz', '/healthz'],
+    want: { ...UNKNOWN, mode: 'ipvs' },
+  },
+];
+for (const { name, given, dripping, want } of DRIPS) {
+  test(`a server that drips ${name}, byte by byte and for ever: the rest counts`, async (context) => {
+    const url = await serve(context, given, dripping);
+    assert.deepEqual(await probeKubeProxy(url, `${url}/healthz`, 1000), want);
+  });
+}
+
+test('a port that takes connections and says nothing', async (context) => {
+  const url = await serve(context, {}, [], ['/proxyMode', '/healthz']);
+  assert.equal(await probeKubeProxy(url, `${url}/healthz`, 100), undefined);
+});
 
 test('nobody listens', async () => {
   assert.equal(await probeKubeProxy('http://127.0.0.1:1', 'http://127.0.0.1:1'), undefined);
