@@ -9,6 +9,7 @@ import {
   type Node,
   type Service,
 } from './kubernetes.ts';
+import { Index } from './many-to-many.ts';
 import type { Pool } from './pool.ts';
 
 export type ClusterObject = Pool | IP | Service | EndpointSlice | Node | Namespace;
@@ -49,7 +50,7 @@ export class ClusterStore implements ClusterView {
   readonly namespaces = new Map<string, Namespace>();
   readonly nodes = new Map<string, Node>();
   readonly endpointSlices = new Map<string, EndpointSlice>();
-  readonly #slicesByService = new Map<string, readonly EndpointSlice[]>();
+  readonly #slicesByService = new Index<string, EndpointSlice>();
 
   set(object: ClusterObject): void {
     const key = keyOf(object);
@@ -91,7 +92,8 @@ export class ClusterStore implements ClusterView {
   }
 
   endpointSlicesOf(serviceKey: string): readonly EndpointSlice[] {
-    return this.#slicesByService.get(serviceKey) ?? [];
+    const slices = this.#slicesByService.get(serviceKey);
+    return slices.length < 2 ? slices : [...slices].sort(byName);
   }
 
   *objects(): Generator<ClusterObject> {
@@ -111,22 +113,19 @@ export class ClusterStore implements ClusterView {
   }
 
   #indexSlice(slice: EndpointSlice): void {
-    const serviceKey = serviceKeyOfSlice(slice);
-    if (serviceKey === undefined) return;
-    // concat makes an array of just the length: spreading leaves room for 16 more, in every Service
-    const slices = this.endpointSlicesOf(serviceKey).concat(slice);
-    slices.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-    this.#slicesByService.set(serviceKey, slices);
+    const service = serviceKeyOfSlice(slice);
+    if (service !== undefined) this.#slicesByService.add(service, slice);
   }
 
   #unindexSlice(key: string): void {
     const old = this.endpointSlices.get(key);
-    const serviceKey = old === undefined ? undefined : serviceKeyOfSlice(old);
-    if (serviceKey === undefined) return;
-    const rest = this.endpointSlicesOf(serviceKey).filter((slice) => slice !== old);
-    if (rest.length > 0) this.#slicesByService.set(serviceKey, rest);
-    else this.#slicesByService.delete(serviceKey);
+    const service = old === undefined ? undefined : serviceKeyOfSlice(old);
+    if (old !== undefined && service !== undefined) this.#slicesByService.delete(service, old);
   }
+}
+
+function byName(a: EndpointSlice, b: EndpointSlice): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1;
 }
 
 /** The order in which objects are printed: what others refer to comes first. */

@@ -2,6 +2,7 @@
 // Invariant: an object leaves only when its file was read whole without it, or is gone: what a malformed file held
 // before stays.
 import { keyOf, objectKey, type Kind } from '../api/cluster.ts';
+import { Index } from '../api/many-to-many.ts';
 import { Compactor } from './compact.ts';
 import { duplicateProblem } from './manifests.ts';
 import {
@@ -23,8 +24,8 @@ const NONE: readonly never[] = [];
 
 export class FileIndex {
   readonly #files = new Map<string, Parsed>();
-  /** Object key -> its versions, the one that counts first; the usual single one stands alone. */
-  readonly #versions = new Map<string, LoadedObject | readonly LoadedObject[]>();
+  /** Object key -> its versions */
+  readonly #versions = new Index<string, LoadedObject>();
   readonly #compactor = new Compactor();
   /** Keys with more than one version. */
   readonly #duplicates = new Set<string>();
@@ -114,39 +115,31 @@ export class FileIndex {
   }
 
   #replace(old: readonly LoadedObject[], now: readonly LoadedObject[]): readonly SourceChange[] {
-    const touched = new Map<string, LoadedObject>();
-    for (const each of old) touched.set(objectKey(each.object), each);
-    const fresh = new Map<string, readonly LoadedObject[]>();
-    for (const each of now) {
-      const key = objectKey(each.object);
-      touched.set(key, each);
-      fresh.set(key, [...(fresh.get(key) ?? NONE), each]);
+    const before = new Map<string, LoadedObject | undefined>();
+    for (const { object } of [...old, ...now]) {
+      const key = objectKey(object);
+      before.set(key, this.#versionsOf(key)[0]);
     }
-    const gone = new Set(old);
+    for (const each of old) this.#versions.delete(objectKey(each.object), each);
+    for (const each of now) this.#versions.add(objectKey(each.object), each);
+    const samples = new Map([...old, ...now].map(({ object }) => [objectKey(object), object]));
     const changes: SourceChange[] = [];
-    for (const [key, sample] of touched) {
-      const before = this.#versionsOf(key);
-      const after = [...before.filter((each) => !gone.has(each)), ...(fresh.get(key) ?? NONE)].sort(
-        (a, b) => compareText(a.file, b.file) || a.line - b.line,
-      );
-      this.#setVersions(key, after);
-      if (sameObject(before[0], after[0])) continue;
-      changes.push({ kind: sample.object.kind, key: keyOf(sample.object), loaded: after[0] });
+    for (const [key, object] of samples) {
+      const versions = this.#versionsOf(key);
+      if (versions.length > 1) this.#duplicates.add(key);
+      else this.#duplicates.delete(key);
+      const [loaded] = versions;
+      if (sameObject(before.get(key), loaded)) continue;
+      changes.push({ kind: object.kind, key: keyOf(object), loaded });
     }
     return changes;
   }
 
+  /** The one that counts first. */
   #versionsOf(key: string): readonly LoadedObject[] {
-    const versions = this.#versions.get(key) ?? NONE;
-    return 'object' in versions ? [versions] : versions;
-  }
-
-  #setVersions(key: string, versions: readonly LoadedObject[]): void {
-    const [first] = versions;
-    if (first === undefined) this.#versions.delete(key);
-    else this.#versions.set(key, versions.length === 1 ? first : versions);
-    if (versions.length > 1) this.#duplicates.add(key);
-    else this.#duplicates.delete(key);
+    const versions = this.#versions.get(key);
+    if (versions.length < 2) return versions;
+    return [...versions].sort((a, b) => compareText(a.file, b.file) || a.line - b.line);
   }
 }
 

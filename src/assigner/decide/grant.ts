@@ -233,10 +233,10 @@ function lowestUsable(
   serviceCase: ServiceCase,
   entry: PoolEntry,
   family: Family,
-  candidates: ReadonlySet<IpAddress>,
+  candidates: readonly IpAddress[],
 ): IpAddress | undefined {
-  if (candidates.size === 0) return undefined;
-  const usable = [...candidates].filter(
+  if (candidates.length === 0) return undefined;
+  const usable = candidates.filter(
     (address) =>
       familyOf(address) === family &&
       serviceCase.view.holders.pools.poolOf(address) === entry &&
@@ -254,7 +254,7 @@ function firstFree(
   const space = entry.free.get(family);
   let best = space?.first();
   const kept = serviceCase.view.holders.keptForNamespace(serviceCase.namespace);
-  let bestPlace = best === undefined || kept.size === 0 ? undefined : space?.placeOf(best);
+  let bestPlace = best === undefined || kept.length === 0 ? undefined : space?.placeOf(best);
   for (const address of kept) {
     if (familyOf(address) !== family) continue;
     const value = ipToBigInt(address);

@@ -112,7 +112,7 @@ function poolEvent(entry: PoolEntry, status: PoolStatus, holders: Holders): Even
   if (status.phase === 'Terminating') {
     return { regarding, type: 'Normal', reason: 'Terminating', note };
   }
-  const isOutside = holders.outside(entry.name).size > 0;
+  const isOutside = holders.outside(entry.name).length > 0;
   const reason = isOutside ? 'AddressesOutsidePool' : entry.warnings[0]?.reason;
   return reason === undefined
     ? { regarding, type: 'Normal', reason: 'Active', note }

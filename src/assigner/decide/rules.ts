@@ -124,7 +124,7 @@ export function addressRefusal(
     }
   }
   if (record.claims.length === 0) {
-    const mine = view.holders.keptForService(key).has(address);
+    const mine = view.holders.keptForService(key).includes(address);
     const held = record.ip.status?.phase === 'Held' && !mine;
     if (!held) return undefined;
     const until = record.ip.status.heldUntil;

@@ -4,6 +4,7 @@
 import { LAST_SERVICE } from '../../api/annotations.ts';
 import type { IP, IpService } from '../../api/ip.ts';
 import { namespacedName, type Node } from '../../api/kubernetes.ts';
+import { Index } from '../../api/many-to-many.ts';
 import type { Pool } from '../../api/pool.ts';
 import {
   familyOf,
@@ -30,13 +31,12 @@ export class Holders {
   readonly #records = new Map<IpAddress, IpRecord>();
   /** Names of IP objects that are not usable -> why. */
   readonly #malformed = new Map<string, string>();
-  /** The usual single one stands alone. */
-  readonly #byService = new Map<string, IpAddress | readonly IpAddress[]>();
-  readonly #bySharingKey = new MultiMap<string, IpAddress>();
-  readonly #forService = new MultiMap<string, IpAddress>();
-  readonly #forNamespace = new MultiMap<string, IpAddress>();
+  readonly #byService = new Index<string, IpAddress>();
+  readonly #bySharingKey = new Index<string, IpAddress>();
+  readonly #forService = new Index<string, IpAddress>();
+  readonly #forNamespace = new Index<string, IpAddress>();
   /** Pool named in the IP -> its addresses that no usable Pool holds. */
-  readonly #outside = new MultiMap<string, IpAddress>();
+  readonly #outside = new Index<string, IpAddress>();
   /** `pool namespace` -> addresses of the Pool that the namespace holds. */
   readonly #counts = new Map<string, number>();
   /** Before that nobody waits. */
@@ -61,8 +61,7 @@ export class Holders {
 
   /** Addresses that the Service (`namespace/name`) has a claim on. */
   addressesOf(service: string): readonly IpAddress[] {
-    const found = this.#byService.get(service) ?? NO_ADDRESSES;
-    return typeof found === 'string' ? [found] : found;
+    return this.#byService.get(service);
   }
 
   /** The same with their holders. */
@@ -77,22 +76,22 @@ export class Holders {
     return this.#records.get(address)?.claims ?? NO_CLAIMS;
   }
 
-  services(): IterableIterator<string> {
+  services(): Iterable<string> {
     return this.#byService.keys();
   }
 
   /** Addresses that are held under the sharing key. */
-  sharedUnder(key: string): ReadonlySet<IpAddress> {
+  sharedUnder(key: string): readonly IpAddress[] {
     return this.#bySharingKey.get(key);
   }
 
   /** Addresses without a holder that are kept for this Service: reserved by name, or held by it last. */
-  keptForService(service: string): ReadonlySet<IpAddress> {
+  keptForService(service: string): readonly IpAddress[] {
     return this.#forService.get(service);
   }
 
   /** Addresses without a holder that are reserved for the namespace as a whole. */
-  keptForNamespace(namespace: string): ReadonlySet<IpAddress> {
+  keptForNamespace(namespace: string): readonly IpAddress[] {
     return this.#forNamespace.get(namespace);
   }
 
@@ -102,7 +101,7 @@ export class Holders {
   }
 
   /** Addresses in use that name this Pool, and that neither it nor another usable Pool holds. */
-  outside(pool: string): ReadonlySet<IpAddress> {
+  outside(pool: string): readonly IpAddress[] {
     return this.#outside.get(pool);
   }
 
@@ -209,8 +208,7 @@ export class Holders {
   #index(record: IpRecord): void {
     const { address, claims, ip } = record;
     for (const claim of claims) {
-      const service = namespacedName(claim);
-      this.#setAddresses(service, this.addressesOf(service).concat(address));
+      this.#byService.add(namespacedName(claim), address);
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.add(claim.sharingKey, address);
         this.#note(`sharing:${claim.sharingKey}`);
@@ -232,9 +230,7 @@ export class Holders {
   #unindex(record: IpRecord): void {
     const { address, claims, ip } = record;
     for (const claim of claims) {
-      const service = namespacedName(claim);
-      const rest = this.addressesOf(service).filter((other) => other !== address);
-      this.#setAddresses(service, rest);
+      this.#byService.delete(namespacedName(claim), address);
       if (claim.sharingKey !== undefined) {
         this.#bySharingKey.delete(claim.sharingKey, address);
         this.#note(`sharing:${claim.sharingKey}`);
@@ -247,12 +243,6 @@ export class Holders {
       this.#note(`service:${kept.service}`);
     }
     if (kept.namespace !== undefined) this.#forNamespace.delete(kept.namespace, address);
-  }
-
-  #setAddresses(service: string, addresses: readonly IpAddress[]): void {
-    const [first] = addresses;
-    if (first === undefined) this.#byService.delete(service);
-    else this.#byService.set(service, addresses.length === 1 ? first : addresses);
   }
 
   /** A namespace counts once per address, however many of its Services share it. */
@@ -279,7 +269,6 @@ export class Holders {
   }
 }
 
-const NO_ADDRESSES: readonly IpAddress[] = [];
 const NO_CLAIMS: readonly IpService[] = [];
 
 function countKey(pool: string, namespace: string): string {
@@ -316,30 +305,4 @@ function nodeAddresses(nodes: Iterable<Node>): ReadonlyMap<IpAddress, string> {
     }
   }
   return addresses;
-}
-
-/** A map of sets that drops empty sets. */
-class MultiMap<K, V> {
-  readonly #sets = new Map<K, Set<V>>();
-
-  readonly #none: ReadonlySet<V> = new Set();
-
-  get(key: K): ReadonlySet<V> {
-    return this.#sets.get(key) ?? this.#none;
-  }
-
-  add(key: K, value: V): void {
-    const set = this.#sets.get(key);
-    if (set === undefined) this.#sets.set(key, new Set([value]));
-    else set.add(value);
-  }
-
-  clear(): void {
-    this.#sets.clear();
-  }
-
-  delete(key: K, value: V): void {
-    const set = this.#sets.get(key);
-    if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
-  }
 }

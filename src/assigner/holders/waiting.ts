@@ -1,5 +1,6 @@
 // Which Services wait for what. A refused Service is decided again when one of the things it waits for changes, and
 // not before.
+import { Index } from '../../api/many-to-many.ts';
 import type { Family, IpAddress } from '../../net/address.ts';
 
 /** What a refused Service waits for. It is decided again when one of these is reported as changed. */
@@ -12,30 +13,22 @@ export type WaitKey =
   | `service:${string}`;
 
 export class WaitList {
-  readonly #byKey = new Map<WaitKey, Set<string>>();
-  readonly #byService = new Map<string, readonly WaitKey[]>();
+  readonly #services = new Index<WaitKey, string>();
+  readonly #keys = new Map<string, readonly WaitKey[]>();
 
-  waitingFor(key: WaitKey): Iterable<string> {
-    return this.#byKey.get(key) ?? [];
+  waitingFor(key: WaitKey): readonly string[] {
+    return this.#services.get(key);
   }
 
   set(service: string, keys: readonly WaitKey[]): void {
     this.clear(service);
     if (keys.length === 0) return;
-    this.#byService.set(service, keys);
-    for (const key of keys) {
-      const services = this.#byKey.get(key);
-      if (services === undefined) this.#byKey.set(key, new Set([service]));
-      else services.add(service);
-    }
+    this.#keys.set(service, keys);
+    for (const key of keys) this.#services.add(key, service);
   }
 
   clear(service: string): void {
-    for (const key of this.#byService.get(service) ?? []) {
-      const services = this.#byKey.get(key);
-      services?.delete(service);
-      if (services?.size === 0) this.#byKey.delete(key);
-    }
-    this.#byService.delete(service);
+    for (const key of this.#keys.get(service) ?? []) this.#services.delete(key, service);
+    this.#keys.delete(service);
   }
 }

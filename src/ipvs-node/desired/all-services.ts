@@ -4,6 +4,7 @@
 import type { ClusterObject, ClusterView } from '../../api/cluster.ts';
 import { serviceKeyOfSlice } from '../../api/cluster.ts';
 import { namespacedName, type Node } from '../../api/kubernetes.ts';
+import { Index } from '../../api/many-to-many.ts';
 import { resolvePools, type ResolvedPools } from '../../api/pools.ts';
 import { serviceRef, type Problem } from '../../api/problem.ts';
 import { tryParseIp, type IpAddress } from '../../net/address.ts';
@@ -46,8 +47,8 @@ export class DesiredIndex {
   readonly #contributions = new Map<string, Contribution>();
   /** Claims of each virtual server, the winner first; one alone, as nearly all are, without a list. */
   readonly #claims = new Map<VirtualServerKey, Claim | readonly Claim[]>();
-  readonly #servicesByIngress = new MultiMap<IpAddress>();
-  readonly #servicesByNode = new MultiMap<string>();
+  readonly #servicesByIngress = new Index<IpAddress, string>();
+  readonly #servicesByNode = new Index<string, string>();
   readonly #kubeProxyClaims = new KubeProxyClaims();
   #pools: ResolvedPools;
   #hostAddresses: ReadonlySet<IpAddress> = new Set();
@@ -87,7 +88,7 @@ export class DesiredIndex {
     return [...contribution.problems, ...this.#disputesOf(service, contribution)];
   }
 
-  servicesOfAddress(address: IpAddress): ReadonlySet<string> {
+  servicesOfAddress(address: IpAddress): readonly string[] {
     return this.#servicesByIngress.get(address);
   }
 
@@ -152,7 +153,7 @@ export class DesiredIndex {
 
   /** A Service wants the address, and the host has it by itself. */
   isRefusedFor(address: IpAddress): boolean {
-    return this.#hostAddresses.has(address) && this.#servicesByIngress.get(address).size > 0;
+    return this.#hostAddresses.has(address) && this.#servicesByIngress.has(address);
   }
 
   /** Tells which addresses the host has by itself; answers the Services to update. */
@@ -263,33 +264,6 @@ export class DesiredIndex {
   }
 }
 
-/** Most keys have one value: it stands alone, because a Set for each would cost more than the value. */
-class MultiMap<K> {
-  readonly #values = new Map<K, string | Set<string>>();
-
-  get(key: K): ReadonlySet<string> {
-    const found = this.#values.get(key);
-    return typeof found === 'string' ? new Set([found]) : (found ?? NONE);
-  }
-
-  add(key: K, value: string): void {
-    const found = this.#values.get(key);
-    if (found === undefined) this.#values.set(key, value);
-    else if (typeof found !== 'string') found.add(value);
-    else if (found !== value) this.#values.set(key, new Set([found, value]));
-  }
-
-  delete(key: K, value: string): void {
-    const found = this.#values.get(key);
-    if (found === value) this.#values.delete(key);
-    else if (typeof found === 'object') {
-      found.delete(value);
-      if (found.size === 0) this.#values.delete(key);
-    }
-  }
-}
-
-const NONE: ReadonlySet<string> = new Set();
 /** Behind every seniority. */
 const LAST = '~~';
 

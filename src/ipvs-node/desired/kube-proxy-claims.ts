@@ -4,6 +4,7 @@
 // Invariant: `of` answers what adding every Service anew would give.
 import type { KubeProxy, KubeProxyMode } from '../model/kube-proxy.ts';
 import { namespacedName, SERVICE_PROXY_LABEL, type Service } from '../../api/kubernetes.ts';
+import { Index } from '../../api/many-to-many.ts';
 import { tryParseIp, type IpAddress } from '../../net/address.ts';
 import type { Protocol } from '../../net/ipvs.ts';
 import { mergeRanges, subtractRanges } from '../../net/range-set.ts';
@@ -43,37 +44,35 @@ function claimsOnAddress(
 
 /** Holds only Services that take something: few, in most clusters none. */
 export class KubeProxyClaims {
-  readonly #byAddress = new Map<IpAddress, Map<string, KubeProxyClaim>>();
-  readonly #byService = new Map<string, readonly IpAddress[]>();
+  readonly #byAddress = new Index<IpAddress, KubeProxyClaim>();
+  readonly #byService = new Map<string, ReadonlyMap<IpAddress, KubeProxyClaim>>();
 
   /** Answers the addresses for which something changed; `service` undefined: it is gone. */
   set(key: string, service: Service | undefined): readonly IpAddress[] {
-    const before = this.#byService.get(key) ?? NOTHING;
-    const claims = service === undefined ? NOTHING : claimsOnAddress(service);
-    if (before.length === 0 && claims.length === 0) return NOTHING;
-    for (const address of before) {
-      const takers = this.#byAddress.get(address);
-      takers?.delete(key);
-      if (takers?.size === 0) this.#byAddress.delete(address);
-    }
-    this.#byService.delete(key);
+    const before = this.#byService.get(key) ?? NO_CLAIMS;
     const ports = service?.spec.ports ?? NOTHING;
-    for (const [address, field] of claims) {
-      const takers = this.#byAddress.get(address) ?? new Map<string, KubeProxyClaim>();
-      this.#byAddress.set(address, takers.set(key, { service: key, field, ports }));
-    }
-    const after = claims.map(([address]) => address);
-    if (after.length > 0) this.#byService.set(key, after);
-    return [...new Set([...before, ...after])];
+    const fields = service === undefined ? NOTHING : claimsOnAddress(service);
+    if (before.size === 0 && fields.length === 0) return NOTHING;
+    const after = new Map(
+      fields.map(([address, field]) => [address, { service: key, field, ports }]),
+    );
+    for (const [address, claim] of before) this.#byAddress.delete(address, claim);
+    for (const [address, claim] of after) this.#byAddress.add(address, claim);
+    if (after.size === 0) this.#byService.delete(key);
+    else this.#byService.set(key, after);
+    return [...new Set([...before.keys(), ...after.keys()])];
   }
 
   /** By name of the Service. */
   of(address: IpAddress): readonly KubeProxyClaim[] {
-    const takers = this.#byAddress.get(address);
-    if (takers === undefined) return NOTHING;
-    return [...takers.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
+    const claims = this.#byAddress.get(address);
+    return claims.length < 2
+      ? claims
+      : [...claims].sort((a, b) => (a.service < b.service ? -1 : 1));
   }
 }
+
+const NO_CLAIMS: ReadonlyMap<IpAddress, KubeProxyClaim> = new Map();
 
 /** For whom it is a problem that somebody takes the port. */
 export function kubeProxyClaimProblem(

@@ -1,5 +1,6 @@
 // What could not be reached, key by key: why, for whom, and when to try again. One bad virtual server never delays
 // another: each key has its own delay.
+import { Index } from '../../api/many-to-many.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { IpAddress } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
@@ -35,7 +36,7 @@ interface Entry extends Fault {
 export class Retries {
   readonly #random: Random;
   readonly #entries = new Map<string, Entry>();
-  readonly #byService = new Map<string, Set<string>>();
+  readonly #byService = new Index<string, string>();
   #touched = new Set<string>();
 
   constructor(random: Random) {
@@ -57,9 +58,7 @@ export class Retries {
     this.clear(fault.target);
     this.#entries.set(key, { ...fault, backoff, dueMs: nowMs + backoff.nextMs() });
     for (const service of fault.services) {
-      const keys = this.#byService.get(service);
-      if (keys === undefined) this.#byService.set(service, new Set([key]));
-      else keys.add(key);
+      this.#byService.add(service, key);
       this.#touched.add(service);
     }
   }
@@ -71,9 +70,7 @@ export class Retries {
     if (entry === undefined) return;
     this.#entries.delete(key);
     for (const service of entry.services) {
-      const keys = this.#byService.get(service);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#byService.delete(service);
+      this.#byService.delete(service, key);
       this.#touched.add(service);
     }
   }
@@ -87,7 +84,7 @@ export class Retries {
   }
 
   faultsOf(service: string): readonly Fault[] {
-    return [...(this.#byService.get(service) ?? [])].flatMap((key) => this.#entries.get(key) ?? []);
+    return this.#byService.get(service).flatMap((key) => this.#entries.get(key) ?? []);
   }
 
   /** Whose time has come. */

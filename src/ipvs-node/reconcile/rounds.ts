@@ -216,8 +216,7 @@ export class Rounds {
     const all = inTurn(parts, { ...NOTHING_PLANNED, ops });
     const execution = await executePlan(kernel, this.mirror, all, this.#desired.addresses);
     const nowMs = clock.nowMs();
-    const servicesOf = (address: IpAddress): ReadonlySet<string> =>
-      index.servicesOfAddress(address);
+    const servicesOf = (address: IpAddress): readonly string[] => index.servicesOfAddress(address);
     const faults = faultsOf(execution, this.#desired, servicesOf, index.kubeProxyMode);
     if (execution.hasEditedHost) agenda.hostEdited();
     for (const fault of faults) this.retries.fail(fault, nowMs);

@@ -3,14 +3,21 @@
 import { serviceKeyOfSlice } from '../../api/cluster.ts';
 import type { EndpointSlice } from '../../api/kubernetes.ts';
 import { namespacedName } from '../../api/kubernetes.ts';
+import { Index } from '../../api/many-to-many.ts';
+
+interface Parked {
+  /** Whose slice it is. */
+  readonly service: string;
+  readonly text: string;
+}
 
 export class ParkedSlices {
-  /** Service -> slice -> text */
-  readonly #texts = new Map<string, Map<string, string>>();
-  readonly #services = new Map<string, string>();
+  readonly #parked = new Map<string, Parked>();
+  /** Service -> keys of its slices */
+  readonly #slices = new Index<string, string>();
 
   get size(): number {
-    return this.#services.size;
+    return this.#parked.size;
   }
 
   put(slice: EndpointSlice): void {
@@ -18,27 +25,22 @@ export class ParkedSlices {
     this.remove(key);
     const service = serviceKeyOfSlice(slice);
     if (service === undefined) return;
-    const texts = this.#texts.get(service) ?? new Map<string, string>();
-    this.#texts.set(service, texts.set(key, JSON.stringify(slice)));
-    this.#services.set(key, service);
+    this.#parked.set(key, { service, text: JSON.stringify(slice) });
+    this.#slices.add(service, key);
   }
 
-  remove(key: string): void {
-    const service = this.#services.get(key);
-    if (service === undefined) return;
-    this.#services.delete(key);
-    const texts = this.#texts.get(service);
-    texts?.delete(key);
-    if (texts?.size === 0) this.#texts.delete(service);
+  remove(key: string): Parked | undefined {
+    const parked = this.#parked.get(key);
+    if (parked === undefined) return undefined;
+    this.#parked.delete(key);
+    this.#slices.delete(parked.service, key);
+    return parked;
   }
 
   /** Gives back the slices of a Service, which are parked no more. */
   take(service: string): readonly EndpointSlice[] {
-    const texts = this.#texts.get(service);
-    if (texts === undefined) return [];
-    this.#texts.delete(service);
-    for (const key of texts.keys()) this.#services.delete(key);
+    const parked = this.#slices.get(service).map((key) => this.remove(key));
     // its own text of a slice
-    return [...texts.values()].map((text) => JSON.parse(text) as EndpointSlice);
+    return parked.flatMap((each) => (each ? (JSON.parse(each.text) as EndpointSlice) : []));
   }
 }
