@@ -59,7 +59,7 @@ const addressesSchema = z
   .max(256)
   .meta({
     description:
-      'What the pool hands out, in this order, lowest first: CIDRs, inclusive ranges, single addresses; IPv4 and IPv6. Host bits of a CIDR are ignored. Multicast, loopback, link-local, unspecified and broadcast addresses are refused.',
+      'What the pool hands out, in this order, lowest first: CIDRs, inclusive ranges, single addresses; IPv4 and IPv6. Host bits of a CIDR are ignored, which is said as HostBits. Multicast, loopback, link-local, unspecified and broadcast addresses are refused.',
   });
 
 const filterIPsSchema = z

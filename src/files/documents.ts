@@ -11,7 +11,7 @@ export interface DocumentText {
 }
 
 /** Half of the longest string that V8 can make: a document is parsed from one string. */
-export const DOCUMENT_CHARS_MAX = 256 * 1024 * 1024;
+const DOCUMENT_CHARS_MAX = 256 * 1024 * 1024;
 
 const MARKER = /^(?:---|\.\.\.)(?=\s|$)/;
 const NOTHING_BUT_PREAMBLE = /^(?:%.*|#.*|\s*)$/;

@@ -62,8 +62,8 @@ const VALUES = [
 for (const { name, text, want } of VALUES) {
   test(`a value: ${name}`, () => {
     const read = readDocument(text, 1);
-    assert.equal(read.fault, undefined);
-    assert.deepEqual(read.fault === undefined && read.value, want);
+    assert.ok(read.fault === undefined);
+    assert.deepEqual(read.value, want);
   });
 }
 
