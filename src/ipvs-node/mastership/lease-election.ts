@@ -1,7 +1,7 @@
 // Which director announces the VIPs, by one Lease for the cluster: all VIPs are one group, meant for the Ready director
-// with the lowest name.
-// Invariants: before the Lease was seen nothing is said; a director that can't read it goes on as it is (with the API
-// server away the data plane stays), and withdraws as soon as it sees that another one holds it.
+// with the lowest name. What to do is decided by lease-step.ts; here it is carried out on src/kube/lease.ts and the clock.
+// Invariant: what was said to the agent last stays true after the end, so that the next process of this node has the
+// Lease and the VIPs at once; a handover that has begun is finished.
 import { isDirectorReady, type Director } from '../../api/director.ts';
 import { explainWriting, isApiError } from '../../kube/errors.ts';
 import { Lease, type LeaseTimes } from '../../kube/lease.ts';
@@ -11,6 +11,15 @@ import type { Clock, Random } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { ALL_HELD, NONE_HELD } from '../model/held-groups.ts';
 import type { Election, Hold } from './election.ts';
+import {
+  dueAtMs,
+  FIRST_LEASE_STATE,
+  leaseStep,
+  type LeaseEvent,
+  type LeaseRules,
+  type LeaseSaying,
+  type LeaseState,
+} from './lease-step.ts';
 
 export interface LeaseElectionOptions {
   readonly client: ApiClient;
@@ -32,33 +41,24 @@ export function announcerLease(leaseMs: number): LeaseTimes {
   return { leaseMs, renewDeadlineMs, retryMs: Math.round(leaseMs / 15) };
 }
 
-/** Tries that a free Lease is left to directors that come first. */
-const TRIES_LEFT_TO_OTHERS = 3;
-/** One that was given the Lease and did not take it is not asked again for so long. */
-const DECLINED_MS = 300_000;
-/** The kernel must be told before the Lease goes; one that does not answer does not hold up the next director. */
-const WITHDRAW_TIMEOUT_MS = 5000;
-
 export class LeaseElection implements Election {
   readonly #options: LeaseElectionOptions;
   readonly #times: LeaseTimes;
-  /** Ready directors whose names come before ours. */
-  readonly #before = new Set<string>();
-  readonly #declinedUntilMs = new Map<string, number>();
-  #announces: boolean | undefined;
-  #isReady = false;
-  /** Since when the Lease is free and we wait for one of #before. */
-  #leftSinceMs: number | undefined;
-  #handedTo: string | undefined;
-  /** One of #before that became ready, or spoke, while we were asking for the Lease. */
-  #newcomer: string | undefined;
-  #handover = new AbortController();
-  #wake = new AbortController();
+  readonly #rules: LeaseRules;
+  #state = FIRST_LEASE_STATE;
+  #run: { readonly signal: AbortSignal; readonly hold: Hold } | undefined;
+  /** Ends what the Lease is asked for at the moment. */
+  #turn = new AbortController();
+  #cancelDue: () => void = () => undefined;
+  /** The agent could not be told: that is a bug, and ends the run. */
+  #onFailure: (error: unknown) => void = () => undefined;
   #problem: string | undefined;
 
   constructor(options: LeaseElectionOptions) {
     this.#options = options;
     this.#times = options.times ?? announcerLease(LEASE_MS);
+    const { leaseMs, retryMs } = this.#times;
+    this.#rules = { name: options.nodeName, leaseMs, retryMs };
   }
 
   get problem(): string | undefined {
@@ -66,56 +66,72 @@ export class LeaseElection implements Election {
   }
 
   ready(): void {
-    this.#isReady = true;
-    this.#wake.abort();
+    this.#step({ kind: 'ready' });
   }
 
-  seen(name: string, director: Director | undefined): void {
-    if (name >= this.#options.nodeName) {
-      if (director?.status?.announcing === false) this.#wake.abort();
+  seen(director: string, object: Director | undefined): void {
+    if (object === undefined) {
+      this.#step({ kind: 'gone', director });
       return;
     }
-    if (director === undefined || !isDirectorReady(director)) {
-      this.#before.delete(name);
-      return;
-    }
-    this.#before.add(name);
-    const isDeclined = (this.#declinedUntilMs.get(name) ?? 0) > this.#options.clock.nowMs();
-    if (isDeclined) return;
-    // it was just written: its agent lives
-    this.#newcomer = name;
-    if (this.#announces === true) this.#handOver(name);
-  }
-
-  #handOver(name: string): void {
-    this.#handedTo = name;
-    this.#handover.abort();
+    const { observedAt, announcing, conditions } = object.status ?? {};
+    this.#step({
+      kind: 'seen',
+      director,
+      word: JSON.stringify([observedAt, announcing, conditions]),
+      isReady: isDirectorReady(object),
+      announces: announcing,
+    });
   }
 
   async run(signal: AbortSignal, hold: Hold): Promise<void> {
-    let lease = this.#newLease();
-    while (!isAborted(signal)) {
-      this.#wake = new AbortController();
-      const leads = await this.#attempt(lease, signal);
-      if (isAborted(signal)) return;
-      if (leads !== true) {
-        if (leads === false) await this.#say(false, hold);
-        await this.#sleep(signal);
-        continue;
-      }
-      await this.#lead(lease, signal, hold);
-      lease = this.#newLease();
+    this.#run = { signal, hold };
+    const failure = new Promise<never>((_, reject) => (this.#onFailure = reject));
+    try {
+      await Promise.race([this.#turns(signal), failure]);
+    } finally {
+      this.#cancelDue();
     }
   }
 
+  async #turns(signal: AbortSignal): Promise<void> {
+    let lease = this.#newLease();
+    while (!isAborted(signal) || isHandingOver(this.#state)) {
+      this.#turn = new AbortController();
+      const ends = [this.#turn.signal];
+      if (!isHandingOver(this.#state)) ends.push(signal);
+      const turn = AbortSignal.any(ends);
+      if (this.#state.phase === 'follows') await this.#follow(lease, signal, turn);
+      else if (this.#state.phase === 'releases') {
+        await lease.release(AbortSignal.timeout(this.#times.retryMs));
+        lease = this.#newLease();
+        this.#step({ kind: 'released' });
+      } else if ((await lease.keep(turn)) === 'lost') {
+        lease = this.#newLease();
+        this.#step({ kind: 'lost' });
+      }
+    }
+  }
+
+  async #follow(lease: Lease, signal: AbortSignal, turn: AbortSignal): Promise<void> {
+    const event = await this.#look(lease, signal);
+    if (isAborted(signal)) return;
+    if (event !== undefined) this.#step(event);
+    if (this.#state.phase === 'follows') await this.#options.clock.sleep(this.#times.retryMs, turn);
+  }
+
   /** undefined: nobody knows. */
-  async #attempt(lease: Lease, signal: AbortSignal): Promise<boolean | undefined> {
-    this.#newcomer = undefined;
+  async #look(lease: Lease, signal: AbortSignal): Promise<LeaseEvent | undefined> {
+    const askedAtMs = this.#options.clock.nowMs();
+    let isFree = false;
     try {
-      const leads = await lease.attempt(signal, () => this.#mayTake());
+      const leads = await lease.attempt(signal, () => {
+        isFree = true;
+        return this.#step({ kind: 'free' }).some(({ say }) => say === 'take');
+      });
       this.#problem = undefined;
-      if (lease.holder === this.#handedTo) this.#handedTo = undefined;
-      return leads;
+      if (leads) return { kind: 'won', askedAtMs };
+      return isFree ? { kind: 'left' } : { kind: 'other', holder: lease.holder };
     } catch (error) {
       if (isAborted(signal)) return undefined;
       if (!isApiError(error)) throw error;
@@ -128,43 +144,38 @@ export class LeaseElection implements Election {
     }
   }
 
-  /** The Lease is free. A director without a kernel behind it takes nothing, and one that comes before us goes first. */
-  #mayTake(): boolean {
-    if (!this.#isReady) return false;
-    if (this.#before.size === 0) return true;
-    const nowMs = this.#options.clock.nowMs();
-    this.#leftSinceMs ??= nowMs;
-    return nowMs - this.#leftSinceMs >= TRIES_LEFT_TO_OTHERS * this.#times.retryMs;
-  }
-
-  async #lead(lease: Lease, signal: AbortSignal, hold: Hold): Promise<void> {
-    const { clock, log } = this.#options;
-    this.#leftSinceMs = undefined;
-    if (this.#handedTo !== undefined) {
-      this.#declinedUntilMs.set(this.#handedTo, clock.nowMs() + DECLINED_MS);
-      this.#handedTo = undefined;
+  #step(event: LeaseEvent): readonly LeaseSaying[] {
+    // after our own end only what was begun goes on
+    if (this.#run !== undefined && isAborted(this.#run.signal) && !isHandingOver(this.#state)) {
+      return [];
     }
-    this.#handover = new AbortController();
-    if (this.#newcomer !== undefined) this.#handOver(this.#newcomer);
-    else await this.#say(true, hold);
-    const end = await lease.keep(AbortSignal.any([signal, this.#handover.signal]));
-    // at our own end the Lease stays: the next process of this node has it at once, and no packet is lost
-    if (end === 'lost' || isAborted(signal)) return;
-    log.info({ lease: ANNOUNCER_LEASE, to: this.#handedTo }, 'handing over');
-    await Promise.race([this.#say(false, hold), clock.sleep(WITHDRAW_TIMEOUT_MS, signal)]);
-    await lease.release(AbortSignal.timeout(this.#times.retryMs));
+    const { clock, log } = this.#options;
+    const wasHandingOver = isHandingOver(this.#state);
+    const { state, says } = leaseStep(this.#state, event, clock.nowMs(), this.#rules);
+    this.#state = state;
+    if (isHandingOver(state) && !wasHandingOver) {
+      log.info({ lease: ANNOUNCER_LEASE, to: state.handedTo }, 'handing over');
+    }
+    for (const saying of says) {
+      if (saying.say === 'hold') void this.#tell(saying.holds, saying.saying);
+      else if (saying.say !== 'take') this.#turn.abort();
+    }
+    this.#cancelDue();
+    const dueMs = dueAtMs(this.#state, this.#rules);
+    if (Number.isFinite(dueMs)) {
+      this.#cancelDue = clock.timer(dueMs - clock.nowMs(), () => this.#step({ kind: 'due' }));
+    }
+    return says;
   }
 
-  async #say(announces: boolean, hold: Hold): Promise<void> {
-    if (this.#announces === announces) return;
-    this.#announces = announces;
-    this.#options.log.info({ announces }, announces ? 'announcing' : 'not announcing');
-    await hold(announces ? ALL_HELD : NONE_HELD);
-  }
-
-  async #sleep(signal: AbortSignal): Promise<void> {
-    const inner = AbortSignal.any([signal, this.#wake.signal]);
-    await this.#options.clock.sleep(this.#times.retryMs, inner);
+  async #tell(holds: boolean, saying: number): Promise<void> {
+    this.#options.log.info({ announces: holds }, holds ? 'announcing' : 'not announcing');
+    try {
+      await this.#run?.hold(holds ? ALL_HELD : NONE_HELD);
+      this.#step({ kind: 'told', saying });
+    } catch (error) {
+      this.#onFailure(error);
+    }
   }
 
   /** The node's name is the identity: an agent that comes back has what it had. */
@@ -181,4 +192,9 @@ export class LeaseElection implements Election {
       times: this.#times,
     });
   }
+}
+
+/** The Lease is on its way to another director. */
+function isHandingOver({ phase }: LeaseState): boolean {
+  return phase === 'withdraws' || phase === 'releases';
 }
