@@ -31,6 +31,7 @@ const INTERFACE_RETRY_MS = 1000;
 export class AgentPart implements Part {
   readonly #ports: AgentPartPorts;
   readonly #prepared = Promise.withResolvers<undefined>();
+  readonly #ready = Promise.withResolvers<undefined>();
   #bindInterface: string | undefined;
   #agent: Agent | undefined;
   #startProblem: string | undefined = 'the caches are not filled yet';
@@ -70,8 +71,9 @@ export class AgentPart implements Part {
 
   /** What the election says: at first it starts the agent. Answers when the kernel was told. */
   async setHeld(held: HeldGroups): Promise<void> {
-    if (this.#agent === undefined) this.#start(held);
-    else await this.#agent.setHeld(held);
+    const agent = this.#agent ?? this.#start(held);
+    // an earlier life may have left VIPs bound: they are known, and gone, only after the first whole round
+    await Promise.all([agent.setHeld(held), this.#ready.promise]);
   }
 
   async #prepare(signal: AbortSignal): Promise<void> {
@@ -101,15 +103,21 @@ export class AgentPart implements Part {
     return undefined;
   }
 
-  #start(held: HeldGroups): void {
+  #start(held: HeldGroups): Agent {
     const { node, kubeProxy, store, log } = this.#ports;
     const bindInterface = this.#bindInterface;
     if (bindInterface === undefined) throw new Error('bug: the election spoke before its time');
     this.#startProblem = undefined;
     log.info({ bindInterface, groups: [...held.groups] }, 'starting on the kernel');
     const view = { ...node, ...viewOf(kubeProxy()), bindInterface, held };
-    this.#agent = new Agent(store(), this.#ports, { node: view });
-    this.#agent.setSynced(true);
+    const onReady = (): void => {
+      this.#ready.resolve(undefined);
+      this.#ports.onReady?.();
+    };
+    const agent = new Agent(store(), { ...this.#ports, onReady }, { node: view });
+    this.#agent = agent;
+    agent.setSynced(true);
+    return agent;
   }
 }
 

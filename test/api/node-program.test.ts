@@ -2,7 +2,7 @@
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { ALL_HELD } from '../../src/ipvs-node/model/held-groups.ts';
+import { ALL_HELD, NONE_HELD } from '../../src/ipvs-node/model/held-groups.ts';
 import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, type JsonObject } from '../../src/kube/json.ts';
@@ -58,6 +58,16 @@ class Lab {
       metadata: { name },
       status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message }] },
     });
+  }
+
+  /** What the kernel holds when the Lease is let go for the first time from now on. */
+  dumpAtRelease(kernel: FakeKernel): () => string | undefined {
+    let dump: string | undefined;
+    this.api.fault = (when) => {
+      const holder = objectAt(this.api.objects.get(LEASE), 'spec')?.['holderIdentity'];
+      if (when === 'after' && holder === '') dump ??= kernel.dump();
+    };
+    return () => dump;
   }
 
   start(name: string, kernel = new FakeKernel(), bindInterface = 'eth0') {
@@ -238,6 +248,62 @@ test('an agent that comes back within the time of the Lease asks nothing of the 
   await until('it is ready', () => second.program.notReady().length === 0);
   assert.equal(second.program.held, ALL_HELD);
   assert.equal(first.kernel.log.length, ops);
+});
+
+test('an agent that comes back hands nothing over before its kernel is as the Lease says', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const first = lab.start('n2');
+  await untilKernel(first.kernel, RULES + VIP);
+  await until('it says so', () => lab.director('n2').addresses === 1);
+  await first.stop();
+  const holders: unknown[] = [];
+  let isAsked = false;
+  lab.api.fault = async (when, { method, path }) => {
+    if (when !== 'after' || !path.includes('/leases')) return;
+    if (method !== 'GET')
+      holders.push(objectAt(lab.api.objects.get(LEASE), 'spec')?.['holderIdentity']);
+    if (isAsked) return;
+    isAsked = true;
+    lab.readyOnPaper('n1', 'one');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+  const second = lab.start('n2', first.kernel);
+  await until('it is ready', () => second.program.notReady().length === 0);
+  assert.ok(isAsked);
+  assert.ok(!holders.includes(''), 'the Lease was let go while the VIPs were bound');
+  assert.equal(first.kernel.dump(), RULES + VIP);
+});
+
+test('an agent that comes back and can not read its kernel withdraws before the Lease goes', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const { kernel, stop } = lab.start('n2');
+  await untilKernel(kernel, RULES + VIP);
+  await until('it says so', () => lab.director('n2').addresses === 1);
+  await stop();
+  const released = lab.dumpAtRelease(kernel);
+  kernel.unreadable.add('addresses');
+  const second = lab.start('n2', kernel);
+  await until('it holds what it had', () => second.program.held === ALL_HELD);
+  lab.readyOnPaper('n3', 'one');
+  await until('it gives way', () => second.program.held === NONE_HELD);
+  await new Promise((resolve) => setTimeout(resolve, 300)); // rounds that can't see the VIPs
+  assert.equal(released(), undefined, 'the Lease was let go while the VIPs were bound');
+  kernel.unreadable.clear();
+  await until('the Lease is free', () => released() !== undefined);
+  assert.equal(released(), RULES);
+});
+
+test('the Lease of the announcer is released only after the kernel was told', async (context) => {
+  const lab = new Lab(context);
+  lab.put(slice(['10.0.0.1']), service());
+  const { kernel } = lab.start('n2');
+  await untilKernel(kernel, RULES + VIP);
+  const released = lab.dumpAtRelease(kernel);
+  lab.readyOnPaper('n1', 'one');
+  await until('the Lease is free', () => released() !== undefined);
+  assert.equal(released(), RULES);
 });
 
 test('API server away for longer than the Lease: all stays, and nothing happens when it is back', async (context) => {
