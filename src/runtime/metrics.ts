@@ -110,7 +110,7 @@ function kernelMetrics(make: Maker) {
     ]),
     driftTotal: make.counter(
       'kernel_drift_total',
-      'Differences found that somebody else made in the kernel, and that were repaired.',
+      'Differences that somebody else made in the kernel and that were repaired, by what it was (virtual_server, real_server, address, firewall, sysctl).',
       ['kind'],
     ),
     dumpInterruptedTotal: make.counter(

@@ -4,6 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { NodeView } from '../desired/service.ts';
 import type { Kernel } from '../model/kernel.ts';
 import type { Limits } from '../plan/plan.ts';
+import type { DriftKind } from './drift.ts';
 import type { OnReport } from './service-reports.ts';
 
 export interface AgentPorts {
@@ -24,8 +25,8 @@ export interface RoundSummary {
   /** `vs.add ok`, `rs.set failed`, `vip.del drift` -> how many */
   readonly counts: ReadonlyMap<string, number>;
   readonly failures: number;
-  /** Operations that found their work done by somebody else. */
-  readonly drift: number;
+  /** What somebody else had changed and is repaired; most rounds: nothing. */
+  readonly drift: ReadonlyMap<DriftKind, number>;
 }
 
 export interface AgentOptions {

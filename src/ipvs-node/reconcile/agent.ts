@@ -128,7 +128,7 @@ export class Agent {
   #onKernelChange(change: KernelChange): void {
     this.#agenda.hostEdited();
     if (change.kind === 'address.removed') {
-      this.#rounds.mirror.forgetAddress(change.address, change.interface);
+      this.#rounds.addressTaken(change.address, change.interface);
       this.#agenda.markAddress(change.address);
     } else if (change.kind === 'address.freed') {
       if (!this.#index.isRefusedFor(change.address)) return;

@@ -5,13 +5,13 @@
 // message of a batch, whatever became of the one before).
 import type { IpAddress } from '../../net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../net/ipvs.ts';
+import { driftKindOf, isRepair, type DriftKind, type Known } from './drift.ts';
 import type { Target } from './retries.ts';
 import { isServerOp, serverKeyOf, type Kernel, type Op, type OpResult } from '../model/kernel.ts';
 import type { KernelMirror } from './mirror.ts';
-import { outcomeOf } from './outcome.ts';
+import { isAnswerLost, outcomeOf } from './outcome.ts';
 import type { Plan, PlanProblem } from '../plan/plan.ts';
-import type { DrainStarts } from '../model/state.ts';
-import type { DesiredAddress } from '../model/state.ts';
+import type { DesiredAddress, DrainStarts } from '../model/state.ts';
 
 export interface Failure {
   readonly target: Target;
@@ -27,8 +27,12 @@ export interface Execution {
   readonly failures: readonly Failure[];
   /** Targets that wait for others that failed. */
   readonly waiting: readonly Target[];
-  /** Operations that found their work done. */
-  readonly drift: number;
+  /** What somebody else had changed and is repaired. */
+  readonly drift: ReadonlyMap<DriftKind, number>;
+  /** A deletion found its work done: the kernel is not as we remember it. */
+  readonly wasSurprised: boolean;
+  /** An answer was lost: nobody knows what was done. */
+  readonly hasLostAnswers: boolean;
   /** How often each operation ended how: `vs.add ok`. */
   readonly counts: ReadonlyMap<string, number>;
   readonly announced: readonly IpAddress[];
@@ -40,14 +44,18 @@ export interface Execution {
   readonly wakeAtMs: number | undefined;
 }
 
-/** The parts of a plan one after the other; each is asked for when the one before it has been run. */
+/**
+ * The parts of a plan one after the other; each is asked for when the one before it has been run. `remembered`: what was
+ * known before the kernel was read; undefined: nothing was read.
+ */
 export async function executePlan(
   kernel: Kernel,
   mirror: KernelMirror,
   parts: Iterable<Plan>,
   addresses: ReadonlyMap<IpAddress, DesiredAddress>,
+  remembered?: Known,
 ): Promise<Execution> {
-  const execution = new Executor(kernel, mirror, addresses);
+  const execution = new Executor(kernel, mirror, addresses, remembered);
   for (const part of parts) {
     const { ops, safeOps } = part;
     execution.note(part);
@@ -67,7 +75,9 @@ function isOfRealServer(op: Op): op is Extract<Op, { op: `rs.${string}` }> {
 
 class Executor implements Execution {
   readonly waiting: Target[] = [];
-  drift = 0;
+  readonly drift = new Map<DriftKind, number>();
+  wasSurprised = false;
+  hasLostAnswers = false;
   readonly counts = new Map<string, number>();
   readonly announced: IpAddress[] = [];
   hasEditedHost = false;
@@ -78,15 +88,18 @@ class Executor implements Execution {
   readonly #kernel: Kernel;
   readonly #mirror: KernelMirror;
   readonly #addresses: ReadonlyMap<IpAddress, DesiredAddress>;
+  readonly #remembered: Known | undefined;
 
   constructor(
     kernel: Kernel,
     mirror: KernelMirror,
     addresses: ReadonlyMap<IpAddress, DesiredAddress>,
+    remembered: Known | undefined,
   ) {
     this.#kernel = kernel;
     this.#mirror = mirror;
     this.#addresses = addresses;
+    this.#remembered = remembered;
   }
 
   get failures(): readonly Failure[] {
@@ -125,12 +138,13 @@ class Executor implements Execution {
     if (!isServerOp(op)) this.hasEditedHost = true;
     const label = `${op.op} ${result.ok ? 'ok' : outcome === 'drift' ? 'drift' : 'failed'}`;
     this.counts.set(label, (this.counts.get(label) ?? 0) + 1);
-    if (outcome === 'drift') this.drift++;
     if (outcome === 'done' || outcome === 'drift') {
+      this.#countDrift(op, outcome);
       this.#mirror.apply(op);
       if (op.op === 'vip.announce') this.announced.push(op.address);
       return;
     }
+    if (!result.ok && isAnswerLost(result.errno)) this.hasLostAnswers = true;
     const target = targetOf(op);
     const key =
       'key' in target ? target.key : `${op.op} ${'address' in target ? target.address : ''}`;
@@ -142,6 +156,14 @@ class Executor implements Execution {
       message: result.message,
       isRefused: outcome === 'refused',
     });
+  }
+
+  #countDrift(op: Op, outcome: 'done' | 'drift'): void {
+    if (outcome === 'drift') this.wasSurprised = true;
+    else if (this.#remembered === undefined) return;
+    else if (!isRepair(op, this.#remembered, this.#mirror)) return;
+    const kind = driftKindOf(op);
+    if (kind !== undefined) this.drift.set(kind, (this.drift.get(kind) ?? 0) + 1);
   }
 }
 

@@ -18,10 +18,15 @@ const GONE = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAVAIL']);
 /** netlink answers a deletion of an address on a link that has gone, too. */
 const GONE_WITH_LINK = new Set(['ENODEV', 'ENXIO']);
 
+/** Whether the operation may have happened all the same. */
+export function isAnswerLost(errno: string): boolean {
+  return UNSURE.has(errno);
+}
+
 export function outcomeOf(op: Op, result: OpResult): Outcome {
   if (result.ok) return 'done';
   const { errno } = result;
-  if (UNSURE.has(errno)) return 'resync';
+  if (isAnswerLost(errno)) return 'resync';
   switch (op.op) {
     case 'vs.del':
     case 'rs.del':

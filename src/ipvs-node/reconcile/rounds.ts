@@ -14,6 +14,7 @@ import type { AgentPorts, RoundSummary } from './agent-ports.ts';
 import type { Agenda, Round } from './agenda.ts';
 import type { DirtyScope } from './dirty-scope.ts';
 import { RunningDrains } from './drain-starts.ts';
+import { Memory } from './drift.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { faultsOf } from './fault-messages.ts';
 import { HostReading } from './host-reading.ts';
@@ -40,6 +41,7 @@ export class Rounds {
   readonly retries: Retries;
   readonly reports: ServiceReports;
   readonly #ports: RoundsPorts;
+  readonly #memory = new Memory(this.mirror);
   readonly #drains = new RunningDrains();
   readonly #hostReading: HostReading;
   readonly #resyncDelay: Backoff;
@@ -84,6 +86,12 @@ export class Rounds {
     agenda.retryAt(this.retries.nextDueMs);
   }
 
+  /** Somebody took one of our addresses away. */
+  addressTaken(address: IpAddress, interfaceName: string): void {
+    this.#memory.keepAddress(address);
+    this.mirror.forgetAddress(address, interfaceName);
+  }
+
   /** Waits for what runs beside the rounds. */
   async settle(): Promise<void> {
     await this.#hostReading.settle();
@@ -101,7 +109,9 @@ export class Rounds {
     const { clock, kernel, agenda, limits, log, onReady, refresh } = this.#ports;
     const before = this.mirror.virtualServers;
     const observed = await kernel.observe();
+    this.#memory.keepAll();
     this.#hasSeenAll = this.mirror.load(observed);
+    if (this.#hasSeenAll) this.#memory.trust();
     refresh(observed);
     const nowMs = clock.nowMs();
     const { announcements } = agenda.readAll(nowMs);
@@ -175,6 +185,7 @@ export class Rounds {
     const { host, edits } = read;
     const isWhole = host.addresses !== undefined && host.firewall !== undefined;
     if (!this.#ports.agenda.acceptHost(edits, isWhole, nowMs)) return undefined;
+    this.#memory.keepHost();
     this.mirror.loadHost(host);
     return host;
   }
@@ -200,6 +211,7 @@ export class Rounds {
       this.#vanished(vanished);
       return false;
     }
+    this.#memory.keepVirtualServers(unsure);
     this.mirror.loadVirtualServers(unsure, found);
     return true;
   }
@@ -214,7 +226,11 @@ export class Rounds {
     const { kernel, clock, agenda, index } = this.#ports;
     const ops = this.#announceOps(announcements);
     const all = inTurn(parts, { ...NOTHING_PLANNED, ops });
-    const execution = await executePlan(kernel, this.mirror, all, this.#desired.addresses);
+    const { addresses } = this.#desired;
+    const remembered = this.#memory.isEmpty ? undefined : this.#memory;
+    const execution = await executePlan(kernel, this.mirror, all, addresses, remembered);
+    this.#memory.forget((vip) => addresses.has(vip) && this.mirror.addresses?.has(vip) !== true);
+    if (execution.hasLostAnswers) this.#memory.doubt();
     const nowMs = clock.nowMs();
     const servicesOf = (address: IpAddress): readonly string[] => index.servicesOfAddress(address);
     const faults = faultsOf(execution, this.#desired, servicesOf, index.kubeProxyMode);
@@ -224,7 +240,7 @@ export class Rounds {
       this.retries.clear({ kind: 'announcement', address });
     }
     const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
-    if (isUnsure || execution.drift > 0) this.#resyncSoon();
+    if (isUnsure || execution.wasSurprised) this.#resyncSoon();
     else if (kind === 'full') this.#resyncDelay.reset();
     if (execution.counts.size > 0) this.#tell(kind, nowMs - startMs, execution);
     return { execution, faults };
@@ -249,7 +265,10 @@ export class Rounds {
   ): void {
     const { log, onRound } = this.#ports;
     const round: RoundSummary = { kind, durationMs, counts, drift, failures: failures.length };
-    log.info({ ...round }, 'round');
+    log.info({ kind, durationMs, counts, failures: failures.length }, 'round');
+    if (drift.size > 0) {
+      log.warn({ ...Object.fromEntries(drift) }, 'repaired what somebody else had changed');
+    }
     for (const { op, errno, message, target } of failures) {
       log.warn({ op: op.op, errno, reason: message, target }, 'operation failed');
     }

@@ -2,6 +2,7 @@
 import type { ClusterStore } from '../../api/cluster.ts';
 import { ADDRESS_ASSIGNED } from '../../api/conditions.ts';
 import type { RoundSummary } from '../reconcile/agent-ports.ts';
+import { DRIFT_KINDS } from '../reconcile/drift.ts';
 import type { NodeState, Observed } from '../model/state.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 
@@ -42,7 +43,10 @@ export function countRound(metrics: Metrics, round: RoundSummary, wallMs: number
   if (round.failures === 0) {
     metrics.rounds.lastSuccessTimestampSeconds.set({ component: 'ipvs-node' }, wallMs / 1000);
   }
-  if (round.drift > 0) metrics.kernel.driftTotal.inc({ kind: 'operation' }, round.drift);
+  // zeros, too: a rate begins with the first value of a series that is there
+  for (const kind of DRIFT_KINDS) {
+    metrics.kernel.driftTotal.inc({ kind }, round.drift.get(kind) ?? 0);
+  }
   for (const [key, count] of round.counts) {
     const [op = '', result = ''] = key.split(' ');
     metrics.kernel.opsTotal.inc({ op, result }, count);
