@@ -10,7 +10,7 @@ export const PURE_FILES = [
   'src/assigner/write/{overtaken,own-versions,patches}.ts',
   'src/ipvs-node/{model,desired,plan}/**/*.ts',
   'src/ipvs-node/mastership/lease-step.ts',
-  'src/ipvs-node/reconcile/{agenda,drift,mirror,outcome}.ts',
+  'src/ipvs-node/reconcile/{agenda,dirty-scope,drift,mirror,outcome}.ts',
   'src/ipvs-node/report/director-status.ts',
   'src/drivers/**/desired.ts',
   'src/drivers/**/plan.ts',

@@ -7,7 +7,8 @@ import { LeaseElection } from '../../src/ipvs-node/mastership/lease-election.ts'
 import { ALL_HELD, type HeldGroups } from '../../src/ipvs-node/model/held-groups.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, textAt } from '../../src/kube/json.ts';
-import { MemoryLog, VirtualClock } from './clocks.ts';
+import { silentLog } from '../../src/runtime/log.ts';
+import { VirtualClock } from './clocks.ts';
 import { MemoryApi } from './memory-api.ts';
 
 const PATH = '/apis/coordination.k8s.io/v1/namespaces/vipvs/leases/vipvs-announcer';
@@ -60,7 +61,7 @@ class Candidate {
       nodeName: name,
       clock,
       random: () => 0,
-      log: new MemoryLog(),
+      log: silentLog,
     });
     this.ended = this.election.run(this.#end.signal, (held) => {
       this.onHold(held);

@@ -123,15 +123,15 @@ export class LeaseElection implements Election {
   /** undefined: nobody knows. */
   async #look(lease: Lease, signal: AbortSignal): Promise<LeaseEvent | undefined> {
     const askedAtMs = this.#options.clock.nowMs();
-    let isFree = false;
+    const found = { isFree: false };
     try {
       const leads = await lease.attempt(signal, () => {
-        isFree = true;
+        found.isFree = true;
         return this.#step({ kind: 'free' }).some(({ say }) => say === 'take');
       });
       this.#problem = undefined;
       if (leads) return { kind: 'won', askedAtMs };
-      return isFree ? { kind: 'left' } : { kind: 'other', holder: lease.holder };
+      return found.isFree ? { kind: 'left' } : { kind: 'other', holder: lease.holder };
     } catch (error) {
       if (isAborted(signal)) return undefined;
       if (!isApiError(error)) throw error;
