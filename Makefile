@@ -11,6 +11,8 @@ FILES ?=
 # make bench-cluster SIZES="100 1000", make image IMAGE=registry/vipvs:0.1.0
 SIZES ?=
 IMAGE ?= vipvs:0.1.0
+ENGINE ?=
+BUILD_FLAGS ?=
 
 .PHONY: help
 help: ## this list
@@ -90,10 +92,8 @@ bench-agent: ## the agent of a director beside kube-proxy, in the lab, on the sa
 	@node test/bench/agent.ts $(SIZES)
 
 .PHONY: image
-image: ## the container image, with docker, podman or buildah; IMAGE=vipvs:0.1.0
-	@engine=$$(command -v docker || command -v podman || command -v buildah) || \
-	  { echo 'make image: needs docker, podman or buildah' >&2; exit 1; }; \
-	$$engine build -f deploy/Dockerfile -t $(IMAGE) --build-arg REVISION=$$(git rev-parse --short=12 HEAD) .
+image: ## the container image, with docker, podman or buildah; IMAGE=vipvs:0.1.0 ENGINE=podman BUILD_FLAGS=--no-cache
+	@ENGINE="$(ENGINE)" scripts/image.sh $(IMAGE) $(BUILD_FLAGS)
 
 .PHONY: gen
 gen: ## write the generated files: CRDs, reference pages

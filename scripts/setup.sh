@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what is missing, and nothing else: npm packages (the pinned Node is one), Debian packages, the native library,
 # the lab's kernel. Prints a line for each step that had something to do, and a step's own output only if it fails.
-# usage: scripts/setup.sh [npm | lab-packages | cluster-packages | test-packages | check-packages | native | kernel]...     (default: all)
+# usage: scripts/setup.sh [npm | lab-packages | cluster-packages | test-packages | image-packages | check-packages | native |
+#   kernel]...     (default: all)
 # Several may run at once: the later one waits and finds the work done.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -35,6 +36,10 @@ gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
 libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
 clang-14 clang-14
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a'
+# builds the image out of packages, and runs it
+IMAGE_PACKAGES='buildah buildah
+debootstrap debootstrap
+crun crun'
 CHECK_PACKAGES='shellcheck shellcheck'
 
 log=$(mktemp)
@@ -152,7 +157,7 @@ prepare_kernel() {
   test/lab/kernel.sh --ready || quietly "the lab's kernel (70 MB)" test/lab/kernel.sh
 }
 
-[ $# -gt 0 ] || set -- npm lab-packages cluster-packages test-packages check-packages native kernel
+[ $# -gt 0 ] || set -- npm lab-packages cluster-packages test-packages image-packages check-packages native kernel
 tables=()
 for step; do
   case $step in
@@ -160,6 +165,7 @@ for step; do
     lab-packages) tables+=("$LAB_PACKAGES") ;;
     cluster-packages) tables+=("$CLUSTER_PACKAGES") ;;
     test-packages) tables+=("$TEST_PACKAGES") ;;
+    image-packages) tables+=("$IMAGE_PACKAGES") ;;
     check-packages) tables+=("$CHECK_PACKAGES") ;;
     native | kernel) ;; # after the packages
     *)

@@ -1,20 +1,25 @@
-// What a kubelet and a container runtime would do with the Pods of deploy/: the image's file system as the root, read-only
-// where the manifest says so, its users, capabilities, volumes and environment, in a namespace of the lab's guest.
-// Not made: cgroups, seccomp, PID namespaces.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+// What a kubelet does with the Pods of deploy/, in a namespace of the lab's guest: volumes, token, environment, probes.
+// The container itself is crun's, with the configuration that oci.ts makes of manifest and image.
 import assert from 'node:assert/strict';
-import { arrayAt, numberAt, objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import {
+  arrayAt,
+  isObject,
+  numberAt,
+  objectAt,
+  textAt,
+  type JsonObject,
+} from '../../src/kube/json.ts';
 import { NAMESPACE } from './assigner-world.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { Guest, GuestProcess, Outcome } from './guest.ts';
 import type { DirectorName } from './guest-protocol.ts';
+import type { BuiltImage } from './image.ts';
+import { ociConfig, type Bind } from './oci.ts';
 
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The first address of the control plane's Services, where it itself is found. */
 const SERVICE_HOST = '10.96.0.1';
-/** Where a container sees its root file system: below the control plane's directory only its owner may look. */
-const ROOT_MOUNT = '/run/pod';
-const ENTRYPOINT = ['/usr/local/bin/node', '/opt/vipvs/dist/vipvs.js'];
 
 /** A Pod on a node of the guest. */
 export interface Placement {
@@ -27,13 +32,13 @@ export interface Placement {
 export class Runtime {
   readonly #plane: ControlPlane;
   readonly #guest: Guest;
-  readonly #rootfs: string;
+  readonly #image: BuiltImage;
+  #count = 0;
 
-  /** `rootfs` is writable in the guest, at the same path. */
-  constructor(plane: ControlPlane, guest: Guest, rootfs: string) {
+  constructor(plane: ControlPlane, guest: Guest, image: BuiltImage) {
     this.#plane = plane;
     this.#guest = guest;
-    this.#rootfs = rootfs;
+    this.#image = image;
   }
 
   /** As kube-proxy does it: the API server answers at its Service's address. */
@@ -49,9 +54,13 @@ export class Runtime {
     assert.equal(code, 0, stderr);
   }
 
-  /** Runs an init container to its end. */
-  async init(pod: Placement): Promise<Outcome> {
-    const [container] = arrayAt(pod.spec, 'initContainers');
+  /** Runs the init container to its end. */
+  init(pod: Placement): Promise<Outcome> {
+    return this.run(pod, arrayAt(pod.spec, 'initContainers')[0]);
+  }
+
+  /** Runs a container beside those of the Pod's manifest to its end. */
+  async run(pod: Placement, container: unknown): Promise<Outcome> {
     return this.#guest.run(pod.node, await this.#command(pod, container));
   }
 
@@ -72,78 +81,81 @@ export class Runtime {
     return this.#guest.httpGet(node, `http://127.0.0.1:${port}${textAt(get, 'path') ?? ''}`);
   }
 
+  /** Runs the container in the foreground: the image below a layer of its own, as container runtimes do. */
   async #command(pod: Placement, container: unknown): Promise<readonly string[]> {
-    const root = ROOT_MOUNT;
-    const own = objectAt(container, 'securityContext');
-    const isPrivileged = own?.['privileged'] === true;
-    assert.equal(own?.['readOnlyRootFilesystem'], true);
-    const mounts = [
-      `mkdir -p ${root}`,
-      `mount --bind ${this.#rootfs} ${root}`,
-      `mount --bind /dev ${root}/dev`,
-      `mount -t proc proc ${root}/proc`,
-      `mount --bind ${await this.#account(pod.user)} ${root}${ACCOUNT}`,
-      ...volumes(pod, container).map(
-        ([host, path]) => `mkdir -p ${host}; mount --bind ${host} ${root}${path}`,
-      ),
-      `mount -o remount,bind,ro ${root}`,
-      ...(isPrivileged
-        ? []
-        : [
-            `mount --bind ${root}/proc/sys ${root}/proc/sys`,
-            `mount -o remount,bind,ro ${root}/proc/sys`,
-          ]),
-    ];
-    const user = numberAt(objectAt(pod.spec, 'securityContext'), 'runAsUser') ?? 0;
-    const drop = arrayAt(objectAt(own, 'capabilities'), 'drop').join();
-    const add = arrayAt(objectAt(own, 'capabilities'), 'add').map((name) => `+${String(name)}`);
-    // chroot(8) needs these; a user other than root has none of them after it
-    const forChroot = user === 0 ? ['+sys_chroot'] : ['+sys_chroot', '+setuid', '+setgid'];
-    const bounding = ['-all', ...forChroot, ...add].join().toLowerCase();
-    if (!isPrivileged) assert.equal(drop, 'ALL');
-    const confined = isPrivileged ? [] : ['setpriv', '--no-new-privs', '--bounding-set', bounding];
-    const identity = user === 0 ? [] : [`--userspec=${user}:${user}`, '--groups='];
-    const change = ['chroot', ...identity, root];
-    const words = [
-      ...['env', '-i', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
-      ...[`KUBERNETES_SERVICE_HOST=${SERVICE_HOST}`, 'KUBERNETES_SERVICE_PORT=443'],
-      ...environment(pod, container),
-      ...[...confined, ...change, ...ENTRYPOINT],
-      ...arrayAt(container, 'args').map(String),
-    ];
-    const script = [...mounts, `exec ${words.map((word) => `'${word}'`).join(' ')}`].join('\n');
+    assert.ok(isObject(container));
+    this.#count += 1;
+    const id = `${textAt(container, 'name') ?? ''}-${this.#count}`;
+    const bundle = `${this.#plane.directory}/bundle-${id}`;
+    const place = `/run/containers/${id}`;
+    const hostPaths = volumes(pod, container);
+    await mkdir(bundle);
+    const config = ociConfig(this.#image.config, pod.spec, container, {
+      rootfs: `${place}/root`,
+      hostname: podName(pod),
+      environment: [
+        `KUBERNETES_SERVICE_HOST=${SERVICE_HOST}`,
+        'KUBERNETES_SERVICE_PORT=443',
+        ...downwardApi(pod, container),
+      ],
+      binds: [...(await this.#files(pod, bundle)), ...hostPaths],
+      cgroup: `/${id}`,
+    });
+    await writeFile(`${bundle}/config.json`, JSON.stringify(config));
+    const layers = `lowerdir=${this.#image.rootfs},upperdir=${place}/upper,workdir=${place}/work`;
+    const script = [
+      `mkdir -p ${[place, ...hostPaths.map(({ from }) => from)].join(' ')}`,
+      `mkdir ${place}/upper ${place}/work ${place}/root`,
+      'mount -t cgroup2 cgroup2 /sys/fs/cgroup',
+      `mount -t overlay overlay -o ${layers} ${place}/root`,
+      `exec crun --cgroup-manager=cgroupfs run --bundle ${bundle} ${id}`,
+    ].join('\n');
     return ['unshare', '--mount', 'sh', '-e', '-c', script];
   }
 
-  /** The directory that a kubelet projects into the Pod. */
-  async #account(user: string): Promise<string> {
-    const directory = `${this.#plane.directory}/account-${user}`;
-    await mkdir(directory, { recursive: true });
-    await mkdir(`${this.#rootfs}${ACCOUNT}`, { recursive: true });
-    const token = await readFile(`${this.#plane.directory}/tokens/${user}`, 'utf8');
-    await writeFile(`${directory}/token`, token.trim());
-    await writeFile(`${directory}/ca.crt`, await readFile(this.#plane.caFile));
-    await writeFile(`${directory}/namespace`, NAMESPACE);
-    return directory;
+  /** What a kubelet puts into every container. */
+  async #files(pod: Placement, directory: string): Promise<readonly Bind[]> {
+    const account = `${directory}/account`;
+    await mkdir(account);
+    const token = await readFile(`${this.#plane.directory}/tokens/${pod.user}`, 'utf8');
+    await writeFile(`${account}/token`, token.trim());
+    await writeFile(`${account}/ca.crt`, await readFile(this.#plane.caFile));
+    await writeFile(`${account}/namespace`, NAMESPACE);
+    const texts = {
+      hosts: '127.0.0.1 localhost\n',
+      hostname: `${podName(pod)}\n`,
+      'resolv.conf': 'nameserver 10.96.0.10\n',
+    };
+    for (const [name, text] of Object.entries(texts)) await writeFile(`${directory}/${name}`, text);
+    return [
+      { from: account, to: ACCOUNT, readOnly: true },
+      ...Object.keys(texts).map((name) => ({
+        from: `${directory}/${name}`,
+        to: `/etc/${name}`,
+        readOnly: false,
+      })),
+    ];
   }
 }
 
-/** Path on the node, and in the container. Each node of the guest has its own /run/vipvs. */
-function volumes(pod: Placement, container: unknown): readonly (readonly [string, string])[] {
+const podName = ({ node }: Placement): string => `pod-on-${node}`;
+
+/** Each node of the guest has its own /run/vipvs. */
+function volumes(pod: Placement, container: JsonObject): readonly Bind[] {
   return arrayAt(container, 'volumeMounts').map((mount) => {
     const volume = arrayAt(pod.spec, 'volumes').find(
       (each) => textAt(each, 'name') === textAt(mount, 'name'),
     );
     const host = textAt(objectAt(volume, 'hostPath'), 'path');
     assert.ok(host !== undefined, 'a hostPath');
-    return [`${host}-${pod.node}`, textAt(mount, 'mountPath') ?? ''];
+    const to = textAt(mount, 'mountPath') ?? '';
+    return { from: `${host}-${pod.node}`, to, readOnly: false };
   });
 }
 
-/** The downward API. */
-function environment(pod: Placement, container: unknown): readonly string[] {
+function downwardApi(pod: Placement, container: JsonObject): readonly string[] {
   const facts: Readonly<Record<string, string>> = {
-    'metadata.name': `pod-on-${pod.node}`,
+    'metadata.name': podName(pod),
     'metadata.namespace': NAMESPACE,
     'spec.nodeName': pod.node,
   };

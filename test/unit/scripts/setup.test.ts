@@ -2,10 +2,11 @@
 // those of the build machines. (CI shows that it does with the real ones.)
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { program } from './program.ts';
 
 const SETUP = path.resolve(import.meta.dirname, '../../../scripts/setup.sh');
 const MACHINE = process.arch === 'arm64' ? 'arm64' : 'x64';
@@ -13,12 +14,6 @@ const MACHINE = process.arch === 'arm64' ? 'arm64' : 'x64';
 interface Ended {
   readonly code: number;
   readonly output: string;
-}
-
-async function program(file: string, text: string): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, `#!/bin/sh\n${text}\n`);
-  await chmod(file, 0o755);
 }
 
 /** A checkout whose npm runs `npm`, and whose machine has Node 18. */
