@@ -32,7 +32,11 @@ const CONFIG_MAPS: Resource = {
 /** metallb-system/config is asked for by name alone, as the others: their namespaces can be chosen. */
 const CONFIG_MAP_NAMES = [
   'kubevip',
+  'plndr',
   'config',
+  'metallb',
+  'metallb-config',
+  'bgp-config',
   'ip-manager-configmap',
   'daemon-configmap',
   'vip-configmap',

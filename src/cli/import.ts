@@ -9,15 +9,14 @@ import { parseObject } from '../api/parse.ts';
 import { simulate } from '../assigner/simulate.ts';
 import { readFailure } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
-import { loadRawManifests, parseYamlText } from '../files/raw-objects.ts';
+import { loadRawManifests, parseYamlText, type RawManifests } from '../files/raw-objects.ts';
 import { KubeConfigError, loadKubeAccess } from '../kube/config.ts';
 import { isApiError } from '../kube/errors.ts';
 import { HttpApiClient } from '../kube/transport.ts';
 import { migrate } from '../migration/convert.ts';
-import { isObject } from '../migration/fields.ts';
-import { labelOf, type SourceObject } from '../migration/model.ts';
+import { gather } from '../migration/input.ts';
+import type { SourceObject } from '../migration/model.ts';
 import { formatReport, reportData } from '../migration/report.ts';
-import { sourceObject } from '../migration/source-objects.ts';
 import { patchedServices, verify } from '../migration/verify.ts';
 import { systemClock } from '../runtime/clock.ts';
 import {
@@ -29,12 +28,13 @@ import {
   UsageError,
 } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo } from './command.ts';
-import { readCluster } from './import-cluster.ts';
+import { readCluster, type ClusterObjects } from './import-cluster.ts';
 
 const DETAILS = `Reads MetalLB, kube-vip, PureLB, OpenELB, Cilium LB IPAM, inwinSTACK, kube-keepalived-vip and kube-loadbalancer, and
 Services; from files (-f), from the cluster (--from-cluster), or both. Prints Pools and one reserved IP for each address
 in use, and on stderr a report: what has no equivalent, what is ambiguous, and the kubectl commands for the Services.
-Nothing is written to the cluster. Exit code 1: an object could not be read, or an address would not stay the same.
+Nothing is rendered, and nothing is written to the cluster. Exit code 1: something could not be read, or an address is
+not known or would not stay the same.
 
 docs/migration.md goes through a whole move.`;
 
@@ -107,18 +107,22 @@ export const importCommand = defineCommand({
     if (flags.files.length === 0 && !flags.fromCluster) {
       throw new UsageError('import: nothing to read: give -f PATH, or --from-cluster');
     }
-    const fromFiles = await readFiles(flags.files, io);
-    const fromCluster = flags.fromCluster
-      ? await readFromCluster(flags, io)
-      : { objects: [], problems: [] };
-    const problems = [...fromFiles.problems, ...fromCluster.problems];
-    const objects = withoutRepetition([...fromFiles.objects, ...fromCluster.objects], problems);
-    for (const problem of problems) io.stderr(`${problem}\n`);
-
-    const migration = migrate(objects, parseYamlText);
+    const { manifests, problems, templates } = await readFiles(flags.files, io);
+    const fromCluster = flags.fromCluster ? await readFromCluster(flags, io) : undefined;
+    const gathered = gather(
+      {
+        documents: manifests,
+        broken: problems,
+        templates,
+        cluster: fromCluster?.objects,
+        problems: fromCluster?.problems ?? [],
+      },
+      parseYamlText,
+    );
+    const migration = migrate(gathered, parseYamlText);
     const verification = verify(
       migration,
-      surroundings(objects),
+      surroundings(gathered.objects),
       (given) => simulate(given, CONFIG).objects,
     );
     const printed = [
@@ -134,28 +138,17 @@ export const importCommand = defineCommand({
         : formatReport(report);
     await tell(text, flags.report, io);
     const isClean = migration.notes.every(({ kind }) => kind !== 'error');
-    return problems.length === 0 && isClean && verification.lost.length === 0
-      ? EXIT_OK
-      : EXIT_FAILED;
+    return isClean && verification.lost.length === 0 ? EXIT_OK : EXIT_FAILED;
   },
 });
 
-const FROM_CLUSTER = 'cluster';
 const CONFIG = { loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset: true, holdSeconds: 0 };
 
-interface Read {
-  readonly objects: readonly SourceObject[];
-  readonly problems: readonly string[];
-}
-
-async function readFiles(paths: readonly string[], io: CliIo): Promise<Read> {
-  const { manifests, problems, unreadable } = await loadRawManifests(paths, io);
-  const [first] = unreadable;
+async function readFiles(paths: readonly string[], io: CliIo): Promise<RawManifests> {
+  const read = await loadRawManifests(paths, io);
+  const [first] = read.unreadable;
   if (first !== undefined) throw new UsageError(`import: ${formatManifestProblem(first)}`);
-  return {
-    objects: manifests.flatMap(({ raw, file, line }) => sourceObject(raw, `${file}:${line}`) ?? []),
-    problems: problems.map(formatManifestProblem),
-  };
+  return read;
 }
 
 async function readFromCluster(
@@ -165,7 +158,7 @@ async function readFromCluster(
     readonly configMaps: readonly string[];
   },
   io: CliIo,
-): Promise<Read> {
+): Promise<ClusterObjects> {
   const wrong = flags.configMaps.find((key) => !/^[^/]+\/[^/]+$/.test(key));
   if (wrong !== undefined) {
     throw new UsageError(`--configmap: ${JSON.stringify(wrong)} is not allowed: namespace/name`);
@@ -181,11 +174,7 @@ async function readFromCluster(
       userAgent: 'vipvs/import',
     });
     try {
-      const { objects, problems } = await readCluster(client, flags.configMaps, io.signal);
-      const found = objects
-        .filter(isObject)
-        .flatMap((raw) => sourceObject(raw, FROM_CLUSTER) ?? []);
-      return { objects: found, problems };
+      return await readCluster(client, flags.configMaps, io.signal);
     } finally {
       await client.close();
     }
@@ -198,25 +187,6 @@ async function readFromCluster(
 
 function quiet(): void {
   // what matters of a call is its answer or its error, and the command tells both
-}
-
-/** Of two with the same kind and name the first counts: a file before the cluster. Two files that differ are told. */
-function withoutRepetition(
-  objects: readonly SourceObject[],
-  problems: string[],
-): readonly SourceObject[] {
-  const byKey = new Map<string, SourceObject>();
-  for (const object of objects) {
-    const key = `${object.group} ${labelOf(object)}`;
-    const other = byKey.get(key);
-    if (other === undefined) byKey.set(key, object);
-    else if (object.where !== FROM_CLUSTER) {
-      problems.push(
-        `${object.where}: ${labelOf(object)}: is also in ${other.where}, which is used; remove one of them`,
-      );
-    }
-  }
-  return [...byKey.values()];
 }
 
 /** Namespaces and Nodes of the input: labels of the ones and addresses of the others decide what Pools do. */

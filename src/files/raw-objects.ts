@@ -1,7 +1,7 @@
 // Manifests of any kind, as they stand: for the import from other load balancers. One bad document never stops another.
 import { splitDocuments, type DocumentText } from './documents.ts';
 import { readDocuments, readPaths, type ManifestInput } from './manifests.ts';
-import { looksLikeTemplate, reasonToSkip, TEMPLATE } from './no-manifest.ts';
+import { looksLikeTemplate } from './no-manifest.ts';
 import type { ManifestProblem } from './parse-document.ts';
 import { isRecord, itemsOf } from './raw-fields.ts';
 import { readDocument } from './read-document.ts';
@@ -13,11 +13,17 @@ export interface RawManifest {
   readonly line: number;
 }
 
+/** A document that is YAML only once it is rendered. */
+export interface RawTemplate {
+  readonly text: string;
+  readonly file: string;
+  readonly line: number;
+}
+
 export interface RawManifests {
   readonly manifests: readonly RawManifest[];
   readonly problems: readonly ManifestProblem[];
-  /** Documents that are no manifests, and why. */
-  readonly skipped: readonly ManifestProblem[];
+  readonly templates: readonly RawTemplate[];
   /** Paths that could not be read at all: wrong use, not wrong content. */
   readonly unreadable: readonly ManifestProblem[];
 }
@@ -29,7 +35,7 @@ export async function loadRawManifests(
 ): Promise<RawManifests> {
   const manifests: RawManifest[] = [];
   const problems: ManifestProblem[] = [];
-  const skipped: ManifestProblem[] = [];
+  const templates: RawTemplate[] = [];
   const unreadable: ManifestProblem[] = [];
   const take = (file: string, document: DocumentText): void => {
     const { text, line } = document;
@@ -38,11 +44,9 @@ export async function loadRawManifests(
         ? readDocument(text, line)
         : { fault: { column: 1, ...document.fault } };
     if (read.fault === undefined) {
-      const why = read.value === null ? undefined : reasonToSkip(read.value);
-      if (why !== undefined) skipped.push({ file, line, column: 1, message: why });
       for (const { raw } of itemsOf(read.value))
         if (isRecord(raw)) manifests.push({ raw, file, line });
-    } else if (looksLikeTemplate(text)) skipped.push({ file, line, column: 1, message: TEMPLATE });
+    } else if (looksLikeTemplate(text)) templates.push({ text, file, line });
     else problems.push({ file, ...read.fault });
   };
   await readPaths(paths, input, {
@@ -52,7 +56,7 @@ export async function loadRawManifests(
     file: ({ path, shown }) => readDocuments(path, (document) => take(shown, document)),
     unreadable: (problem) => void unreadable.push(problem),
   });
-  return { manifests, problems, skipped, unreadable };
+  return { manifests, problems, templates, unreadable };
 }
 
 /** One document of YAML (or JSON) as data; the error's message is one line. */

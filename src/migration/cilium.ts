@@ -1,13 +1,16 @@
-// Cilium LB IPAM: CiliumLoadBalancerIPPool (cilium.io/v2 and v2alpha1); CiliumL2AnnouncementPolicy and the BGP kinds are
-// reported. Pure.
+// Cilium LB IPAM: CiliumLoadBalancerIPPool (cilium.io/v2 and v2alpha1), and before it the ConfigMap bgp-config, which is
+// one of MetalLB; CiliumL2AnnouncementPolicy and the BGP kinds are reported. Pure.
 // Facts (Cilium documentation, LB IPAM): a selector may name io.kubernetes.service.namespace and .name beside labels;
-// allowFirstLastIPs: No leaves out the ends of each CIDR shorter than /31; not set, it was No up to 1.15 and is Yes since.
-// Up to 1.14 the list was called `cidrs`.
+// allowFirstLastIPs: No leaves out the ends of each CIDR shorter than /31; not set, it was No up to 1.15 and is Yes since;
+// v2 came with 1.18. Up to 1.14 the list was called `cidrs`.
 import type { LabelSelector } from '../api/pool.ts';
 import { selectorMatches } from '../api/selector.ts';
 import { ipFromBigInt } from '../net/address.ts';
 import { rangeSize, type IpRange } from '../net/range.ts';
-import { Fields, guarded, SourceError, type Notes } from './fields.ts';
+import { Fields, type Entry } from './fields.ts';
+import { configKeyOf, readConfig } from './metallb-config.ts';
+import { attempt, guarded, SourceError, type Notes } from './notes.ts';
+import { cautious, poolAddresses } from './pool-spec.ts';
 import { literalInterface } from './interfaces.ts';
 import {
   labelOf,
@@ -22,18 +25,20 @@ import { readRange } from './ranges.ts';
 import type { SystemContext } from './system.ts';
 
 const GROUP = 'cilium.io';
+const POOL_KIND = 'CiliumLoadBalancerIPPool';
+/** Of ConfigMap kube-system/bgp-config. */
+const CONFIG_KEY = 'config.yaml';
 const NAMESPACE_KEY = 'io.kubernetes.service.namespace';
 const NAME_KEY = 'io.kubernetes.service.name';
 /** Set by Kubernetes on every Namespace. */
 const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 
-export function isCilium({ group, kind }: SourceObject): boolean {
-  return (
-    group === GROUP &&
-    (kind === 'CiliumLoadBalancerIPPool' ||
-      kind === 'CiliumL2AnnouncementPolicy' ||
-      kind.startsWith('CiliumBGP'))
-  );
+export function isCilium(object: SourceObject): boolean {
+  const { group, kind } = object;
+  if (configKeyOf(object, CONFIG_KEY) !== undefined) return true;
+  const isOurs =
+    [POOL_KIND, 'CiliumL2AnnouncementPolicy'].includes(kind) || kind.startsWith('CiliumBGP');
+  return group === GROUP && isOurs;
 }
 
 interface ReadPool {
@@ -46,10 +51,16 @@ export function convertCilium(objects: readonly SourceObject[], context: SystemC
   const notes: Note[] = [];
   const pools: ReadPool[] = [];
   const interfaces: (string | undefined)[] = [];
+  const newer = objects.find(({ kind }) => kind === POOL_KIND);
   for (const object of objects) {
     guarded(notes, object, (about) => {
-      if (object.kind === 'CiliumLoadBalancerIPPool') pools.push(readPool(object, about));
-      else if (object.kind === 'CiliumL2AnnouncementPolicy') {
+      if (object.kind === POOL_KIND) {
+        const pool = readPool(object, about);
+        if (pool !== undefined) pools.push(pool);
+      } else if (object.kind === 'ConfigMap') {
+        const drafts = readOldConfig(object, newer, about, context);
+        pools.push(...drafts.map((draft) => ({ draft, named: undefined })));
+      } else if (object.kind === 'CiliumL2AnnouncementPolicy') {
         interfaces.push(readPolicy(object, about));
       } else {
         about.add(
@@ -69,61 +80,77 @@ export function convertCilium(objects: readonly SourceObject[], context: SystemC
   return { pools: drafts.map(({ draft }) => draft), uses: [], wishes, notes };
 }
 
-function readPool(object: SourceObject, notes: Notes): ReadPool {
+/** As Cilium does: where there are pool objects, LB IPAM hands out their addresses and nobody reads the ConfigMap. */
+function readOldConfig(
+  object: SourceObject,
+  newer: SourceObject | undefined,
+  notes: Notes,
+  context: SystemContext,
+): readonly PoolDraft[] {
+  if (newer === undefined) return readConfig(object, CONFIG_KEY, 'cilium', notes, context);
+  const text = `LB IPAM does not read it, and ${labelOf(newer)} is here: it is left out; remove it`;
+  notes.add('ambiguous', text);
+  return [];
+}
+
+function readPool(object: SourceObject, notes: Notes): ReadPool | undefined {
   const spec = Fields.specOf(object, notes);
   const isOld = spec.has('cidrs');
-  const ends: IpRange[] = [];
-  const blocks = [...spec.objects('cidrs'), ...spec.objects('blocks')];
-  const addresses = blocks.map((block) => readBlock(block, ends));
-  if (addresses.length === 0) throw new SourceError('is empty', 'spec.blocks');
-  const filterIPs = readEnds(spec.text('allowFirstLastIPs'), isOld, ends, notes);
+  const blocks = ['cidrs', 'blocks'].flatMap((key) => spec.objects(key));
+  const entries = blocks.flatMap((block) => attempt(notes, 'it', () => readBlock(block)) ?? []);
+  const allow = spec.text('allowFirstLastIPs');
   const disabled = spec.flag('disabled') === true;
   const selector = spec.selector('serviceSelector');
   spec.end();
+  if (blocks.length > 0 && entries.length === 0) return undefined; // each is named
+  const addresses = poolAddresses(entries, 'spec.blocks', notes);
+  if (addresses === undefined) return undefined;
+  const ends = addresses
+    .filter((text) => text.includes('/'))
+    .map((text) => readRange(text, 'spec.blocks'))
+    .filter((range) => rangeSize(range) > 2n);
+  const filterIPs = readEnds(allow, { isOld, isV2: object.version === 'v2' }, ends, notes);
   const rule = selector === undefined ? undefined : ruleOf(selector, notes);
+  const draft = {
+    addresses,
+    ...(filterIPs.length === 0 ? {} : { filterIPs }),
+    ...(rule?.named === undefined ? {} : { autoAssign: false }),
+    ...(disabled || rule?.isForNobody === true ? { disabled: true } : {}),
+    ...(rule?.allocation === undefined ? {} : { serviceAllocation: rule.allocation }),
+  };
   return {
     draft: {
       system: 'cilium',
       name: object.name,
       origin: labelOf(object),
-      spec: {
-        addresses,
-        ...(filterIPs.length === 0 ? {} : { filterIPs }),
-        ...(rule?.named === undefined ? {} : { autoAssign: false }),
-        ...(disabled || rule?.isForNobody === true ? { disabled: true } : {}),
-        ...(rule?.allocation === undefined ? {} : { serviceAllocation: rule.allocation }),
-      },
+      where: object.where,
+      spec: cautious(draft, notes.damages > 0, notes),
     },
     named: rule?.named,
   };
 }
 
-function readBlock(block: Fields, ends: IpRange[]): string {
+function readBlock(block: Fields): Entry {
   const cidr = block.text('cidr');
   const start = block.text('start');
   const stop = block.text('stop');
   block.end();
-  if (cidr !== undefined && cidr !== '') {
-    const range = readRange(cidr, block.pathOf('cidr'));
-    if (rangeSize(range) > 2n) ends.push(range);
-    return cidr;
-  }
+  if (cidr !== undefined && cidr !== '') return { text: cidr, field: block.pathOf('cidr') };
   if (start === undefined || start === '') {
     throw new SourceError('has neither cidr nor start', block.pathOf('cidr'));
   }
   const text = stop === undefined || stop === '' ? start : `${start}-${stop}`;
-  readRange(text, block.pathOf('start'));
-  return text;
+  return { text, field: block.pathOf('start') };
 }
 
 function readEnds(
   allow: string | undefined,
-  isOld: boolean,
+  { isOld, isV2 }: { readonly isOld: boolean; readonly isV2: boolean },
   ends: readonly IpRange[],
   notes: Notes,
 ): readonly string[] {
   const isYes = allow === undefined ? !isOld : allow.toLowerCase() === 'yes';
-  if (allow === undefined && ends.length > 0) {
+  if (allow === undefined && ends.length > 0 && !isV2) {
     const taken = isYes
       ? 'Yes is taken: the first and the last address of each CIDR are handed out'
       : 'No is taken, because spec.cidrs is of 1.14 or before: they are in spec.filterIPs';

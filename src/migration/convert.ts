@@ -7,58 +7,37 @@ import { familyOf, ipToBigInt, objectNameOf, type IpAddress } from '../net/addre
 import { findRange, mergeRanges } from '../net/range-set.ts';
 import { formatRange, rangeOfIp } from '../net/range.ts';
 import { invariant } from '../runtime/errors.ts';
-import { convertCilium, isCilium } from './cilium.ts';
+import { finalizerPatchesOf, type FinalizerPatch } from './finalizers.ts';
 import { findHoldings, type Holding, type Holdings } from './holdings.ts';
-import { convertInwinstack, isInwinstack } from './inwinstack.ts';
-import { convertKeepalivedVip, isKeepalivedVip } from './keepalived-vip.ts';
-import { convertKubeLoadbalancer, isKubeLoadbalancer } from './kube-loadbalancer.ts';
-import { convertKubeVip, isKubeVip } from './kube-vip.ts';
-import { convertMetallb, isMetallb } from './metallb.ts';
+import type { Gathered } from './input.ts';
 import {
   compareText,
+  keyOfName,
   labelOf,
   NOTE_KINDS,
   SYSTEMS,
+  type AddressUse,
   type Converted,
   type Note,
   type SourceObject,
   type System,
 } from './model.ts';
-import { convertOpenelb, isOpenelb } from './openelb.ts';
+import { nodeAddressesOf } from './node-addresses.ts';
 import { patchesOf, type ServicePatch } from './patches.ts';
-import { convertPurelb, isPurelb } from './purelb.ts';
+import { noteService } from './service-notes.ts';
 import { isService, noteForeignAnnotations, readService, type ServiceFacts } from './services.ts';
 import {
   freeName,
   IMPORTED_FROM,
+  noteAbout,
   poolManifest,
   settledPool,
   settlePools,
   type PoolManifest,
   type SettledPool,
 } from './settle.ts';
+import { isRead, SOURCES, systemOf } from './sources.ts';
 import type { SystemContext } from './system.ts';
-
-interface SourceSystem {
-  readonly owns: (object: SourceObject) => boolean;
-  readonly convert: (objects: readonly SourceObject[], context: SystemContext) => Converted;
-}
-
-const SOURCES: Readonly<Record<System, SourceSystem>> = {
-  metallb: { owns: isMetallb, convert: convertMetallb },
-  'kube-vip': { owns: isKubeVip, convert: convertKubeVip },
-  purelb: { owns: isPurelb, convert: convertPurelb },
-  openelb: { owns: isOpenelb, convert: convertOpenelb },
-  cilium: { owns: isCilium, convert: convertCilium },
-  inwinstack: { owns: isInwinstack, convert: convertInwinstack },
-  'kube-keepalived-vip': { owns: isKeepalivedVip, convert: convertKeepalivedVip },
-  'kube-loadbalancer': { owns: isKubeLoadbalancer, convert: convertKubeLoadbalancer },
-};
-
-/** The source system that an object belongs to. */
-function systemOf(object: SourceObject): System | undefined {
-  return SYSTEMS.find((system) => SOURCES[system].owns(object));
-}
 
 export interface IpManifest {
   readonly apiVersion: typeof API_VERSION;
@@ -79,6 +58,7 @@ export interface Migration {
   readonly pools: readonly PoolManifest[];
   readonly ips: readonly IpManifest[];
   readonly patches: readonly ServicePatch[];
+  readonly finalizers: readonly FinalizerPatch[];
   /** By kind, then by object. */
   readonly notes: readonly Note[];
   /** All Services that could be read, in order of namespace/name. */
@@ -90,51 +70,78 @@ export interface Migration {
   readonly ignored: ReadonlyMap<string, number>;
 }
 
+/** `gathered`: what stands in the way of reading more (input.ts). */
 export function migrate(
-  objects: readonly SourceObject[],
+  { objects, notes: before, uses: gathered, skipped }: Gathered,
   parseYaml: SystemContext['parseYaml'],
 ): Migration {
-  const notes: Note[] = [];
+  const notes: Note[] = [...before];
+  const unnamed: AddressUse[] = [...gathered];
   const ordered = [...objects].sort((a, b) => compareText(labelOf(a), labelOf(b)));
   const services = ordered
     .filter(isService)
-    .flatMap((object) => readService(object, notes) ?? [])
+    .flatMap((object) => readService(object, notes, unnamed) ?? [])
     .sort((a, b) => compareText(a.key, b.key));
   const { converted, found } = convertAll(ordered, { parseYaml, services }, notes);
   const settled = settlePools(
     converted.flatMap(({ pools }) => pools),
     notes,
   );
-  const uses = converted.flatMap((each) => each.uses);
+  const uses = [...converted.flatMap((each) => each.uses), ...unnamed];
   const wishes = converted.flatMap((each) => each.wishes);
-  const before = resolve(settled);
-  const isImported = (ip: IpAddress): boolean => poolOf(before, ip) !== undefined;
-  const holdings = findHoldings({ services, uses, wishes, isImported }, notes);
+  const imported = resolve(settled);
+  const isImported = (ip: IpAddress): boolean => poolOf(imported, ip) !== undefined;
+  const nodes = nodeAddressesOf(ordered);
+  const holdings = findHoldings({ services, uses, wishes, isImported, nodes }, notes);
   const complete = withKept(opened(settled, holdings, notes), holdings, notes);
   const after = resolve(complete);
-  const nameOf = (ip: IpAddress): string | undefined => poolOf(after, ip)?.name;
   const patches = patchesOf(
     {
       ...holdings,
       wishes,
-      poolOf: nameOf,
-      pools: new Set(complete.map(({ name }) => name)),
+      poolOf: (ip) => poolOf(after, ip)?.name,
+      poolNamed: namesIn(complete),
       poolOfWish: ({ pool }) => complete.find(({ draft }) => draft === pool)?.name,
     },
     notes,
   );
-  const kept = new Set(holdings.keepers.map(({ facts }) => facts?.key));
-  for (const facts of services.filter(({ key }) => kept.has(key)))
-    noteForeignAnnotations(facts, notes);
-  for (const { draft, name } of complete) {
-    notes.push({ kind: 'converted', object: draft.origin, message: `Pool ${name}` });
-  }
+  noteAll(holdings, complete, notes);
   const pools = complete
     .map(({ draft, name, spec }) => poolManifest(name, draft.system, spec))
     .sort((a, b) => compareText(a.metadata.name, b.metadata.name));
   const ips = holdings.holdings.map((holding) => ipOf(holding, poolOf(after, holding.address)));
-  const ignored = ignoredIn(ordered);
-  return { pools, ips, patches, notes: sorted(notes), services, holdings, found, ignored };
+  const ignored = new Map([...ignoredIn(ordered), ...skipped]);
+  const finalizers = finalizerPatchesOf(holdings.keepers);
+  return {
+    pools,
+    ips,
+    patches,
+    finalizers,
+    notes: sorted(notes),
+    services,
+    holdings,
+    found,
+    ignored,
+  };
+}
+
+/** By the name that the source gave, unless another Pool is called so. */
+function namesIn(pools: readonly SettledPool[]): (name: string) => string | undefined {
+  const names = new Map(pools.map(({ draft, name }) => [draft.name, name]));
+  for (const { name } of pools) names.set(name, name);
+  return (name) => names.get(name);
+}
+
+function noteAll({ keepers }: Holdings, pools: readonly SettledPool[], notes: Note[]): void {
+  for (const keeper of keepers) {
+    const { facts } = keeper;
+    if (facts === undefined) continue;
+    noteService({ ...keeper, facts }, notes);
+    noteForeignAnnotations(facts, notes);
+  }
+  for (const { draft, name } of pools) {
+    notes.push({ kind: 'converted', object: draft.origin, message: `Pool ${name}` });
+  }
 }
 
 function convertAll(
@@ -153,14 +160,11 @@ function convertAll(
   return { converted, found };
 }
 
-/** Kinds that the migration looks at, beside those of the source systems. */
-const READ_KINDS = ['Service', 'Namespace', 'Node'];
-
 function ignoredIn(objects: readonly SourceObject[]): ReadonlyMap<string, number> {
   const ignored = new Map<string, number>();
   for (const object of objects) {
     const { group, version, kind } = object;
-    if (systemOf(object) !== undefined || (group === '' && READ_KINDS.includes(kind))) continue;
+    if (isRead(object)) continue;
     const what = `${group === '' ? '' : `${group}/`}${version} ${kind}`;
     ignored.set(what, (ignored.get(what) ?? 0) + 1);
   }
@@ -190,7 +194,7 @@ function opened(
     if (guests.length === 0) return each;
     const added = [...new Set(guests)].sort();
     const message = `${added.join(', ')} added to serviceAllocation.namespaces, because Services there have addresses of it`;
-    notes.push({ kind: 'ambiguous', object: draft.origin, message });
+    notes.push(noteAbout(draft, 'ambiguous', message));
     const serviceAllocation = { ...allocation, namespaces: [...named, ...added] };
     return settledPool(draft, name, { ...spec, serviceAllocation });
   });
@@ -232,15 +236,18 @@ function withKept(
         autoAssign: false,
         ...(bindInterface === undefined ? {} : { bindInterface }),
       };
-      const draft = { system: 'services' as const, name, origin: 'addresses in use', spec };
+      const origin = 'addresses in use';
+      const draft = { system: 'services' as const, name, origin, where: 'input', spec };
       kept.push(settledPool(draft, name, spec));
     }
   }
   const all = [...pools.map((pool) => withoutStrays(pool, strays)), ...kept];
   const after = resolve(all);
-  for (const { address, services } of strays) {
-    const who = services.map(({ namespace, name }) => `Service ${namespace}/${name}`).join(', ');
-    const message = `${who === '' ? 'somebody' : who} has it, and no imported Pool hands it out: it is in Pool ${poolOf(after, address)?.name ?? ''}`;
+  for (const { address, services, origins } of strays) {
+    const named = services.map((service) => `Service ${keyOfName(service)}`);
+    const who = [...new Set([...named, ...origins])].join(', ');
+    const pool = poolOf(after, address)?.name ?? '';
+    const message = `${who} has it, and no imported Pool hands it out: it is in Pool ${pool}`;
     notes.push({ kind: 'ambiguous', object: `address ${address}`, message });
   }
   return all;
@@ -259,10 +266,10 @@ function withoutStrays(each: SettledPool, strays: readonly Holding[]): SettledPo
 
 /** Shared addresses are for nobody by name: their Services get them by sharing key and by what they show or ask for. */
 function ipOf(holding: Holding, pool: ValidPool | undefined): IpManifest {
-  const { address, services, forNamespace, retain, system } = holding;
+  const { address, services, forNamespace, retain, system, isUnnamed } = holding;
   invariant(pool !== undefined, `${address} is in no Pool`);
   const [first] = services;
-  const only = services.length === 1 ? first : undefined;
+  const only = services.length === 1 && !isUnnamed ? first : undefined;
   const forNobody = forNamespace === undefined || first !== undefined;
   const forAll = forNobody ? undefined : { namespace: forNamespace };
   const reservedFor =

@@ -1,73 +1,16 @@
-// Reads a foreign object field by field and remembers which fields were read, so that none is dropped silently:
-// what nobody asked for is named at the end. A field of the wrong shape ends the object with one clear line. Pure.
+// Reads a foreign object field by field and remembers which fields were read, so that none is dropped silently: what
+// nobody asked for is named at the end. A field of the wrong shape is named, too, and left out; its neighbours go on. Pure.
 import type { LabelSelector } from '../api/pool.ts';
-import { labelOf, type Note, type NoteKind, type SourceObject } from './model.ts';
+import { closest } from '../api/suggest.ts';
+import { isObject, type JsonObject } from './json.ts';
+import type { SourceObject } from './model.ts';
+import { shortText, SourceError, type Notes } from './notes.ts';
+import { variableHint } from './variables.ts';
 
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The object under the key; an empty one where there is none. */
-export function childOf(value: JsonObject, key: string): JsonObject {
-  const child = value[key];
-  return isObject(child) ? child : {};
-}
-
-/** The object can't be used; the message says which field and why. Caught where objects are gone through. */
-export class SourceError extends Error {
-  override readonly name = 'SourceError';
-  readonly field: string | undefined;
-
-  constructor(message: string, field?: string) {
-    super(message);
-    this.field = field;
-  }
-}
-
-/** What was caught, if it was a user's mistake; anything else is a bug and goes on. */
-export function sourceErrorOf(error: unknown): SourceError {
-  if (error instanceof SourceError) return error;
-  throw error;
-}
-
-/** Notes about one object. */
-export class Notes {
-  readonly #all: Note[];
-  readonly #object: string;
-  readonly #where: string;
-
-  constructor(all: Note[], object: string, where: string) {
-    this.#all = all;
-    this.#object = object;
-    this.#where = where;
-  }
-
-  static of(all: Note[], object: SourceObject): Notes {
-    return new Notes(all, labelOf(object), object.where);
-  }
-
-  add(kind: NoteKind, message: string, field?: string): void {
-    this.#all.push({
-      kind,
-      object: this.#object,
-      ...(field === undefined ? {} : { field }),
-      message,
-      where: this.#where,
-    });
-  }
-}
-
-/** Does the work for one object; a SourceError becomes its one line, and the others go on. */
-export function guarded(all: Note[], object: SourceObject, work: (notes: Notes) => void): void {
-  const notes = Notes.of(all, object);
-  try {
-    work(notes);
-  } catch (error) {
-    const { message, field } = sourceErrorOf(error);
-    notes.add('error', `${message}; the object is left out`, field);
-  }
+export interface Entry {
+  readonly text: string;
+  /** `spec.addresses[0]` */
+  readonly field: string;
 }
 
 export class Fields {
@@ -109,68 +52,100 @@ export class Fields {
   text(key: string): string | undefined {
     const value = this.raw(key);
     if (value === undefined || typeof value === 'string') return value;
-    throw this.#wrong(key, 'text');
+    this.#wrong(key, 'text', value);
+    return undefined;
   }
 
+  /** What kubectl reads for true and false, too: its YAML is 1.1. */
   flag(key: string): boolean | undefined {
     const value = this.raw(key);
     if (value === undefined || typeof value === 'boolean') return value;
-    throw this.#wrong(key, 'true or false');
+    if (typeof value === 'string' && /^(y|yes|on)$/i.test(value)) return true;
+    if (typeof value === 'string' && /^(n|no|off)$/i.test(value)) return false;
+    this.#wrong(key, 'true or false', value);
+    return undefined;
   }
 
   integer(key: string): number | undefined {
     const value = this.raw(key);
     if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value;
-    throw this.#wrong(key, 'a whole number');
+    this.#wrong(key, 'a whole number', value);
+    return undefined;
   }
 
-  /** Empty where the field is absent. */
   texts(key: string): readonly string[] {
-    const value = this.raw(key) ?? [];
-    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
-    throw this.#wrong(key, 'a list of texts');
+    return this.entries(key).map(({ text }) => text);
+  }
+
+  /** Texts with their places. Empty where the field is absent; an item that is no text is left out. */
+  entries(key: string): readonly Entry[] {
+    return this.#items(key).flatMap((item, i): readonly Entry[] => {
+      if (typeof item === 'string') return [{ text: item, field: this.pathOf(`${key}[${i}]`) }];
+      this.#wrong(`${key}[${i}]`, 'text', item);
+      return [];
+    });
   }
 
   object(key: string): Fields | undefined {
     const value = this.raw(key);
     if (value === undefined) return undefined;
-    if (!isObject(value)) throw this.#wrong(key, 'an object');
+    if (!isObject(value)) {
+      this.#wrong(key, 'an object', value);
+      return undefined;
+    }
     return new Fields(value, this.pathOf(key), this.#notes);
   }
 
   objects(key: string): readonly Fields[] {
-    const value = this.raw(key) ?? [];
-    if (!Array.isArray(value)) throw this.#wrong(key, 'a list');
-    return value.map((item: unknown, i) => {
-      if (!isObject(item)) throw this.#wrong(`${key}[${i}]`, 'an object');
-      return new Fields(item, `${this.pathOf(key)}[${i}]`, this.#notes);
+    return this.#items(key).flatMap((item, i): readonly Fields[] => {
+      if (isObject(item)) return [new Fields(item, this.pathOf(`${key}[${i}]`), this.#notes)];
+      this.#wrong(`${key}[${i}]`, 'an object', item);
+      return [];
     });
   }
 
   /** Key and value, both text. */
   map(key: string): Readonly<Record<string, string>> {
     const value = this.raw(key) ?? {};
-    if (!isObject(value)) throw this.#wrong(key, 'an object');
-    const entries = Object.entries(value).map(([name, item]): [string, string] => {
-      if (typeof item !== 'string') throw this.#wrong(`${key}.${name}`, 'text');
-      return [name, item];
+    if (!isObject(value)) {
+      this.#wrong(key, 'an object', value);
+      return {};
+    }
+    const entries = Object.entries(value).flatMap(([name, item]): [string, string][] => {
+      if (typeof item === 'string') return [[name, item]];
+      this.#wrong(`${key}.${name}`, 'text', item);
+      return [];
     });
     return Object.fromEntries(entries);
   }
 
   selector(key: string): LabelSelector | undefined {
     const fields = this.object(key);
-    return fields === undefined ? undefined : selectorOf(fields);
+    return fields === undefined ? undefined : this.#selectorOf(fields);
   }
 
   selectors(key: string): readonly LabelSelector[] {
-    return this.objects(key).map(selectorOf);
+    return this.objects(key).flatMap((fields) => this.#selectorOf(fields) ?? []);
   }
 
   required(key: string): string {
     const value = this.text(key);
     if (value === undefined || value === '') throw new SourceError('is missing', this.pathOf(key));
     return value;
+  }
+
+  /** A text that must be there, for what is useless without it and must be named as damaged. */
+  needed(key: string): string | undefined {
+    const text = this.text(key);
+    if (text === undefined && !this.has(key)) this.#wrong(key, 'text', undefined);
+    return text;
+  }
+
+  choice<T extends string>(key: string, allowed: readonly T[]): T | undefined {
+    const value = this.raw(key);
+    const found = allowed.find((known) => known === value);
+    if (found === undefined) this.#wrong(key, `one of ${allowed.join(', ')}`, value);
+    return found;
   }
 
   /** Notes the field, if it is there and not empty, as one that vipvs has nothing for. */
@@ -189,17 +164,39 @@ export class Fields {
   end(): void {
     for (const key of Object.keys(this.#value).sort()) {
       if (this.#read.has(key) || !this.has(key)) continue;
-      const text = shortText(this.#value[key]);
-      this.#notes.add(
-        'no-equivalent',
-        `${text}: a field that the import does not know; it is left out`,
-        this.pathOf(key),
-      );
+      const meant = closest(key, [...this.#read]);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      const text = `${shortText(this.#value[key])}: a field that the import does not know; it is left out${hint}`;
+      this.#notes.add('no-equivalent', text, this.pathOf(key));
     }
   }
 
-  #wrong(key: string, wanted: string): SourceError {
-    return new SourceError(`must be ${wanted}`, this.pathOf(key));
+  /** A selector of which a part is lost would select more than its author meant: then all of it is left out. */
+  #selectorOf(fields: Fields): LabelSelector | undefined {
+    const before = this.#notes.damages;
+    const matchLabels = fields.map('matchLabels');
+    const matchExpressions = fields
+      .objects('matchExpressions')
+      .flatMap((each) => expressionOf(each) ?? []);
+    fields.end();
+    if (this.#notes.damages > before) return undefined;
+    return {
+      ...(Object.keys(matchLabels).length === 0 ? {} : { matchLabels }),
+      ...(matchExpressions.length === 0 ? {} : { matchExpressions }),
+    };
+  }
+
+  #items(key: string): readonly unknown[] {
+    const value = this.raw(key) ?? [];
+    if (Array.isArray(value)) return value;
+    this.#wrong(key, 'a list', value);
+    return [];
+  }
+
+  #wrong(key: string, wanted: string, value: unknown): void {
+    const shown = value === undefined ? 'missing' : shortText(value);
+    const text = `must be ${wanted}, is ${shown}; it is left out${variableHint(shown)}`;
+    this.#notes.damage(text, this.pathOf(key));
   }
 }
 
@@ -208,34 +205,15 @@ function isEmpty(value: unknown): boolean {
   return isObject(value) && Object.keys(value).length === 0;
 }
 
-const SHOWN = 80;
-
-export function shortText(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
-}
-
 const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 
-function selectorOf(fields: Fields): LabelSelector {
-  const matchLabels = fields.map('matchLabels');
-  const matchExpressions = fields.objects('matchExpressions').map((expression) => {
-    const key = expression.required('key');
-    const text = expression.required('operator');
-    const operator = OPERATORS.find((known) => known === text);
-    if (operator === undefined) {
-      throw new SourceError(
-        `must be one of ${OPERATORS.join(', ')}`,
-        expression.pathOf('operator'),
-      );
-    }
-    const values = expression.texts('values');
-    expression.end();
-    return { key, operator, ...(values.length === 0 ? {} : { values }) };
-  });
+function expressionOf(
+  fields: Fields,
+): NonNullable<LabelSelector['matchExpressions']>[number] | undefined {
+  const key = fields.needed('key');
+  const operator = fields.choice('operator', OPERATORS);
+  const values = fields.texts('values');
   fields.end();
-  return {
-    ...(Object.keys(matchLabels).length === 0 ? {} : { matchLabels }),
-    ...(matchExpressions.length === 0 ? {} : { matchExpressions }),
-  };
+  if (key === undefined || operator === undefined) return undefined;
+  return { key, operator, ...(values.length === 0 ? {} : { values }) };
 }

@@ -2,6 +2,7 @@
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { compareIp, familyOf, type Family, type IpAddress } from '../net/address.ts';
 import { specialUseOf } from '../net/special.ts';
+import { whoCanHave } from './contenders.ts';
 import {
   compareText,
   keyOfName,
@@ -11,12 +12,21 @@ import {
   type ServiceName,
   type ServiceWish,
 } from './model.ts';
+import { NodeAddressFinder, type IsKnown, type NodeAddresses } from './node-addresses.ts';
+import { nameText, Notes } from './notes.ts';
 import type { ServiceFacts } from './services.ts';
+import { noteAbout } from './settle.ts';
 
 export interface Holding {
   readonly address: IpAddress;
-  /** In order of namespace/name. */
+  /** In order of namespace/name: those that can have it together. */
   readonly services: readonly ServiceName[];
+  /** Have it as well, with a port that one of the others has. */
+  readonly losers: readonly ServiceName[];
+  /** Who else says so: `Service a/x`, `Eip public: status.used`. */
+  readonly origins: readonly string[];
+  /** A Service that can't be named has it. */
+  readonly isUnnamed: boolean;
   /** Of an address without a Service. */
   readonly forNamespace: string | undefined;
   readonly retain: boolean;
@@ -63,6 +73,7 @@ export interface HoldingSources {
   readonly wishes: readonly ServiceWish[];
   /** Whether one of the imported Pools has the address. */
   readonly isImported: (address: IpAddress) => boolean;
+  readonly nodes: NodeAddresses;
 }
 
 export function findHoldings(sources: HoldingSources, notes: Note[]): Holdings {
@@ -75,36 +86,60 @@ export function findHoldings(sources: HoldingSources, notes: Note[]): Holdings {
       byService.set(key, [...(byService.get(key) ?? []), use]);
     }
   }
+  const isRecorded: IsKnown = (address, { key }) =>
+    byService.get(key)?.some((use) => use.address === address) === true;
+  const isKnown: IsKnown = (address, facts) =>
+    sources.isImported(address) || isRecorded(address, facts);
+  const finder = new NodeAddressFinder(sources.nodes, sources.services, isKnown);
   const keepers: Keeper[] = [];
   const spare: AddressUse[] = [];
   for (const facts of sources.services) {
     const own = byService.get(facts.key) ?? [];
-    byService.delete(facts.key);
-    if (!isInScope(facts, own, sources, notes)) continue;
-    const all = addressesOf(facts, own, notes);
-    const addresses = onePerFamily(facts.name, all, notes);
-    for (const address of all.filter((each) => !addresses.includes(each))) {
-      spare.push({ system: 'services', address, origin: `Service ${facts.key}`, retain: true });
+    if (!isInScope(facts, own, sources, notes)) {
+      if (facts.service.spec.type === undefined) spare.push(...spareOf(facts, facts.asked));
+      continue;
     }
+    const all = addressesOf(facts, own, finder.vipsOf(facts, notes), notes);
+    const addresses = onePerFamily(facts.name, facts.where, all, notes);
+    const lost = [...all, ...facts.asked.filter(() => facts.shown.length === 0)];
+    spare.push(
+      ...spareOf(
+        facts,
+        lost.filter((each) => !addresses.includes(each)),
+      ),
+    );
     const isShown = addresses.every((address) => facts.shown.includes(address));
     keepers.push({ name: facts.name, facts, addresses, isShown });
   }
+  for (const { key } of sources.services) byService.delete(key);
   for (const uses of byService.values()) {
     const [first] = uses;
     if (first?.service === undefined) continue;
     const all = uses.map(({ address }) => address);
-    const addresses = onePerFamily(first.service, all, notes);
+    const addresses = onePerFamily(first.service, first.where, all, notes);
     keepers.push({ name: first.service, facts: undefined, addresses, isShown: false });
   }
   keepers.sort((a, b) => compareText(keyOfName(a.name), keyOfName(b.name)));
-  return { keepers, holdings: holdingsOf(keepers, [...others, ...spare], sources.uses) };
+  const holdings = holdingsOf(keepers, [...others, ...spare], sources.uses, notes);
+  return { keepers, holdings };
+}
+
+/** Addresses that the Service can't have, and nobody else is to get. */
+function spareOf(
+  { key, where }: ServiceFacts,
+  addresses: readonly IpAddress[],
+): readonly AddressUse[] {
+  const origin = `Service ${key}`;
+  return addresses.map((address) => {
+    return { system: 'services', address, origin, where, retain: true };
+  });
 }
 
 function isUsable(use: AddressUse, notes: Note[]): boolean {
   const special = specialUseOf(use.address);
   if (special === undefined) return true;
   const message = `${use.address} is ${special}; no VIP can have it, so it is left out`;
-  notes.push({ kind: 'error', object: use.origin, message });
+  notes.push(noteAbout(use, 'error', message));
   return false;
 }
 
@@ -116,35 +151,54 @@ function isInScope(
 ): boolean {
   const { type, loadBalancerClass } = facts.service.spec;
   const isWished = wishes.some(({ service }) => keyOfName(service) === facts.key);
-  if (type !== 'LoadBalancer') return isWished || own.length > 0;
+  const about = Notes.ofService(notes, facts);
+  if (type !== 'LoadBalancer') {
+    if (isWished || own.length > 0) return true;
+    if (facts.asked.length > 0) noteType(facts, about);
+    return false;
+  }
   if (isKnownClass(loadBalancerClass) || facts.shown.some(isImported)) return true;
-  const message = `${String(loadBalancerClass)} is the class of another load balancer: the Service is left alone`;
-  const field = 'spec.loadBalancerClass';
-  notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, field, message });
+  const name = nameText(String(loadBalancerClass));
+  const message = `${name} is the class of another load balancer: the Service is left alone`;
+  about.add('ambiguous', message, 'spec.loadBalancerClass');
   return false;
+}
+
+function noteType({ asked, service }: ServiceFacts, notes: Notes): void {
+  const { type } = service.spec;
+  if (type === undefined) {
+    const text = `asks for ${asked.join(', ')} and has no type here (a kustomize patch without its base?): kept out of use, but not for it`;
+    notes.add('error', text, 'spec.type');
+  } else {
+    const text = `asks for ${asked.join(', ')}, but it is of type ${nameText(type)} and gets none`;
+    notes.add('ambiguous', text, 'spec.type');
+  }
 }
 
 function addressesOf(
   facts: ServiceFacts,
   own: readonly AddressUse[],
+  vips: readonly IpAddress[],
   notes: Note[],
 ): readonly IpAddress[] {
-  const { shown, request, key } = facts;
-  const usable = shown.filter((address) =>
-    isUsable({ system: 'services', address, origin: `Service ${key}` }, notes),
+  const { request, key, where } = facts;
+  const origin = `Service ${key}`;
+  const usable = vips.filter((address) =>
+    isUsable({ system: 'services', address, origin, where }, notes),
   );
   const recorded = [...new Set(own.map(({ address }) => address))];
   if (usable.length === 0) return recorded.length > 0 ? recorded : request.addresses;
   for (const use of own) {
     if (usable.includes(use.address)) continue;
     const message = `${use.origin} gives it ${use.address}, its status shows ${usable.join(', ')}: what it shows is kept`;
-    notes.push({ kind: 'ambiguous', object: `Service ${key}`, message });
+    notes.push(noteAbout({ origin, where }, 'ambiguous', message));
   }
   return usable;
 }
 
 function onePerFamily(
   name: ServiceName,
+  where: string,
   all: readonly IpAddress[],
   notes: Note[],
 ): readonly IpAddress[] {
@@ -154,39 +208,49 @@ function onePerFamily(
     if (first === undefined) families.set(familyOf(address), address);
     else if (first !== address) {
       const message = `has ${first} and ${address}; a Service has one address of each family: ${first} is kept, ${address} is reserved (give it to a second Service with the same selector)`;
-      notes.push({ kind: 'error', object: `Service ${keyOfName(name)}`, message });
+      new Notes(notes, `Service ${keyOfName(name)}`, where).add('error', message);
     }
   }
   return [...families.values()];
 }
 
 interface Draft {
-  readonly services: ServiceName[];
+  readonly keepers: Keeper[];
+  readonly origins: Set<string>;
   forNamespace: string | undefined;
   retain: boolean;
+  isUnnamed: boolean;
 }
 
 function holdingsOf(
   keepers: readonly Keeper[],
   others: readonly AddressUse[],
   uses: readonly AddressUse[],
+  notes: Note[],
 ): readonly Holding[] {
   const drafts = new Map<IpAddress, Draft>();
   const draftOf = (address: IpAddress): Draft => {
-    const found = drafts.get(address) ?? { services: [], forNamespace: undefined, retain: false };
+    const fresh = { forNamespace: undefined, retain: false, isUnnamed: false };
+    const found = drafts.get(address) ?? { keepers: [], origins: new Set(), ...fresh };
     drafts.set(address, found);
     return found;
   };
-  for (const { name, addresses } of keepers) {
-    for (const address of addresses) draftOf(address).services.push(name);
+  for (const keeper of keepers) {
+    for (const address of keeper.addresses) draftOf(address).keepers.push(keeper);
   }
   for (const use of others) {
     const draft = draftOf(use.address);
     draft.retain ||= use.retain === true;
+    draft.isUnnamed ||= use.isUnnamed === true;
     draft.forNamespace ??= use.forNamespace;
+    draft.origins.add(use.origin);
   }
   const systems = new Map(uses.map(({ address, system }) => [address, system]));
   return [...drafts]
-    .map(([address, draft]) => ({ address, ...draft, system: systems.get(address) ?? 'services' }))
+    .map(([address, { keepers: having, origins, ...draft }]): Holding => {
+      const { services, losers } = whoCanHave(address, having, notes);
+      const system = systems.get(address) ?? 'services';
+      return { address, services, losers, origins: [...origins].sort(), ...draft, system };
+    })
     .sort((a, b) => compareIp(a.address, b.address));
 }

@@ -4,7 +4,10 @@
 // kairen.example.lb/address-pool. v0.4: an IP named as an address is the public address of the Services with that
 // externalIPs[0]; IPs with a UUID for a name belong to their Namespace.
 import { tryParseIp, type IpAddress } from '../net/address.ts';
-import { childOf, Fields, guarded, isObject, SourceError, type Notes } from './fields.ts';
+import { Fields, type Entry } from './fields.ts';
+import { childOf, isObject, listOf, textOf } from './json.ts';
+import { guarded, nameText, Notes } from './notes.ts';
+import { cautious, poolAddresses, poolFilters } from './pool-spec.ts';
 import {
   keyOfName,
   labelOf,
@@ -15,9 +18,10 @@ import {
   type ServiceWish,
   type SourceObject,
 } from './model.ts';
-import { readAddress, readRange } from './ranges.ts';
+import { readAddress } from './ranges.ts';
 import type { ServiceFacts } from './services.ts';
 import type { SystemContext } from './system.ts';
+import { variableHint } from './variables.ts';
 
 const GROUP = 'inwinstack.com';
 const SYSTEM = 'inwinstack';
@@ -40,7 +44,8 @@ export function convertInwinstack(
   for (const object of objects) {
     guarded(notes, object, (about) => {
       if (object.kind === 'Pool' || object.kind === 'IPPool') {
-        pools.push(readPool(object, about));
+        const pool = readPool(object, about);
+        if (pool !== undefined) pools.push(pool);
         allocated.push({ object, addresses: allocatedOf(object) });
       } else if (object.kind === 'IP') uses.push(...readIp(object, context.services, about));
       else {
@@ -54,20 +59,17 @@ export function convertInwinstack(
   for (const { object, addresses } of allocated) {
     guarded(notes, object, (about) => noteLeaks(addresses, uses, about));
   }
-  const wishes = context.services.flatMap((facts) => wishOf(facts, pools, uses) ?? []);
+  const wishes = context.services.flatMap((facts) => wishOf(facts, pools, uses, notes) ?? []);
   return { pools, uses, wishes, notes };
 }
 
-function readPool(object: SourceObject, notes: Notes): PoolDraft {
+function readPool(object: SourceObject, notes: Notes): PoolDraft | undefined {
   const spec = Fields.specOf(object, notes);
-  const addresses = [
-    ...spec.texts('addresses'),
-    ...['address', 'ipRange', 'CIDR'].flatMap((key) => spec.text(key) ?? []),
+  const entries = [
+    ...spec.entries('addresses'),
+    ...textEntries(spec, ['address', 'ipRange', 'CIDR']),
   ];
-  if (addresses.length === 0) throw new SourceError('is empty', 'spec.addresses');
-  for (const text of addresses) readRange(text, 'spec.addresses');
-  const gateway = spec.text('gateway');
-  const filterIPs = [...spec.texts('filterIPs'), ...(gateway === undefined ? [] : [gateway])];
+  const filters = [...spec.entries('filterIPs'), ...textEntries(spec, ['gateway'])];
   const autoAssign =
     (spec.flag('assignToNamespace') ?? spec.flag('autoAssignToNamespace')) === true;
   const ignoreNamespaces = spec.texts('ignoreNamespaces');
@@ -76,29 +78,40 @@ function readPool(object: SourceObject, notes: Notes): PoolDraft {
   spec.ignore('assignToNamespace', 'autoAssignToNamespace', 'ignoreNamespaceAnnotation');
   spec.unsupported('nameservers', 'vipvs configures no hosts');
   spec.end();
+  const addresses = poolAddresses(entries, 'spec.addresses', notes);
+  if (addresses === undefined) return undefined;
+  const filterIPs = poolFilters(filters, notes);
   const text = autoAssign
     ? 'set: the Pool has autoAssign: true, and Services get its addresses without asking'
     : 'not set: the Pool has autoAssign: false, and Services get its addresses when they ask for it';
   notes.add('ambiguous', text, 'spec.assignToNamespace');
+  const draft = {
+    addresses,
+    ...(filterIPs.length === 0 ? {} : { filterIPs }),
+    ...(avoidBuggyIPs ? { avoidBuggyIPs } : {}),
+    ...(avoidGatewayIPs ? { avoidGatewayIPs } : {}),
+    ...(ignoreNamespaces.length === 0 ? {} : { ignoreNamespaces }),
+    ...(autoAssign ? {} : { autoAssign }),
+  };
   return {
     system: SYSTEM,
     name: object.name,
     origin: labelOf(object),
-    spec: {
-      addresses,
-      ...(filterIPs.length === 0 ? {} : { filterIPs }),
-      ...(avoidBuggyIPs ? { avoidBuggyIPs } : {}),
-      ...(avoidGatewayIPs ? { avoidGatewayIPs } : {}),
-      ...(ignoreNamespaces.length === 0 ? {} : { ignoreNamespaces }),
-      ...(autoAssign ? {} : { autoAssign }),
-    },
+    where: object.where,
+    spec: cautious(draft, notes.damages > 0, notes),
   };
+}
+
+function textEntries(spec: Fields, keys: readonly string[]): readonly Entry[] {
+  return keys.flatMap((key): readonly Entry[] => {
+    const text = spec.text(key);
+    return text === undefined || text === '' ? [] : [{ text, field: spec.pathOf(key) }];
+  });
 }
 
 function allocatedOf({ raw }: SourceObject): readonly string[] {
   const status = childOf(raw, 'status');
-  const list: unknown = status['allocatedIPs'];
-  return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : [];
+  return listOf(status, 'allocatedIPs').filter((item) => typeof item === 'string');
 }
 
 /** ipam loses an address when it stops between its two writes. */
@@ -121,27 +134,31 @@ function readIp(
   spec.unsupported('mac', 'vipvs uses the MAC address of the interface');
   spec.end();
   const status = childOf(object.raw, 'status');
-  const text = typeof status['address'] === 'string' ? status['address'] : wanted;
+  const text = textOf(status, 'address') ?? wanted;
   if (text === undefined || text === '') {
     notes.add('ambiguous', 'has no address yet: nothing to keep', 'status.address');
     return [];
   }
   const address = readAddress(text, 'status.address');
-  const namespace = object.namespace ?? 'default';
-  const base = { system: SYSTEM, address, origin: labelOf(object) } as const;
+  const base = { system: SYSTEM, address, origin: labelOf(object), where: object.where } as const;
   const privateIp = tryParseIp(object.name);
   if (privateIp !== undefined) {
     notes.add(
       'no-equivalent',
       `${address} is the public address that a firewall maps to ${privateIp}: it is kept out of use; the Services keep ${privateIp}`,
     );
-    return [{ ...base, retain: true }, ...privateUses(privateIp, namespace, services, base.origin)];
+    return [{ ...base, retain: true }, ...privateUses(object, privateIp, services)];
+  }
+  const { namespace } = object;
+  if (namespace === undefined) {
+    notes.add('error', `has no namespace in the file: ${address} is kept out of use, for nobody`);
+    return [{ ...base, retain: true }];
   }
   const owner = ownerOf(object) ?? object.name;
   const service = { namespace, name: owner };
   const isThere = services.some(({ key }) => key === keyOfName(service));
   if (UUID.test(object.name) && !isThere) {
-    const taken = privateUses(address, namespace, services, base.origin);
+    const taken = privateUses(object, address, services);
     return taken.length > 0 ? taken : [{ ...base, forNamespace: namespace, retain: true }];
   }
   if (!isThere) {
@@ -152,23 +169,22 @@ function readIp(
 
 function ownerOf({ raw }: SourceObject): string | undefined {
   const metadata = childOf(raw, 'metadata');
-  const owners: readonly unknown[] = Array.isArray(metadata['ownerReferences'])
-    ? metadata['ownerReferences']
-    : [];
-  const owner = owners.filter(isObject).find(({ kind }) => kind === 'Service');
-  return typeof owner?.['name'] === 'string' ? owner['name'] : undefined;
+  const owners = listOf(metadata, 'ownerReferences').filter(isObject);
+  const owner = owners.find(({ kind }) => kind === 'Service');
+  return owner === undefined ? undefined : textOf(owner, 'name');
 }
 
 /** The Services of the namespace that are reached under the address: their externalIPs name it. */
 function privateUses(
+  object: SourceObject,
   address: IpAddress,
-  namespace: string,
   services: readonly ServiceFacts[],
-  origin: string,
 ): readonly AddressUse[] {
+  const { namespace, where } = object;
+  const origin = labelOf(object);
   return services
     .filter((facts) => facts.name.namespace === namespace && facts.externalIPs[0] === address)
-    .map(({ name }) => ({ system: SYSTEM, address, service: name, origin }));
+    .map(({ name }) => ({ system: SYSTEM, address, service: name, origin, where }));
 }
 
 /** A Service that ip-assigner served: by its pool annotation, or because an IP is its. */
@@ -176,8 +192,14 @@ function wishOf(
   facts: ServiceFacts,
   pools: readonly PoolDraft[],
   uses: readonly AddressUse[],
+  all: Note[],
 ): ServiceWish | undefined {
-  const pool = pools.find((draft) => draft.name === facts.annotations[POOL_KEY]);
+  const asked = facts.annotations[POOL_KEY] ?? '';
+  const pool = pools.find((draft) => draft.name === asked);
+  if (pool === undefined && asked !== '') {
+    const message = `asks for Pool ${nameText(asked)}, which is not among the imported ones${variableHint(asked)}`;
+    Notes.ofService(all, facts).add('ambiguous', message, `metadata.annotations[${POOL_KEY}]`);
+  }
   const isServed = uses.some(
     ({ service }) => service !== undefined && keyOfName(service) === facts.key,
   );

@@ -3,7 +3,10 @@
 // Facts (kube-keepalived-vip, keepalived.tmpl): scheduler wlc, persistence_timeout 1800 for every virtual server.
 import { ANNOTATIONS } from '../api/annotations.ts';
 import { tryParseIp } from '../net/address.ts';
-import { childOf, Fields, guarded, SourceError, sourceErrorOf, type Notes } from './fields.ts';
+import { Fields } from './fields.ts';
+import { childOf } from './json.ts';
+import { attempt, guarded, SourceError, type Notes } from './notes.ts';
+import { canBeVip } from './pool-spec.ts';
 import {
   labelOf,
   type AddressUse,
@@ -22,10 +25,10 @@ const PERSISTENCE_SECONDS = 1800;
 export function isKeepalivedVip({ group, kind, raw }: SourceObject): boolean {
   if (group !== '' || kind !== 'ConfigMap') return false;
   const data = Object.entries(childOf(raw, 'data'));
+  const vips = data.filter(([key]) => tryParseIp(key) !== undefined);
   return (
-    data.length > 0 &&
-    data.every(([key]) => tryParseIp(key) !== undefined) &&
-    data.some(([, value]) => value === '' || (typeof value === 'string' && value.includes('/')))
+    vips.some(([, value]) => typeof value === 'string' && value.includes('/')) ||
+    (vips.length === data.length && vips.some(([, value]) => value === ''))
   );
 }
 
@@ -37,15 +40,17 @@ export function convertKeepalivedVip(objects: readonly SourceObject[]): Converte
   for (const object of objects) {
     guarded(notes, object, (about) => {
       const entries = readEntries(object, about);
-      if (entries.length === 0) return;
       uses.push(...entries.map(({ use }) => use));
       wishes.push(...entries.flatMap(({ wish }) => wish ?? []));
+      const addresses = entries.map(({ use }) => use.address).filter(canBeVip);
+      if (addresses.length === 0) return;
       pools.push({
         system: 'kube-keepalived-vip',
         name: POOL_NAME,
         origin: labelOf(object),
+        where: object.where,
         spec: {
-          addresses: entries.map(({ use }) => use.address),
+          addresses,
           autoAssign: false,
           defaults: { scheduler: 'wlc', persistenceSeconds: PERSISTENCE_SECONDS },
         },
@@ -69,25 +74,19 @@ function readEntries(object: SourceObject, notes: Notes): readonly Entry[] {
   return Object.keys(raw)
     .sort()
     .flatMap((key): readonly Entry[] => {
-      const field = `data[${key}]`;
-      try {
-        return [readEntry(object, key, data.text(key) ?? '', field, notes)];
-      } catch (error) {
-        notes.add('error', `${sourceErrorOf(error).message}; the entry is left out`, field);
-        return [];
-      }
+      const value = data.has(key) ? data.text(key) : '';
+      if (value === undefined) return []; // no text, and named as such
+      const read = (): Entry => readEntry(object, key, value, notes);
+      const entry = attempt(notes, 'the entry', read);
+      return entry === undefined ? [] : [entry];
     });
 }
 
-function readEntry(
-  object: SourceObject,
-  key: string,
-  value: string,
-  field: string,
-  notes: Notes,
-): Entry {
+function readEntry(object: SourceObject, key: string, value: string, notes: Notes): Entry {
+  const field = `data[${key}]`;
   const address = readAddress(key, field);
-  const use = { system: 'kube-keepalived-vip' as const, address, origin: labelOf(object) };
+  const { where } = object;
+  const use = { system: 'kube-keepalived-vip' as const, address, origin: labelOf(object), where };
   const text = value.trim();
   if (text === '') {
     const what =
@@ -97,10 +96,13 @@ function readEntry(
   }
   const [, namespace = '', name = '', method = 'NAT'] = VALUE.exec(text) ?? [];
   if (namespace === '') {
-    throw new SourceError(`${JSON.stringify(text)} must be namespace/service[:NAT|DR|PROXY]`);
+    throw new SourceError(
+      `${JSON.stringify(text)} must be namespace/service[:NAT|DR|PROXY]`,
+      field,
+    );
   }
   if (!['NAT', 'DR', 'PROXY'].includes(method)) {
-    throw new SourceError(`method ${method} must be NAT, DR or PROXY`);
+    throw new SourceError(`method ${method} must be NAT, DR or PROXY`, field);
   }
   if (method === 'PROXY') {
     const what =

@@ -4,7 +4,9 @@
 // Fact: the records are keyed `<namespace>-<name>` of the user's ConfigMap, which can't be taken apart again; so they
 // only add what the user ConfigMaps do not say.
 import { tryParseIp, type IpAddress } from '../net/address.ts';
-import { childOf, Fields, guarded, isObject, type Notes } from './fields.ts';
+import { Fields } from './fields.ts';
+import { childOf, isObject, walk, type JsonObject } from './json.ts';
+import { attempt, guarded, type Notes } from './notes.ts';
 import {
   labelOf,
   type AddressUse,
@@ -15,7 +17,8 @@ import {
   type ServiceWish,
   type SourceObject,
 } from './model.ts';
-import { readAddress, readRange } from './ranges.ts';
+import { canBeVip, poolAddresses } from './pool-spec.ts';
+import { readAddress } from './ranges.ts';
 
 const RECORDS = 'ip-manager-configmap';
 const DAEMON = 'daemon-configmap';
@@ -23,10 +26,10 @@ const POOL_NAME = 'kube-loadbalancer';
 const SYSTEM = 'kube-loadbalancer';
 const START = 'VIP_ALLOCATION_START';
 const END = 'VIP_ALLOCATION_END';
-const BACKENDS: Readonly<Record<string, PoolSpecDraft['driver']>> = {
-  f5: 'f5',
-  'openstack-lbaasv2': 'octavia',
-};
+const BACKENDS = new Map<string, PoolSpecDraft['driver']>([
+  ['f5', 'f5'],
+  ['openstack-lbaasv2', 'octavia'],
+]);
 
 export function isKubeLoadbalancer(object: SourceObject): boolean {
   if (isWorkload(object)) return textsIn(object.raw).includes(START);
@@ -50,13 +53,14 @@ function isUserConfig({ raw }: SourceObject): boolean {
 export function convertKubeLoadbalancer(objects: readonly SourceObject[]): Converted {
   const notes: Note[] = [];
   const uses: AddressUse[] = [];
-  const ranges: { readonly text: string; readonly origin: string }[] = [];
+  const ranges: Range[] = [];
   let driver: PoolSpecDraft['driver'];
   for (const object of objects.filter((each) => !isRecord(each))) {
     guarded(notes, object, (about) => {
       if (isWorkload(object)) {
         const found = readWorkload(object, about);
-        if (found.range !== undefined) ranges.push({ text: found.range, origin: labelOf(object) });
+        const { range: text } = found;
+        if (text !== undefined) ranges.push({ text, origin: labelOf(object), where: object.where });
         driver ??= found.driver;
       } else uses.push(...readUserConfig(object, about));
     });
@@ -79,7 +83,7 @@ function isRecord(object: SourceObject): boolean {
 function readUserConfig(object: SourceObject, notes: Notes): readonly AddressUse[] {
   const raw = childOf(object.raw, 'data');
   const data = new Fields(raw, 'data', notes);
-  const namespace = data.text('namespace') ?? object.namespace ?? 'default';
+  const namespace = data.text('namespace') ?? object.namespace;
   const name = data.required('target-service-name');
   const bound = data.text('bind-ip');
   const status = data.text('status') ?? '';
@@ -96,13 +100,16 @@ function readUserConfig(object: SourceObject, notes: Notes): readonly AddressUse
     const why = status === '' ? 'has no bind-ip' : `has no bind-ip (${status})`;
     notes.add(
       'ambiguous',
-      `${why}: Service ${namespace}/${name} had no address to keep`,
+      `${why}: Service ${namespace ?? '?'}/${name} had no address to keep`,
       'data.bind-ip',
     );
     return [];
   }
   const address = readAddress(bound, 'data.bind-ip');
-  return [{ system: SYSTEM, address, service: { namespace, name }, origin: labelOf(object) }];
+  const use = { system: SYSTEM, address, origin: labelOf(object), where: object.where } as const;
+  if (namespace !== undefined) return [{ ...use, service: { namespace, name } }];
+  notes.add('error', `has no namespace in the file: ${address} is kept out of use, for nobody`);
+  return [{ ...use, retain: true }];
 }
 
 function readRecords(
@@ -112,36 +119,49 @@ function readRecords(
 ): readonly AddressUse[] {
   const data = childOf(object.raw, 'data');
   const isKnown = (address: IpAddress): boolean => known.some((use) => use.address === address);
+  const { where } = object;
   if (object.name === DAEMON)
-    return readGroups(data, object).filter((use) => !isKnown(use.address));
+    return readGroups(data, object, notes).filter((use) => !isKnown(use.address));
   return Object.keys(data)
     .sort()
     .flatMap((key): readonly AddressUse[] => {
-      const address = readAddress(key, `data[${key}]`);
-      if (isKnown(address)) return [];
+      const address = attempt(notes, 'it', () => readAddress(key, `data[${key}]`));
+      if (address === undefined || isKnown(address)) return [];
       const text = `${key} belongs to ConfigMap ${String(data[key])}, which is not in the input: the address is kept out of use`;
       notes.add('ambiguous', text, `data[${key}]`);
-      return [{ system: SYSTEM, address, origin: labelOf(object), retain: true }];
+      return [{ system: SYSTEM, address, origin: labelOf(object), where, retain: true }];
     });
 }
 
 /** `<group>.bind-ip`, `<group>.namespace`, `<group>.target-service-name` */
-function readGroups(data: Readonly<Record<string, unknown>>, object: SourceObject): AddressUse[] {
+function readGroups(data: JsonObject, object: SourceObject, notes: Notes): AddressUse[] {
   const suffix = '.bind-ip';
   return Object.keys(data)
     .filter((key) => key.endsWith(suffix))
     .sort()
     .flatMap((key): AddressUse[] => {
       const group = key.slice(0, -suffix.length);
-      const address = readAddress(String(data[key]), `data[${key}]`);
+      const address = attempt(notes, 'it', () => readAddress(String(data[key]), `data[${key}]`));
+      if (address === undefined) return [];
       const namespace = data[`${group}.namespace`];
       const name = data[`${group}.target-service-name`];
       const isNamed = typeof namespace === 'string' && typeof name === 'string';
-      const origin = labelOf(object);
+      const use = {
+        system: SYSTEM,
+        address,
+        origin: labelOf(object),
+        where: object.where,
+      } as const;
       return isNamed
-        ? [{ system: SYSTEM, address, service: { namespace, name }, origin }]
-        : [{ system: SYSTEM, address, origin, retain: true as const }];
+        ? [{ ...use, service: { namespace, name } }]
+        : [{ ...use, retain: true as const }];
     });
+}
+
+interface Range {
+  readonly text: string;
+  readonly origin: string;
+  readonly where: string;
 }
 
 interface Workload {
@@ -156,7 +176,7 @@ function readWorkload(object: SourceObject, notes: Notes): Workload {
   const [backend = ''] = textsIn(object.raw).flatMap(
     (text) => /^--backend=(.+)$/.exec(text)?.[1] ?? [],
   );
-  const driver = BACKENDS[backend];
+  const driver = BACKENDS.get(backend);
   if (driver !== undefined) {
     notes.add(
       'ambiguous',
@@ -164,33 +184,31 @@ function readWorkload(object: SourceObject, notes: Notes): Workload {
     );
   }
   if (start === undefined || end === undefined) return { range: undefined, driver };
-  const range = `${start}-${end}`;
-  readRange(range, START);
-  return { range, driver };
+  const entry = { text: `${start}-${end}`, field: START };
+  return { range: poolAddresses([entry], START, notes)?.[0], driver };
 }
 
 /** The variables of all containers, wherever they stand in the object. */
 function envOf(value: unknown): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  const visit = (each: unknown): void => {
-    if (Array.isArray(each)) each.forEach(visit);
+  walk(value, (each) => {
     if (!isObject(each)) return;
     const { name, value: text } = each;
     if (typeof name === 'string' && typeof text === 'string') found.set(name, text);
-    Object.values(each).forEach(visit);
-  };
-  visit(value);
+  });
   return found;
 }
 
 function textsIn(value: unknown): readonly string[] {
-  if (typeof value === 'string') return [value];
-  if (Array.isArray(value)) return value.flatMap(textsIn);
-  return isObject(value) ? Object.values(value).flatMap(textsIn) : [];
+  const found: string[] = [];
+  walk(value, (each) => {
+    if (typeof each === 'string') found.push(each);
+  });
+  return found;
 }
 
 function poolsOf(
-  ranges: readonly { readonly text: string; readonly origin: string }[],
+  ranges: readonly Range[],
   uses: readonly AddressUse[],
   driver: PoolSpecDraft['driver'],
   notes: Note[],
@@ -200,12 +218,15 @@ function poolsOf(
   const extra = driver === undefined ? {} : { driver };
   if (first !== undefined) {
     const addresses = [...new Set(ranges.map(({ text }) => text))];
-    return [{ ...common, origin: first.origin, spec: { addresses, autoAssign: false, ...extra } }];
+    const { origin, where } = first;
+    return [{ ...common, origin, where, spec: { addresses, autoAssign: false, ...extra } }];
   }
-  const addresses = [...new Set(uses.map(({ address }) => address))];
-  const [use] = uses;
+  const usable = uses.filter(({ address }) => canBeVip(address));
+  const addresses = [...new Set(usable.map(({ address }) => address))];
+  const [use] = usable;
   if (use === undefined) return [];
   const message = `the range of kube-loadbalancer stands in ${START} and ${END} of its workload, which is not in the input: the Pool has the addresses in use only`;
-  notes.push({ kind: 'ambiguous', object: use.origin, message });
-  return [{ ...common, origin: use.origin, spec: { addresses, autoAssign: false, ...extra } }];
+  const { origin, where } = use;
+  notes.push({ kind: 'ambiguous', object: origin, message, where });
+  return [{ ...common, origin, where, spec: { addresses, autoAssign: false, ...extra } }];
 }

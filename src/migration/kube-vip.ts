@@ -5,19 +5,30 @@
 // the first and the last IPv4 address of each CIDR shorter than /31.
 import { ipFromBigInt } from '../net/address.ts';
 import { rangeSize } from '../net/range.ts';
-import { childOf, Fields, guarded, SourceError, type Notes } from './fields.ts';
+import { Fields, type Entry } from './fields.ts';
+import { childOf } from './json.ts';
+import { guarded, type Notes } from './notes.ts';
+import { poolAddresses } from './pool-spec.ts';
 import { interfaceProblem } from './interfaces.ts';
 import { labelOf, type Converted, type Note, type PoolDraft, type SourceObject } from './model.ts';
 import { readRange } from './ranges.ts';
+import { variableHint } from './variables.ts';
 
 const KEY = /^(cidr|range)-(.+)$/;
 const GLOBAL = 'global';
-const DHCP = '0.0.0.0/32';
+/** plndr: what kube-vip's cloud provider was called before. */
+const NAMES = ['kubevip', 'plndr'];
+const DHCP = ['0.0.0.0', '0.0.0.0/32', '::', '::/128'];
+const LIKE_ADDRESSES = /\d\.\d|:.*:|\$|\{\{/;
 
 export function isKubeVip({ group, kind, name, raw }: SourceObject): boolean {
   if (group !== '' || kind !== 'ConfigMap') return false;
-  const data = childOf(raw, 'data');
-  return name === 'kubevip' || Object.keys(data).some((key) => KEY.test(key));
+  const data = Object.entries(childOf(raw, 'data'));
+  return (
+    NAMES.includes(name) ||
+    // other programs have a range-x, too
+    data.some(([key, value]) => KEY.test(key) && LIKE_ADDRESSES.test(String(value)))
+  );
 }
 
 export function convertKubeVip(objects: readonly SourceObject[]): Converted {
@@ -63,14 +74,15 @@ function readConfig(object: SourceObject, notes: Notes): readonly PoolDraft[] {
     const source = readSource(data, namespace, skipEnds, notes);
     if (source !== undefined) sources.set(namespace, source);
   }
+  const others = namespaces.filter((name) => name !== GLOBAL && hasOwn(data, name));
   const drafts = draftsOf(sources).map(({ namespaces: served, source }) => {
-    const others = [...sources.keys()].filter((name) => name !== GLOBAL);
     const isGlobal = served.includes(GLOBAL);
     const bindInterface = readInterface(data, served, notes);
     return {
       system: 'kube-vip' as const,
       name: isGlobal ? 'kube-vip-global' : `kube-vip-${String(served[0])}`,
       origin: `${labelOf(object)}, ${source.key}`,
+      where: object.where,
       spec: {
         addresses: source.addresses,
         ...(source.filterIPs.length === 0 ? {} : { filterIPs: source.filterIPs }),
@@ -83,13 +95,18 @@ function readConfig(object: SourceObject, notes: Notes): readonly PoolDraft[] {
   data.ignore(...namespaces.map((namespace) => `interface-${namespace}`), `interface-${GLOBAL}`);
   data.ignore(...Object.keys(raw).filter((key) => key.startsWith('allow-share-')));
   data.end();
-  if (drafts.length === 0) notes.add('ambiguous', 'no addresses in it: no Pool is made');
+  if (namespaces.length === 0) notes.add('ambiguous', 'no addresses in it: no Pool is made');
   return drafts;
 }
 
 function isTrue(text: string | undefined): boolean {
   // strconv.ParseBool
   return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text ?? '');
+}
+
+/** Whether the namespace has addresses of its own, even if they can't be read; cidr-global comes before range-<ns>. */
+function hasOwn(data: Fields, namespace: string): boolean {
+  return data.has(`cidr-${namespace}`) || !data.has(`cidr-${GLOBAL}`);
 }
 
 function readSource(
@@ -106,30 +123,42 @@ function readSource(
     const text = `${first} comes before it, so kube-vip never reads it; it is left out`;
     notes.add('ambiguous', text, data.pathOf(range));
   }
+  const field = data.pathOf(first);
   const text = texts.get(first);
   // cidr-global serves the namespace: it has no Pool of its own
   if (text === undefined) return undefined;
-  if (text.trim() === DHCP) {
-    notes.add(
-      'no-equivalent',
-      'addresses from DHCP: give the Pool a range of your own',
-      data.pathOf(first),
-    );
-    return undefined;
-  }
-  const items = text.split(',').map((item) => item.trim());
-  const ranges = items.map((item) => readRange(item, data.pathOf(first)));
-  if (first === cidr && items.some((item) => !item.includes('/'))) {
-    throw new SourceError('must be CIDRs separated by commas', data.pathOf(first));
-  }
-  const ends = ranges.filter(
-    (each) => skipEnds && first === cidr && each.family === 4 && rangeSize(each) > 2n,
-  );
+  const entries = readItems(text, { field, isCidr: first === cidr }, notes);
+  if (entries.length === 0) return undefined;
+  const addresses = poolAddresses(entries, field, notes);
+  if (addresses === undefined) return undefined;
+  const ends = addresses
+    .map((item) => readRange(item, field))
+    .filter((each) => skipEnds && first === cidr && each.family === 4 && rangeSize(each) > 2n);
   const filterIPs = ends.flatMap((each) => [
     ipFromBigInt(4, each.first),
     ipFromBigInt(4, each.last),
   ]);
-  return { key: first, addresses: items, filterIPs };
+  return { key: first, addresses, filterIPs };
+}
+
+/** The items of a comma-separated value, without those that are no addresses of their own. */
+function readItems(
+  text: string,
+  { field, isCidr }: { readonly field: string; readonly isCidr: boolean },
+  notes: Notes,
+): readonly Entry[] {
+  const items = text.split(',').map((item) => item.trim());
+  return items.flatMap((item): readonly Entry[] => {
+    if (item === '') return [];
+    if (DHCP.includes(item)) {
+      const advice = 'addresses from DHCP: give the Pool a range of your own';
+      notes.add('no-equivalent', advice, field);
+      return [];
+    }
+    if (!isCidr || item.includes('/') || variableHint(item) !== '') return [{ text: item, field }];
+    notes.add('error', `${JSON.stringify(item)} must be a CIDR; it is left out`, field);
+    return [];
+  });
 }
 
 interface Served {

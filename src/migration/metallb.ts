@@ -1,9 +1,13 @@
-// MetalLB: IPAddressPool and L2Advertisement (metallb.io), the older AddressPool, and the ConfigMap `config` of
-// releases before 0.13. Our Pool is made after IPAddressPool, so addresses and serviceAllocation go over one to one. Pure.
+// MetalLB: IPAddressPool and L2Advertisement (metallb.io), the older AddressPool, and the ConfigMap of releases before
+// 0.13 (metallb-config.ts), which counts only where there is no pool object: as in MetalLB itself. Our Pool is made after IPAddressPool, so addresses and serviceAllocation go over one to one. Pure.
 // Facts: https://metallb.io/apis/ ; pool names stay, because metallb.io/address-pool on Services is read as it is.
 import { selectorMatches } from '../api/selector.ts';
 import type { LabelSelector } from '../api/pool.ts';
-import { childOf, Fields, guarded, isObject, Notes, SourceError } from './fields.ts';
+import { Fields } from './fields.ts';
+import { childOf } from './json.ts';
+import { BGP_ADVICE, configKeyOf, noteProtocol, readConfig } from './metallb-config.ts';
+import { guarded, Notes } from './notes.ts';
+import { cautious, poolAddresses } from './pool-spec.ts';
 import { interfaceProblem } from './interfaces.ts';
 import {
   labelOf,
@@ -16,26 +20,15 @@ import {
 import type { SystemContext } from './system.ts';
 
 const GROUP = 'metallb.io';
-const BGP_ADVICE =
-  'vipvs does not speak BGP: let a BGP daemon on the directors announce the VIPs, which are addresses of an interface there';
+const CONFIG_KEY = 'config';
 
-/** Kinds that only show what MetalLB is doing. */
-const STATE_KINDS = ['ServiceL2Status', 'ServiceBGPStatus', 'ConfigurationState'];
+/** Kinds that only show what MetalLB is doing, and its operator's, which says how it is deployed. */
+const STATE_KINDS = ['ServiceL2Status', 'ServiceBGPStatus', 'ConfigurationState', 'MetalLB'];
+const POOL_KINDS = ['IPAddressPool', 'AddressPool'];
 const BGP_KINDS = ['BGPAdvertisement', 'BGPPeer', 'BFDProfile', 'Community'];
 
 export function isMetallb(object: SourceObject): boolean {
-  return object.group === GROUP || isLegacyConfig(object);
-}
-
-function isLegacyConfig({ group, kind, raw }: SourceObject): boolean {
-  const data = childOf(raw, 'data');
-  const text = data['config'];
-  return (
-    group === '' &&
-    kind === 'ConfigMap' &&
-    typeof text === 'string' &&
-    /^["']?(address-pools|peers)["']?:/m.test(text)
-  );
+  return object.group === GROUP || configKeyOf(object, CONFIG_KEY) !== undefined;
 }
 
 interface Advertisement {
@@ -52,14 +45,21 @@ export function convertMetallb(
   const notes: Note[] = [];
   const pools: { readonly object: SourceObject; readonly draft: PoolDraft }[] = [];
   const advertisements: Advertisement[] = [];
+  const newer = objects.find(({ kind }) => POOL_KINDS.includes(kind));
   let hasOtherAnnouncer = false;
   for (const object of objects) {
     guarded(notes, object, (about) => {
       if (object.kind === 'ConfigMap') {
-        pools.push(...readConfig(object, about, context).map((draft) => ({ object, draft })));
+        if (newer !== undefined) {
+          noteSuperseded(newer, about);
+          return;
+        }
+        const drafts = readConfig(object, CONFIG_KEY, 'metallb', about, context);
+        pools.push(...drafts.map((draft) => ({ object, draft })));
         hasOtherAnnouncer = true;
-      } else if (object.kind === 'IPAddressPool' || object.kind === 'AddressPool') {
-        pools.push({ object, draft: readPool(object, about) });
+      } else if (POOL_KINDS.includes(object.kind)) {
+        const draft = readPool(object, about);
+        if (draft !== undefined) pools.push({ object, draft });
         hasOtherAnnouncer ||= object.kind === 'AddressPool';
       } else if (object.kind === 'L2Advertisement') {
         advertisements.push(readAdvertisement(object, about));
@@ -78,28 +78,39 @@ export function convertMetallb(
   return { pools: drafts, uses: [], wishes: [], notes };
 }
 
-function readPool(object: SourceObject, notes: Notes): PoolDraft {
+/** As MetalLB from 0.13 on: it reads no ConfigMap, whatever stands in it. */
+function noteSuperseded(newer: SourceObject, notes: Notes): void {
+  const text = `MetalLB 0.13 and later does not read it, and ${labelOf(newer)} is here: it is left out; remove it`;
+  notes.add('ambiguous', text);
+}
+
+function readPool(object: SourceObject, notes: Notes): PoolDraft | undefined {
   const spec = Fields.specOf(object, notes);
-  const addresses = spec.texts('addresses');
-  if (addresses.length === 0) throw new SourceError('is empty', 'spec.addresses');
+  const entries = spec.entries('addresses');
   const autoAssign = spec.flag('autoAssign');
   const avoidBuggyIPs = spec.flag('avoidBuggyIPs');
   const allocation = readAllocation(spec.object('serviceAllocation'), notes);
-  if (object.kind === 'AddressPool') {
-    readProtocol(spec.text('protocol'), 'spec.protocol', notes);
+  const isOlder = object.kind === 'AddressPool';
+  if (isOlder) {
+    noteProtocol(spec.text('protocol'), 'spec.protocol', notes);
     spec.unsupported('bgpAdvertisements', BGP_ADVICE);
   }
   spec.end();
+  const addresses = poolAddresses(entries, 'spec.addresses', notes);
+  if (addresses === undefined) return undefined;
+  const draft = {
+    addresses,
+    ...(autoAssign === false ? { autoAssign } : {}),
+    ...(avoidBuggyIPs === true ? { avoidBuggyIPs } : {}),
+    ...(allocation === undefined ? {} : { serviceAllocation: allocation }),
+  };
   return {
     system: 'metallb',
     name: object.name,
     origin: labelOf(object),
-    spec: {
-      addresses,
-      ...(autoAssign === false ? { autoAssign } : {}),
-      ...(avoidBuggyIPs === true ? { avoidBuggyIPs } : {}),
-      ...(allocation === undefined ? {} : { serviceAllocation: allocation }),
-    },
+    where: object.where,
+    spec: cautious(draft, notes.damages > 0, notes),
+    ...(isOlder ? { isOlder } : {}),
   };
 }
 
@@ -127,10 +138,6 @@ function readAllocation(
     ...(namespaceSelectors.length === 0 ? {} : { namespaceSelectors }),
     ...(serviceSelectors.length === 0 ? {} : { serviceSelectors }),
   };
-}
-
-function readProtocol(protocol: string | undefined, field: string, notes: Notes): void {
-  if (protocol === 'bgp') notes.add('no-equivalent', BGP_ADVICE, field);
 }
 
 function readAdvertisement(object: SourceObject, notes: Notes): Advertisement {
@@ -197,43 +204,4 @@ function advertises({ pools, selectors }: Advertisement, pool: SourceObject): bo
 
 function textMap(value: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]));
-}
-
-/** The YAML inside the ConfigMap of MetalLB up to 0.12. */
-function readConfig(
-  object: SourceObject,
-  notes: Notes,
-  context: SystemContext,
-): readonly PoolDraft[] {
-  const data = new Fields(childOf(object.raw, 'data'), 'data', notes);
-  const parsed = context.parseYaml(data.required('config'));
-  if (parsed instanceof Error) throw new SourceError(parsed.message, 'data.config');
-  if (!isObject(parsed)) throw new SourceError('must be an object', 'data.config');
-  data.end();
-  const config = new Fields(parsed, 'data.config', notes);
-  config.unsupported('peers', BGP_ADVICE);
-  config.unsupported('bgp-communities', BGP_ADVICE);
-  config.unsupported('bfd-profiles', BGP_ADVICE);
-  const drafts = config.objects('address-pools').map((pool): PoolDraft => {
-    const name = pool.required('name');
-    const addresses = pool.texts('addresses');
-    if (addresses.length === 0) throw new SourceError('is empty', pool.pathOf('addresses'));
-    readProtocol(pool.text('protocol'), pool.pathOf('protocol'), notes);
-    const autoAssign = pool.flag('auto-assign');
-    const avoidBuggyIPs = pool.flag('avoid-buggy-ips');
-    pool.unsupported('bgp-advertisements', BGP_ADVICE);
-    pool.end();
-    return {
-      system: 'metallb',
-      name,
-      origin: `${labelOf(object)}, pool ${name}`,
-      spec: {
-        addresses,
-        ...(autoAssign === false ? { autoAssign } : {}),
-        ...(avoidBuggyIPs === true ? { avoidBuggyIPs } : {}),
-      },
-    };
-  });
-  config.end();
-  return drafts;
 }

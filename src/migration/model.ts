@@ -2,7 +2,7 @@
 // use, what a Service needs), and what the user is told (notes). Data only; convert.ts says how they meet. Pure.
 import type { PoolSpec } from '../api/pool.ts';
 import type { IpAddress } from '../net/address.ts';
-import type { JsonObject } from './fields.ts';
+import type { JsonObject } from './json.ts';
 
 export const SYSTEMS = [
   'metallb',
@@ -29,6 +29,10 @@ export interface SourceObject {
   readonly raw: JsonObject;
   /** `file:line`, or `cluster`. */
   readonly where: string;
+  /** Undefined for what comes from the cluster. */
+  readonly file?: string;
+  /** The cluster was read: what the object does not say, it does not have. */
+  readonly isLive?: true;
 }
 
 /** `IPAddressPool metallb-system/public` */
@@ -73,7 +77,11 @@ export interface PoolDraft {
   readonly name: string;
   /** Where it comes from, as a note names it. */
   readonly origin: string;
+  /** The place of it. */
+  readonly where: string;
   readonly spec: PoolSpecDraft;
+  /** Of a kind that the source system replaced by another: where both have an address, the newer one keeps it. */
+  readonly isOlder?: true;
   /**
    * The source system lets other namespaces ask for the Pool, too; serviceAllocation of a Pool does not. So the
    * namespaces of those who have addresses of it are added.
@@ -91,8 +99,11 @@ export interface AddressUse {
   readonly forNamespace?: string;
   /** Where it says so: `Eip public: status.used`. */
   readonly origin: string;
+  readonly where: string;
   /** Keep it when its Service goes. */
   readonly retain?: true;
+  /** A Service whose name can't be told has it: then it is reserved for no other by name. */
+  readonly isUnnamed?: true;
 }
 
 /** What a Service needs so that vipvs does for it what the source system did. */

@@ -7,7 +7,9 @@ import { namespacesAgree } from '../api/request.ts';
 import { objectNameOf, type IpAddress } from '../net/address.ts';
 import type { Holding, Keeper } from './holdings.ts';
 import { keyOfName, type Note, type ServiceName, type ServiceWish } from './model.ts';
+import { nameText, Notes } from './notes.ts';
 import type { ServiceFacts } from './services.ts';
+import { variableHint } from './variables.ts';
 
 /** A JSON merge patch (RFC 7386): null removes. */
 export interface PatchBody {
@@ -34,8 +36,8 @@ export interface PatchContext {
   readonly wishes: readonly ServiceWish[];
   /** The Pool that has the address. */
   readonly poolOf: (address: IpAddress) => string | undefined;
-  /** Names of all Pools. */
-  readonly pools: ReadonlySet<string>;
+  /** What the Pool of the source is called here; undefined where it was not imported. */
+  readonly poolNamed: (name: string) => string | undefined;
   /** The Pool that a wish's draft became. */
   readonly poolOfWish: (wish: ServiceWish) => string | undefined;
 }
@@ -43,14 +45,17 @@ export interface PatchContext {
 export function patchesOf(context: PatchContext, notes: Note[]): readonly ServicePatch[] {
   noteDefaultClass(context, notes);
   const sharing = sharingOf(context);
+  const lost = lostIn(context);
   return context.keepers.flatMap((keeper) => {
     const patch = new PatchDraft(keeper.name);
     if (keeper.facts !== undefined) {
       const known = { ...keeper, facts: keeper.facts };
       addWishes(known, context, patch);
       addPool(known, context, patch, notes);
-      addAddresses(known, context, patch, notes);
-      addSharing(known, sharing, patch, notes);
+      if (!known.addresses.some((ip) => lost.has(`${known.facts.key} ${ip}`))) {
+        addAddresses(known, context, patch, notes);
+      }
+      addSharing(known, sharing, patch);
       noteClass(known, notes);
     } else noteAbsent(keeper, notes);
     return patch.result();
@@ -127,17 +132,18 @@ function addPool(
 ): void {
   const asked = facts.request.pool;
   if (asked === undefined) return;
+  const called = context.poolNamed(asked);
   const [address] = addresses;
-  const pool = address === undefined ? undefined : context.poolOf(address);
+  const pool = address === undefined ? called : context.poolOf(address);
   if (pool === undefined) {
-    if (context.pools.has(asked)) return;
-    const message = `asks for Pool ${asked}, which is not among the imported ones`;
-    notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, message });
+    const message = `asks for Pool ${nameText(asked)}, which is not among the imported ones${variableHint(asked)}`;
+    Notes.ofService(notes, facts).add('ambiguous', message);
     return;
   }
   if (pool === asked) return;
   setPresent(facts, REQUEST_KEYS.pool, pool, patch);
-  patch.because(`asks for Pool ${asked}, but its address is in Pool ${pool}`);
+  const why = pool === called ? 'which is called' : 'but its address is in Pool';
+  patch.because(`asks for Pool ${nameText(asked)}, ${why} ${pool}`);
 }
 
 function setPresent(
@@ -178,13 +184,22 @@ function addAddresses(
   }
   if (pools.size > 1) {
     const message = `${value} are in Pools ${[...pools].sort().join(' and ')}; a Service keeps them while its status shows them, and can't ask for them: all addresses of a Service come from one Pool`;
-    notes.push({ kind: 'ambiguous', object: `Service ${facts.key}`, message });
+    Notes.ofService(notes, facts).add('ambiguous', message);
     return;
   }
   if (isAsked) return;
   patch.annotations[ANNOTATIONS.addresses] = value;
   if (isShown) patch.because('keeps the address even if its status is cleared', 'safety');
   else patch.because('asks for the address that it has');
+}
+
+/** `namespace/name address`: another Service has a port of it there, and no annotation helps. */
+function lostIn({ holdings }: PatchContext): ReadonlySet<string> {
+  return new Set(
+    holdings.flatMap(({ address, losers }) =>
+      losers.map((loser) => `${keyOfName(loser)} ${address}`),
+    ),
+  );
 }
 
 interface Sharing {
@@ -211,10 +226,10 @@ function addSharing(
   { facts, addresses }: KnownKeeper,
   sharing: ReadonlyMap<IpAddress, Sharing>,
   patch: PatchDraft,
-  notes: Note[],
 ): void {
   const [holding] = addresses.flatMap((address) => sharing.get(address) ?? []);
-  if (holding === undefined) return;
+  // it may have lost the address to one of them
+  if (holding?.services.some((each) => keyOfName(each) === facts.key) !== true) return;
   const { partners } = holding;
   const keys = new Set(partners.map((partner) => partner?.request.sharingKey));
   const isAgreed = keys.size === 1 && !keys.has(undefined);
@@ -236,31 +251,10 @@ function addSharing(
     patch.annotations[ANNOTATIONS.sharingNamespaces] = names.join(',');
     patch.because('shares its address with Services of other namespaces');
   }
-  notePortClash(facts, partners, holding.address, notes);
 }
 
 function sideOf({ name, request }: ServiceFacts) {
   return { namespace: name.namespace, sharingNamespaces: request.sharingNamespaces };
-}
-
-function notePortClash(
-  facts: ServiceFacts,
-  partners: readonly (ServiceFacts | undefined)[],
-  address: IpAddress,
-  notes: Note[],
-): void {
-  const mine = portsOf(facts);
-  for (const partner of partners) {
-    if (partner === undefined || partner.key <= facts.key) continue;
-    const common = portsOf(partner).filter((port) => mine.includes(port));
-    if (common.length === 0) continue;
-    const message = `has ${common.join(', ')} on ${address}, and Service ${partner.key}, too: only one of them can keep the port`;
-    notes.push({ kind: 'error', object: `Service ${facts.key}`, message });
-  }
-}
-
-function portsOf({ service }: ServiceFacts): readonly string[] {
-  return (service.spec.ports ?? []).map(({ port, protocol }) => `${port}/${protocol}`);
 }
 
 /** The class of a Service can't be changed while it is of type LoadBalancer. */
@@ -268,14 +262,12 @@ function noteClass({ facts, addresses }: KnownKeeper, notes: Note[]): void {
   const { type, loadBalancerClass } = facts.service.spec;
   if (type !== 'LoadBalancer' || loadBalancerClass === undefined) return;
   if (loadBalancerClass === LOAD_BALANCER_CLASS) return;
-  const object = `Service ${facts.key}`;
-  const field = 'spec.loadBalancerClass';
   const ask =
     addresses.length === 0
       ? ''
       : ` and annotation ${ANNOTATIONS.addresses}: ${addresses.join(',')}`;
-  const message = `${loadBalancerClass} can't be changed: run the assigner for this class, or delete the Service and create it again with class ${LOAD_BALANCER_CLASS}${ask}`;
-  notes.push({ kind: 'no-equivalent', object, field, message });
+  const message = `${nameText(loadBalancerClass)} can't be changed: run the assigner for this class, or delete the Service and create it again with class ${LOAD_BALANCER_CLASS}${ask}`;
+  Notes.ofService(notes, facts).add('no-equivalent', message, 'spec.loadBalancerClass');
 }
 
 function noteDefaultClass({ keepers }: PatchContext, notes: Note[]): void {

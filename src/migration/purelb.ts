@@ -4,7 +4,9 @@
 // namespace the one with namespaceDefault counts, and without one the `default` group does.
 import { rangeHas } from '../net/range.ts';
 import { ipFromBigInt } from '../net/address.ts';
-import { Fields, guarded, Notes, SourceError } from './fields.ts';
+import { Fields, type Entry } from './fields.ts';
+import { attempt, guarded, Notes, SourceError } from './notes.ts';
+import { cautious, poolAddresses } from './pool-spec.ts';
 import { literalInterface } from './interfaces.ts';
 import { labelOf, type Converted, type Note, type PoolDraft, type SourceObject } from './model.ts';
 import { readRange } from './ranges.ts';
@@ -23,6 +25,7 @@ interface Group {
   readonly namespaces: readonly string[];
   readonly isEnforced: boolean;
   readonly isMarked: boolean;
+  readonly isDamaged: boolean;
 }
 
 export function convertPurelb(objects: readonly SourceObject[]): Converted {
@@ -66,49 +69,53 @@ function readGroup(object: SourceObject, notes: Notes): Group | undefined {
     throw new SourceError('has neither local nor remote', 'spec');
   }
   const addresses = readAddresses(source, notes);
+  if (addresses === undefined) return undefined;
   const kind = local === undefined ? 'remote' : 'local';
   if (kind === 'remote') {
     const text =
       'PureLB announces it by routing only; vipvs binds VIPs to an interface: set spec.bindInterface to the dummy interface that your routing daemon reads';
     notes.add('no-equivalent', text, 'spec.remote');
   }
-  return { object, kind, addresses, namespaces, isEnforced, isMarked };
+  const isDamaged = notes.damages > 0;
+  return { object, kind, addresses, namespaces, isEnforced, isMarked, isDamaged };
 }
 
-function readAddresses(source: Fields, notes: Notes): readonly string[] {
+function readAddresses(source: Fields, notes: Notes): readonly string[] | undefined {
   const single = ['v4pool', 'v6pool'].flatMap((key) => source.object(key) ?? []);
   const several = ['v4pools', 'v6pools'].flatMap((key) => source.objects(key));
-  const addresses: string[] = [];
-  if (source.has('pool')) addresses.push(readPool(source, notes));
-  for (const fields of [...single, ...several]) {
-    addresses.push(readPool(fields, notes));
-    fields.end();
-  }
+  const entries = [...(source.has('pool') ? [source] : []), ...single, ...several].flatMap(
+    (fields) => attempt(notes, 'it', () => readPool(fields, source, notes)) ?? [],
+  );
   source.unsupported('skipIPv6DAD', 'vipvs binds VIPs without duplicate address detection');
   source.unsupported('multiPool', 'a Service has one address of each family');
   source.unsupported('balancePools', 'vipvs fills the ranges in the order in which they stand');
   source.end();
-  if (addresses.length === 0) throw new SourceError('has no pool', source.pathOf('v4pool'));
-  return addresses;
+  const isEmpty = !source.has('pool') && single.length === 0 && several.length === 0;
+  if (isEmpty) throw new SourceError('has no pool', source.pathOf('v4pool'));
+  return entries.length === 0 ? undefined : poolAddresses(entries, source.pathOf('v4pool'), notes);
 }
 
-function readPool(fields: Fields, notes: Notes): string {
-  const pool = fields.required('pool');
-  const range = readRange(pool, fields.pathOf('pool'));
+/** `source` is the group's own part, which has one pool beside its other fields in v1 of the first releases. */
+function readPool(fields: Fields, source: Fields, notes: Notes): Entry {
   const subnet = fields.text('subnet');
+  const aggregation = fields.text('aggregation') ?? '';
+  const pool = fields.text('pool');
+  if (fields !== source) fields.end();
+  const field = fields.pathOf('pool');
+  if (pool === undefined || pool === '') throw new SourceError('is missing', field);
+  const range = readRange(pool, field);
   if (subnet !== undefined) {
     const outer = readRange(subnet, fields.pathOf('subnet'));
     const isInside = [range.first, range.last].every((value) =>
       rangeHas(outer, ipFromBigInt(range.family, value)),
     );
-    if (!isInside) throw new SourceError(`is not inside ${subnet}`, fields.pathOf('pool'));
+    if (!isInside) throw new SourceError(`is not inside ${subnet}`, field);
   }
-  const aggregation = fields.text('aggregation') ?? '';
   if (!['', 'default', '/32', '/128'].includes(aggregation)) {
     const text = `${aggregation}: VIPs are bound as /32 and /128; let the routing daemon aggregate`;
     notes.add('no-equivalent', text, fields.pathOf('aggregation'));
   }
-  return pool;
+  return { text: pool, field };
 }
 
 function draftOf(
@@ -130,18 +137,20 @@ function draftOf(
     const text = `namespaces ${namespaces.join(', ')} may ask for other Pools, too, where those have no serviceAllocation`;
     notes.add('no-equivalent', text, 'spec.enforceNamespaces');
   }
+  const spec = {
+    addresses,
+    ...(autoAssign ? {} : { autoAssign }),
+    ...(elsewhere.length === 0 ? {} : { ignoreNamespaces: elsewhere }),
+    ...(namespaces.length === 0 ? {} : { serviceAllocation: { namespaces } }),
+    ...(group.kind === 'local' && bindInterface !== undefined ? { bindInterface } : {}),
+  };
   return {
     system: 'purelb',
     name: object.name,
     origin: labelOf(object),
+    where: object.where,
     ...(namespaces.length > 0 && !group.isEnforced ? { isOpen: true as const } : {}),
-    spec: {
-      addresses,
-      ...(autoAssign ? {} : { autoAssign }),
-      ...(elsewhere.length === 0 ? {} : { ignoreNamespaces: elsewhere }),
-      ...(namespaces.length === 0 ? {} : { serviceAllocation: { namespaces } }),
-      ...(group.kind === 'local' && bindInterface !== undefined ? { bindInterface } : {}),
-    },
+    spec: cautious(spec, group.isDamaged, notes),
   };
 }
 

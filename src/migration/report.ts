@@ -1,5 +1,6 @@
 // What a migration tells the user: as text, and as data for programs. Pure.
 import type { Migration } from './convert.ts';
+import type { FinalizerPatch } from './finalizers.ts';
 import type { Note, NoteKind } from './model.ts';
 import type { ServicePatch } from './patches.ts';
 import type { Verification } from './verify.ts';
@@ -17,12 +18,12 @@ const TITLES: Readonly<Record<NoteKind, string>> = {
 };
 
 export function formatReport({ migration, verification }: Report): string {
-  const { pools, ips, services, notes, patches, found, ignored } = migration;
+  const { pools, ips, services, notes, patches, finalizers, found, ignored } = migration;
   const systems = [...found].flatMap(([system, count]) =>
     count === 0 ? [] : [`${system} (${counted(count, 'object')})`],
   );
   const head = `Read: ${systems.length === 0 ? 'no object of another load balancer' : systems.join(', ')}, ${counted(services.length, 'Service')}. Made: ${counted(pools.length, 'Pool')}, ${counted(ips.length, 'IP')}.\n`;
-  const aside = [...ignored].map(([what, count]) => `${what} (${count})`);
+  const aside = [...ignored].map(([what, count]) => printable(`${what} (${count})`));
   const sections = (['error', 'no-equivalent', 'ambiguous', 'converted'] as const).map((kind) => {
     const mine = notes.filter((note) => note.kind === kind);
     return section(TITLES[kind], mine.map(formatNote));
@@ -41,6 +42,10 @@ export function formatReport({ migration, verification }: Report): string {
       'Services to change, too, if the old controller clears status.loadBalancer when it stops',
       safety.flatMap(formatPatch),
     ),
+    section(
+      'Finalizers to take off once the old load balancer is uninstalled, or these Services can never be deleted',
+      finalizers.flatMap(formatFinalizers),
+    ),
     formatVerification(verification),
   ]
     .filter((text) => text !== '')
@@ -52,7 +57,16 @@ function counted(count: number, noun: string): string {
 }
 
 function section(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `${title}:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  return lines.length === 0
+    ? ''
+    : `${title}:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+}
+
+/** Names and values are the users': none of them ends a line or steers a terminal. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** `file:line: object: field: message` */
@@ -65,25 +79,40 @@ function formatNote(note: Note): string {
 /** A comment and the command. */
 function formatPatch(patch: ServicePatch): readonly string[] {
   const { namespace, name } = patch.service;
-  const body = JSON.stringify(patch.body).replaceAll("'", `'\\''`);
   return [
     `# ${namespace}/${name}: ${patch.why.join('; ')}`,
-    `kubectl patch service -n ${namespace} ${name} --type merge -p '${body}'`,
+    `kubectl patch service -n ${namespace} ${name} --type merge -p ${shellWord(patch.body)}`,
   ];
 }
 
-function formatVerification({ kept, lost, services }: Verification): string {
-  const count = `${kept} of ${kept + lost.length} addresses in use stay the same (${counted(services, 'Service')})`;
+function formatFinalizers({ service, finalizers, patch }: FinalizerPatch): readonly string[] {
+  const { namespace, name } = service;
+  return [
+    `# ${namespace}/${name}: ${finalizers.join(', ')}`,
+    `kubectl patch service -n ${namespace} ${name} --type json -p ${shellWord(patch)}`,
+  ];
+}
+
+function shellWord(value: object): string {
+  return `'${JSON.stringify(value).replaceAll("'", `'\\''`)}'`;
+}
+
+function formatVerification({ kept, lost, services, unknown }: Verification): string {
+  const rest =
+    unknown === 0
+      ? ''
+      : `; what ${counted(unknown, 'more Service')} ${unknown === 1 ? 'has' : 'have'} is not known`;
+  const count = `${kept} of ${kept + lost.length} addresses in use stay the same (${counted(services, 'Service')})${rest}`;
   if (lost.length === 0) return `Verified by simulation, after the changes above: ${count}.\n`;
   const lines = lost.map(
-    ({ service, address, why }) => `  Service ${service} loses ${address}: ${why}\n`,
+    ({ service, address, why }) => `  Service ${service} loses ${address}: ${printable(why)}\n`,
   );
   return `Verified by simulation, after the changes above: ${count}, and these do not:\n${lines.join('')}`;
 }
 
 /** The same for programs. */
 export function reportData({ migration, verification }: Report): object {
-  const { pools, ips, services, notes, patches, found, ignored } = migration;
+  const { pools, ips, services, notes, patches, finalizers, found, ignored } = migration;
   return {
     found: Object.fromEntries([...found].filter(([, count]) => count > 0)),
     ignored: Object.fromEntries(ignored),
@@ -92,6 +121,7 @@ export function reportData({ migration, verification }: Report): object {
     ips: ips.length,
     notes,
     patches: patches.map(({ service, need, why, body }) => ({ service, need, why, patch: body })),
+    finalizers,
     verification,
   };
 }

@@ -8,7 +8,14 @@ import { API_VERSION, type Pool } from '../api/pool.ts';
 import { mergeRanges } from '../net/range-set.ts';
 import { formatRange, rangesOverlap, type IpRange } from '../net/range.ts';
 import { invariant } from '../runtime/errors.ts';
-import { SYSTEMS, type Note, type PoolDraft, type PoolSpecDraft } from './model.ts';
+import {
+  compareText,
+  SYSTEMS,
+  type Note,
+  type NoteKind,
+  type PoolDraft,
+  type PoolSpecDraft,
+} from './model.ts';
 
 /** On every object that the import makes. */
 export const IMPORTED_FROM = 'vipvs.io/imported-from';
@@ -56,6 +63,24 @@ function parsePool(manifest: object): Pool | string {
   return parsed.object;
 }
 
+/** What a Pool would say about the one entry of the spec, without its place in the spec. */
+export interface EntryProblem {
+  readonly message: string;
+  /** The entry is taken, but may not say what its author meant. */
+  readonly isWarning: boolean;
+}
+
+export function entryProblem(spec: PoolSpecDraft): EntryProblem | undefined {
+  const pool = parsePool(poolManifest('p', '', spec));
+  const found =
+    typeof pool === 'string'
+      ? { message: pool, isWarning: false }
+      : parsePoolSpace(pool).problems[0];
+  if (found === undefined) return undefined;
+  const message = found.message.replace(/^spec\.(addresses|filterIPs)\[0\]: /, '');
+  return { message, isWarning: found.isWarning === true };
+}
+
 export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readonly SettledPool[] {
   const taken: {
     readonly name: string;
@@ -64,8 +89,11 @@ export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readon
   }[] = [];
   const settled: SettledPool[] = [];
   const names = new Set<string>();
+  const asWritten = new Set(drafts.map(({ name }) => name));
   for (const draft of [...drafts].sort(byRank)) {
-    const ranges = rangesOf(draft, draft.spec, notes);
+    const note = (kind: NoteKind, message: string): number =>
+      notes.push(noteAbout(draft, kind, message));
+    const ranges = rangesOf(draft, draft.spec, note);
     if (ranges === undefined) continue;
     const filters: string[] = [];
     for (const other of taken) {
@@ -73,22 +101,18 @@ export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readon
       if (common.length === 0) continue;
       filters.push(...common);
       const message = `${common.join(', ')} is in ${other.origin}, too: it stays in Pool ${other.name}`;
-      notes.push({ kind: 'ambiguous', object: draft.origin, message });
+      note('ambiguous', message);
     }
     const filterIPs = [...(draft.spec.filterIPs ?? []), ...filters];
     const spec = filters.length === 0 ? draft.spec : { ...draft.spec, filterIPs };
-    const left = filters.length === 0 ? ranges : rangesOf(draft, spec, notes);
+    const left = filters.length === 0 ? ranges : rangesOf(draft, spec, note);
     if (left === undefined) continue; // more pieces than spec.filterIPs takes
     if (left.length === 0) {
-      const message = 'nothing is left of it: no Pool is made';
-      notes.push({ kind: 'ambiguous', object: draft.origin, message });
+      note('ambiguous', 'nothing is left of it: no Pool is made');
       continue;
     }
-    const name = freeName(draft.name, draft.system, names);
-    if (name !== draft.name) {
-      const message = `there is another Pool ${draft.name}: this one is called ${name}`;
-      notes.push({ kind: 'ambiguous', object: draft.origin, message });
-    }
+    const name = nameOf(draft, names, asWritten);
+    if (name !== draft.name) note('ambiguous', renamed(draft.name, name));
     names.add(name);
     taken.push({ name, origin: draft.origin, ranges: left });
     settled.push(settledPool(draft, name, spec));
@@ -96,35 +120,62 @@ export function settlePools(drafts: readonly PoolDraft[], notes: Note[]): readon
   return settled;
 }
 
+export function noteAbout(
+  { origin, where }: Pick<PoolDraft, 'origin' | 'where'>,
+  kind: NoteKind,
+  message: string,
+): Note {
+  return { kind, object: origin, message, where };
+}
+
+/** metadata.name */
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+const NAME_MAX = 200; // leaves room for what freeName adds
+
+/** As it is written, if a Pool can be called so; another one must not take a name that somebody has as it is. */
+function nameOf(
+  draft: PoolDraft,
+  names: ReadonlySet<string>,
+  asWritten: ReadonlySet<string>,
+): string {
+  if (NAME.test(draft.name)) return freeName(draft.name, draft.system, names);
+  const plain = draft.name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-')
+    .slice(0, NAME_MAX)
+    .replace(/^[-.]+|[-.]+$/g, '');
+  const wanted = plain === '' ? draft.system : plain;
+  return freeName(wanted, draft.system, new Set([...names, ...asWritten]));
+}
+
+function renamed(written: string, name: string): string {
+  return NAME.test(written)
+    ? `there is another Pool ${written}: this one is called ${name}`
+    : `no Pool can be called ${JSON.stringify(written)}: it is called ${name}, and who asks for it must ask for that`;
+}
+
 function byRank(a: PoolDraft, b: PoolDraft): number {
-  const place = ({ spec, system }: PoolDraft): number =>
+  const place = ({ spec, system, isOlder }: PoolDraft): number =>
     (spec.serviceAllocation === undefined ? SYSTEMS.length : 0) +
-    SYSTEMS.findIndex((each) => each === system);
-  const byPlace = place(a) - place(b);
-  if (byPlace !== 0) return byPlace;
-  return a.name < b.name ? -1 : 1;
+    SYSTEMS.findIndex((each) => each === system) +
+    (isOlder === true ? 0.5 : 0);
+  return place(a) - place(b) || compareText(a.name, b.name) || compareText(a.origin, b.origin);
 }
 
 /** What the Pool would hand out; a note and undefined for one that is not valid. */
 function rangesOf(
   draft: PoolDraft,
   spec: PoolSpecDraft,
-  notes: Note[],
+  note: (kind: NoteKind, message: string) => void,
 ): readonly IpRange[] | undefined {
-  const fail = (why: string): void => {
-    const message = `${why}; no Pool is made`;
-    notes.push({ kind: 'error', object: draft.origin, message });
-  };
-  const pool = parsePool(poolManifest(draft.name, draft.system, spec));
+  const pool = parsePool(poolManifest('p', draft.system, spec));
   if (typeof pool === 'string') {
-    fail(pool);
+    note('error', `${pool}; no Pool is made`);
     return undefined;
   }
-  const { space, problems } = parsePoolSpace(pool);
-  if (space === undefined) {
-    fail(problems.map(({ message }) => message).join('; '));
-    return undefined;
-  }
+  const { space } = parsePoolSpace(pool);
+  invariant(space !== undefined, `the entries of ${draft.origin} were checked one by one`);
   return capacityOf(space) === 0n ? [] : space.sorted;
 }
 

@@ -1,5 +1,5 @@
 // Raw objects -> source objects: what has a kind and a name. Pure.
-import { isObject, type JsonObject } from './fields.ts';
+import { isObject, type JsonObject } from './json.ts';
 import type { SourceObject } from './model.ts';
 
 /** Undefined for something that is not a Kubernetes object. */

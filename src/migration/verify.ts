@@ -2,7 +2,7 @@
 // the patches, must give each Service what it had; once with its status, and once as if the old controller had cleared it.
 // The assigner comes in as a function. Pure.
 import type { ClusterObject } from '../api/cluster.ts';
-import type { Service } from '../api/kubernetes.ts';
+import { namespacedName, type Service } from '../api/kubernetes.ts';
 import { parseObject } from '../api/parse.ts';
 import { tryParseIp } from '../net/address.ts';
 import type { Migration } from './convert.ts';
@@ -10,6 +10,7 @@ import { invariant } from '../runtime/errors.ts';
 import { isKnownClass } from './holdings.ts';
 import { keyOfName } from './model.ts';
 import { patched, type ServicePatch } from './patches.ts';
+import { isUnknown } from './service-notes.ts';
 
 export interface Lost {
   readonly service: string;
@@ -23,6 +24,8 @@ export interface Verification {
   readonly services: number;
   readonly kept: number;
   readonly lost: readonly Lost[];
+  /** Services of which the input does not say what they have. */
+  readonly unknown: number;
 }
 
 /** Runs the assigner until nothing changes; answers all objects as they end. */
@@ -38,7 +41,7 @@ export function verify(
   const run = (given: readonly Service[]): ReadonlyMap<string, Service> => {
     const ended = simulate([...around, ...made, ...given]);
     const found = ended.filter((object): object is Service => object.kind === 'Service');
-    return new Map(found.map((service) => [keyOf(service), service]));
+    return new Map(found.map((service) => [namespacedName(service.metadata), service]));
   };
   const asTheyAre = run(patchedServices(migration, 'required').map(ofOurClass));
   const cleared = run(patchedServices(migration, 'safety').map(ofOurClass).map(withoutStatus));
@@ -56,7 +59,8 @@ export function verify(
       } else kept++;
     }
   }
-  return { services: keepers.filter(({ addresses }) => addresses.length > 0).length, kept, lost };
+  const services = keepers.filter(({ addresses }) => addresses.length > 0).length;
+  return { services, kept, lost, unknown: keepers.filter(isUnknown).length };
 }
 
 /** Every Service of the input as it is after the patches that are needed, or after all of them. */
@@ -73,10 +77,6 @@ export function patchedServices(
 function ofOurClass(service: Service): Service {
   const { loadBalancerClass, ...spec } = service.spec;
   return isKnownClass(loadBalancerClass) ? { ...service, spec } : service;
-}
-
-function keyOf({ metadata }: Service): string {
-  return keyOfName({ namespace: metadata.namespace ?? 'default', name: metadata.name });
 }
 
 function parsed(manifest: object): ClusterObject {

@@ -34,19 +34,62 @@ suite('vipvs import', () => {
     assert.match(await readFile(join(cwd, 'r.txt'), 'utf8'), /Read: metallb \(1 object\)/);
   });
 
-  test('an object that stands in two files, and a document that is not YAML', async () => {
+  test('an object that stands in two files is one; a document that is not YAML is in the report', async () => {
+    const twice = await runCli(['import', '-f', 'one.yaml', 'two.yaml'], { cwd });
+    assert.equal(twice.code, 0, twice.stderr);
+    assert.equal(twice.stdout.match(/kind: Pool/g)?.length, 1);
+
     const stdin = 'kind: [\n';
-    const { code, stdout, stderr } = await runCli(['import', '-f', 'one.yaml', 'two.yaml', '-'], {
+    const { code, stdout } = await runCli(
+      ['import', '-f', 'one.yaml', '-', '--report', 'broken.txt'],
+      { cwd, stdin },
+    );
+    assert.equal(code, 1);
+    assert.match(stdout, /name: p\n/);
+    const report = await readFile(join(cwd, 'broken.txt'), 'utf8');
+    assert.match(report, /^Not converted:\n {2}<stdin>:2:1: document: .*; it is left out$/m);
+  });
+
+  test('a document that is nested without end is one line with its file, and the others go on', async () => {
+    const deep = `${POOL.replace('p, ', 'deep, ')}  a: ${'['.repeat(9000)}${']'.repeat(9000)}\n`;
+    const list = `${'{"apiVersion":"v1","kind":"List","items":['.repeat(5000)}${']}'.repeat(5000)}\n`;
+    const itself = POOL.replace('metadata: {name: p, ', 'metadata: &m {name: deep, labels: *m, ');
+    for (const stdin of [deep, list, itself]) {
+      const { code, stdout, stderr } = await runCli(['import', '-f', '-', 'one.yaml'], {
+        cwd,
+        stdin,
+      });
+      assert.equal(code, 1);
+      assert.match(stdout, /name: p\n/);
+      assert.equal(stderr.match(/<stdin>:\d+:\d+: document: /g)?.length, 1, stderr);
+      assert.ok(stderr.split('\n').every((line) => line.length < 300));
+    }
+  });
+
+  test('what is no manifest changes no exit code', async () => {
+    const stdin = `services:\n  web: {image: nginx}\n---\n- hosts: all\n  tasks: []\n---\n{{ if .Values.service }}\napiVersion: v1\nkind: Service\n{{ end }}\n---\n${POOL}`;
+    const { code, stderr } = await runCli(['import', '-f', '-'], { stdin });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Left aside, of no use here: .*templates \(1\)/);
+  });
+
+  test('--services prints no Service twice, and none that belongs to nobody', async () => {
+    const service = (metadata: string): string =>
+      `apiVersion: v1\nkind: Service\nmetadata: {name: web${metadata}}\nspec: {type: LoadBalancer, loadBalancerIP: 192.0.2.3, ports: [{port: 80}]}\n`;
+    const stdin = [
+      service(', namespace: default'),
+      service(''),
+      service(', namespace: default, labels: {a: b}'),
+      service(', namespace: default'),
+    ].join('---\n');
+    const { code, stdout, stderr } = await runCli(['import', '-f', 'one.yaml', '-', '--services'], {
       cwd,
       stdin,
     });
     assert.equal(code, 1);
-    assert.match(stdout, /name: p\n/);
-    assert.match(
-      stderr,
-      /two\.yaml:1: IPAddressPool m\/p: is also in one\.yaml:1, which is used; remove one/,
-    );
-    assert.match(stderr, /<stdin>:2:1: /);
+    assert.equal(stdout.match(/kind: Service/g)?.length, 1, stdout);
+    assert.match(stderr, /<stdin>:\d+: Service web: metadata\.namespace: not known/);
+    assert.match(stderr, /Service default\/web: is given 2 times/);
   });
 
   test('--services: what it prints is a whole input of simulate', async () => {
@@ -110,6 +153,6 @@ suite('vipvs import', () => {
       { cwd },
     );
     assert.equal(code, 1);
-    assert.match(stderr, /^GET \/apis\/metallb\.io: /);
+    assert.match(stderr, /^ {2}API server: GET \/apis\/metallb\.io: /m);
   });
 });

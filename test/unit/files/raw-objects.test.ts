@@ -18,14 +18,16 @@ metadata: {name: a}
 ---
 kind: [
 ---
-${LIST}`;
+${LIST}---
+{{ if x }}
+`;
 
 test('raw manifests: documents, lists in lists, and what can not be read', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'vipvs-raw-'));
   try {
     await writeFile(join(directory, 'a.yaml'), TEXT);
     const input = { cwd: directory, readStdin: () => Promise.resolve('{"kind": "J"}') };
-    const { manifests, problems, unreadable } = await loadRawManifests(
+    const { manifests, problems, templates, unreadable } = await loadRawManifests(
       ['a.yaml', '-', 'gone'],
       input,
     );
@@ -42,6 +44,7 @@ test('raw manifests: documents, lists in lists, and what can not be read', async
         ['<stdin>', 1, { kind: 'J' }],
       ],
     );
+    assert.deepEqual(templates, [{ text: '---\n{{ if x }}\n', file: 'a.yaml', line: 13 }]);
     assert.equal(problems.length, 1);
     assert.equal(problems[0]?.line, 7); // where the list that began in line 6 should have ended
     assert.deepEqual(unreadable, [

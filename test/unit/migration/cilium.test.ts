@@ -1,4 +1,11 @@
-import { objectText, testCases, type SourceCase } from './read-objects.ts';
+import {
+  configMap,
+  ALLOWED,
+  VARIABLE,
+  objectText,
+  testCases,
+  type SourceCase,
+} from './read-objects.ts';
 
 const cilium = (name: string, spec: unknown, kind = 'CiliumLoadBalancerIPPool'): string =>
   objectText('cilium.io/v2alpha1', kind, name, spec);
@@ -103,16 +110,54 @@ const CILIUM: readonly SourceCase[] = [
     NOBODY,
   ]),
   {
+    name: 'v2 says what it means: Yes',
+    given: cilium('a', { blocks: [{ cidr: '192.0.2.0/28' }] }).replace('v2alpha1', 'v2'),
+    pools: { a: { addresses: ['192.0.2.0/28'] } },
+  },
+  {
+    name: 'the ConfigMap of the BGP that it had from MetalLB',
+    given: configMap(
+      { 'config.yaml': 'address-pools: [{name: a, addresses: [192.0.2.0/28]}]' },
+      'bgp-config',
+    ),
+    pools: { a: { addresses: ['192.0.2.0/28'] } },
+  },
+  {
+    name: 'the ConfigMap beside a pool object: LB IPAM reads the object',
+    given:
+      configMap(
+        { 'config.yaml': 'address-pools: [{name: a, addresses: [192.0.2.0/24]}]' },
+        'bgp-config',
+      ) + cilium('a', { blocks: [{ start: '192.0.2.1', stop: '192.0.2.9' }] }),
+    pools: { a: { addresses: ['192.0.2.1-192.0.2.9'] } },
+    notes: [
+      'ambiguous ConfigMap n/bgp-config: LB IPAM does not read it, and CiliumLoadBalancerIPPool a is here: it is left out; remove it',
+    ],
+  },
+  {
     name: 'wrong pools',
     given:
       cilium('a', { blocks: [] }) +
       cilium('b', { blocks: [{}] }) +
-      cilium('c', { blocks: [{ start: '192.0.2.9', stop: '192.0.2.1' }] }),
-    pools: {},
+      cilium('c', { blocks: [{ start: '192.0.2.9', stop: '192.0.2.1' }] }) +
+      cilium('d', { blocks: [{ cidr: '${POOL}' }, {}, { start: '192.0.2.1' }, 5] }) +
+      cilium('e', { blocks: [{ start: '192.0.2.2' }], serviceSelector: { matchLabels: ['x'] } }),
+    pools: {
+      d: { addresses: ['192.0.2.1'], autoAssign: false },
+      e: { addresses: ['192.0.2.2'], autoAssign: false },
+    },
     notes: [
       'error CiliumLoadBalancerIPPool a: spec.blocks: is empty; the object is left out',
-      'error CiliumLoadBalancerIPPool b: spec.blocks[0].cidr: has neither cidr nor start; the object is left out',
-      'error CiliumLoadBalancerIPPool c: spec.blocks[0].start: range "192.0.2.9-192.0.2.1" ends before it starts; the object is left out',
+      'error CiliumLoadBalancerIPPool b: spec.blocks[0].cidr: has neither cidr nor start; it is left out',
+      `error CiliumLoadBalancerIPPool c: spec.blocks[0].start: range "192.0.2.9-192.0.2.1" ends before it starts; ${ALLOWED}; no Pool is made`,
+      `error CiliumLoadBalancerIPPool d: spec.blocks[0].cidr: "\${POOL}" is not an IP address; ${ALLOWED}; ${VARIABLE}; it is left out`,
+      'error CiliumLoadBalancerIPPool d: spec.blocks[1].cidr: has neither cidr nor start; it is left out',
+      'error CiliumLoadBalancerIPPool d: spec.blocks[3]: must be an object, is 5; it is left out',
+      'error CiliumLoadBalancerIPPool e: spec.serviceSelector.matchLabels: must be an object, is ["x"]; it is left out',
+      ...['d', 'e'].map(
+        (name) =>
+          `ambiguous CiliumLoadBalancerIPPool ${name}: the Pool has autoAssign: false, because not all of the fields above could be read`,
+      ),
     ],
   },
   ...[

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { guarded, shortText } from '../../../src/migration/fields.ts';
+import { guarded, shortText } from '../../../src/migration/notes.ts';
+import { walk } from '../../../src/migration/json.ts';
 import { sourceObject } from '../../../src/migration/source-objects.ts';
+import { variableHint } from '../../../src/migration/variables.ts';
 
 const RAW = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a', namespace: 'n' } };
 
@@ -49,4 +51,36 @@ test('a bug in the work on an object is not taken for a mistake of the user', ()
 test('long values are cut', () => {
   assert.equal(shortText('x'.repeat(100)), `"${'x'.repeat(79)}…`);
   assert.equal(shortText(['x']), '["x"]');
+});
+
+test('a template without quotes is shown as it was written', () => {
+  assert.equal(shortText({ '{ .Values.ip }': null }), '{{ .Values.ip }}');
+  assert.equal(shortText({ '{ a }': null, b: 1 }), '{"{ a }":null,"b":1}');
+  assert.equal(shortText({}), '{}');
+});
+
+for (const text of [
+  '${IP}',
+  '$(IP)',
+  '{{ ip }}',
+  '[[ ip ]]',
+  '<lb-ip>',
+  '$IP',
+  '@@IP@@',
+  '%IP%',
+  'LB_IP',
+]) {
+  test(`a variable: ${text}`, () => assert.match(variableHint(text), /looks like a variable/));
+}
+
+for (const text of ['', '192.0.2.1', '2001:db8::1', '192.0.2.1-192.0.2.9', 'lan', 'LAN']) {
+  test(`no variable: ${JSON.stringify(text)}`, () => assert.equal(variableHint(text), ''));
+}
+
+test('what is nested deeper than anybody writes is not looked at', () => {
+  let value: unknown = 'leaf';
+  for (let i = 0; i < 20_000; i++) value = i % 2 === 0 ? [value] : { a: value };
+  const seen: unknown[] = [];
+  walk(value, (each) => seen.push(each));
+  assert.equal(seen.length, 101);
 });

@@ -1,4 +1,11 @@
-import { configMap, objectText, serviceText, testCases, type SourceCase } from './read-objects.ts';
+import {
+  ALLOWED,
+  configMap,
+  objectText,
+  serviceText,
+  testCases,
+  type SourceCase,
+} from './read-objects.ts';
 
 const HPE: readonly SourceCase[] = [
   {
@@ -57,7 +64,7 @@ const HPE: readonly SourceCase[] = [
       },
     },
     notes: [
-      'error Deployment e: VIP_ALLOCATION_START: "x" is not an IP address; the object is left out',
+      `error Deployment e: VIP_ALLOCATION_START: "x" is not an IP address; ${ALLOWED}; no Pool is made`,
       'ambiguous Deployment d: --backend=openstack-lbaasv2: the Pool has driver octavia, which needs its own program and credentials',
     ],
   },
@@ -65,6 +72,9 @@ const HPE: readonly SourceCase[] = [
     name: 'a ConfigMap without namespaces, a workload with numbers',
     given:
       `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {app: loadbalancer}}\ndata: {target-service-name: web}\n` +
+      `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: d, labels: {app: loadbalancer}}\ndata: {target-service-name: web, bind-ip: 10.0.0.2}\n` +
+      `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: e, labels: {app: loadbalancer}}\ndata: {target-service-name: "", bind-ip: 10.0.0.3}\n` +
+      configMap({ 'g.bind-ip': 'x' }, 'daemon-configmap') +
       objectText('apps/v1', 'Deployment', 'd', {
         replicas: 1,
         env: [
@@ -74,7 +84,10 @@ const HPE: readonly SourceCase[] = [
       }),
     pools: { 'kube-loadbalancer': { addresses: ['10.0.0.1-10.0.0.9'], autoAssign: false } },
     notes: [
-      'ambiguous ConfigMap c: data.bind-ip: has no bind-ip: Service default/web had no address to keep',
+      'error ConfigMap d: has no namespace in the file: 10.0.0.2 is kept out of use, for nobody',
+      'error ConfigMap e: data.target-service-name: is missing; the object is left out',
+      'error ConfigMap n/daemon-configmap: data[g.bind-ip]: "x" is not an IP address; it is left out',
+      'ambiguous ConfigMap c: data.bind-ip: has no bind-ip: Service ?/web had no address to keep',
     ],
   },
 ];

@@ -1,4 +1,4 @@
-import { configMap, testCases, type SourceCase } from './read-objects.ts';
+import { ALLOWED, VARIABLE, configMap, testCases, type SourceCase } from './read-objects.ts';
 
 const KUBE_VIP: readonly SourceCase[] = [
   {
@@ -68,7 +68,6 @@ const KUBE_VIP: readonly SourceCase[] = [
     notes: [
       'no-equivalent ConfigMap n/kubevip: data.cidr-global: addresses from DHCP: give the Pool a range of your own',
       'no-equivalent ConfigMap n/other: data.interface-b: interface "eth 1" is not the name of one',
-      'ambiguous ConfigMap n/kubevip: no addresses in it: no Pool is made',
       'ambiguous ConfigMap n/kubevip: data.range-a: cidr-global comes before it, so kube-vip never reads it; it is left out',
       'ambiguous ConfigMap nb/kubevip: no addresses in it: no Pool is made',
     ],
@@ -78,12 +77,30 @@ const KUBE_VIP: readonly SourceCase[] = [
     given:
       configMap({ 'cidr-global': '192.0.2.0-192.0.2.9' }) +
       configMap({ 'cidr-global': '192.0.2.0/33' }, 'two') +
-      configMap({ 'cidr-global': 5 }, 'three'),
+      configMap({ 'cidr-global': 5 }, 'plndr') +
+      configMap({ 'range-of-sizes': '1 to 5', 'range-x': 7 }, 'of-another-program'),
     pools: {},
     notes: [
-      'error ConfigMap n/kubevip: data.cidr-global: must be CIDRs separated by commas; the object is left out',
-      'error ConfigMap n/three: data.cidr-global: must be text; the object is left out',
-      'error ConfigMap n/two: data.cidr-global: prefix length of "192.0.2.0/33" is not 0 to 32; the object is left out',
+      'error ConfigMap n/kubevip: data.cidr-global: "192.0.2.0-192.0.2.9" must be a CIDR; it is left out',
+      'error ConfigMap n/plndr: data.cidr-global: must be text, is 5; it is left out',
+      `error ConfigMap n/two: data.cidr-global: prefix length of "192.0.2.0/33" is not 0 to 32; ${ALLOWED}; no Pool is made`,
+    ],
+  },
+  {
+    name: 'one bad key or item: the others stay, and nobody gets what is for somebody else',
+    given: configMap({
+      'range-global': '192.0.2.1-192.0.2.9, ,${MORE}',
+      'range-a': '{{ .Values.a }}',
+      'cidr-b': '198.51.100.0/28,198.51.100.99',
+    }),
+    pools: {
+      'kube-vip-global': { addresses: ['192.0.2.1-192.0.2.9'], ignoreNamespaces: ['a', 'b'] },
+      'kube-vip-b': { addresses: ['198.51.100.0/28'], serviceAllocation: { namespaces: ['b'] } },
+    },
+    notes: [
+      'error ConfigMap n/kubevip: data.cidr-b: "198.51.100.99" must be a CIDR; it is left out',
+      `error ConfigMap n/kubevip: data.range-a: "{{ .Values.a }}" is not an IP address; ${ALLOWED}; ${VARIABLE}; no Pool is made`,
+      `error ConfigMap n/kubevip: data.range-global: "\${MORE}" is not an IP address; ${ALLOWED}; ${VARIABLE}; it is left out`,
     ],
   },
 ];

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { migrateText, notesOf, specsOf, testCases, type SourceCase } from './read-objects.ts';
+import {
+  ALLOWED,
+  configMap,
+  VARIABLE,
+  migrateText,
+  notesOf,
+  specsOf,
+  testCases,
+  type SourceCase,
+} from './read-objects.ts';
 
 const BGP =
   'vipvs does not speak BGP: let a BGP daemon on the directors announce the VIPs, which are addresses of an interface there';
@@ -15,6 +24,8 @@ function l2(spec: string, name = 'a'): string {
   return `---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: ${name}, namespace: m}\nspec: ${spec}\n`;
 }
 
+const DOUBTFUL = (name: string): string =>
+  `ambiguous IPAddressPool m/${name}: the Pool has autoAssign: false, because not all of the fields above could be read`;
 const ADDRESSES = ['192.0.2.0/28'];
 const P = '{addresses: [192.0.2.0/28]}';
 
@@ -135,50 +146,82 @@ const CASES: readonly SourceCase[] = [
     ],
   },
   {
-    name: 'one bad object, the other goes on',
+    name: 'one bad object or entry, the others go on',
     given:
-      pool('{addresses: [192.0.2.0/28, 192.0.2.300]}') +
+      pool('{addresses: [192.0.2.0/28, 192.0.2.300, 127.0.0.1, 5]}') +
       pool('{addresses: [198.51.100.0/28]}', 'IPAddressPool', 'q') +
       pool('{addresses: []}', 'IPAddressPool', 'r') +
       pool('{addresses: 192.0.2.0/24}', 'IPAddressPool', 's') +
       pool('[]', 'IPAddressPool', 't') +
+      pool('{addresses: ["${LB_RANGE}"]}', 'IPAddressPool', 'v') +
+      pool(`{addresses: ["${'1'.repeat(200)}"]}`, 'IPAddressPool', 'w') +
       pool(JSON.stringify({ addresses: Array(257).fill('203.0.113.1') }), 'IPAddressPool', 'long') +
       ALL_L2,
-    pools: { q: { addresses: ['198.51.100.0/28'] } },
+    pools: {
+      p: { addresses: ADDRESSES, autoAssign: false },
+      q: { addresses: ['198.51.100.0/28'] },
+    },
     notes: [
       'error IPAddressPool m/long: spec.addresses: must have at most 256 items, is a list of 257; no Pool is made',
-      'error IPAddressPool m/p: spec.addresses[1]: "192.0.2.300" is not an IP address; allowed: an address, a CIDR (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20); no Pool is made',
+      `error IPAddressPool m/p: spec.addresses[1]: "192.0.2.300" is not an IP address; ${ALLOWED}; it is left out`,
+      'error IPAddressPool m/p: spec.addresses[2]: 127.0.0.1 has loopback addresses, which no VIP can have; it is left out',
+      'error IPAddressPool m/p: spec.addresses[3]: must be text, is 5; it is left out',
       'error IPAddressPool m/r: spec.addresses: is empty; the object is left out',
-      'error IPAddressPool m/s: spec.addresses: must be a list of texts; the object is left out',
+      'error IPAddressPool m/s: spec.addresses: must be a list, is "192.0.2.0/24"; it is left out',
+      'error IPAddressPool m/s: spec.addresses: nothing of it can be used; no Pool is made',
       'error IPAddressPool m/t: spec: must be an object; the object is left out',
+      `error IPAddressPool m/v: spec.addresses[0]: "\${LB_RANGE}" is not an IP address; ${ALLOWED}; ${VARIABLE}; no Pool is made`,
+      `error IPAddressPool m/w: spec.addresses[0]: must have at most 100 characters, is "${'1'.repeat(80)}…"; no Pool is made`,
+      DOUBTFUL('p'),
     ],
   },
   {
-    name: 'wrong shapes',
-    given: [
-      '{addresses: [192.0.2.1], autoAssign: "no"}',
-      '{addresses: [192.0.2.1], serviceAllocation: []}',
-      '{addresses: [192.0.2.1], serviceAllocation: {priority: 1.5}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: {}}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [x]}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchLabels: [x]}]}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchLabels: {x: 1}}]}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchExpressions: [{key: k, operator: Like}]}]}}',
-      '{addresses: [192.0.2.1], serviceAllocation: {serviceSelectors: [{matchExpressions: [{operator: In}]}]}}',
-    ]
-      .map((spec, i) => pool(spec, 'IPAddressPool', `p${i}`))
-      .join(''),
-    pools: {},
+    name: 'one bad key: the others stay, and nobody gets an address without asking',
+    given:
+      [
+        '{addresses: [192.0.2.1], autoAssign: maybe}',
+        '{addresses: [192.0.2.2], serviceAllocation: []}',
+        '{addresses: [192.0.2.3], serviceAllocation: {priority: 1.5}}',
+        '{addresses: [192.0.2.4], serviceAllocation: {serviceSelectors: {}}}',
+        '{addresses: [192.0.2.5], serviceAllocation: {namespaces: [a, 7]}}',
+        '{addresses: [192.0.2.6], serviceAllocation: {serviceSelectors: [x, {matchLabels: {a: b}}]}}',
+        '{addresses: [192.0.2.7], serviceAllocation: {serviceSelectors: [{matchLabels: {x: 1, y: z}}]}}',
+        '{addresses: [192.0.2.8], serviceAllocation: {serviceSelectors: [{matchExpressions: [{key: k, operator: Like}]}]}}',
+        '{addresses: [192.0.2.9], serviceAllocation: {serviceSelectors: [{matchExpressions: [{operator: In}]}]}}',
+        '{addresses: [192.0.2.10], autoAssign: no, avoidBuggyIPs: 5}',
+        '{addresses: [192.0.2.11], autoAssign: Yes}',
+      ]
+        .map((spec, i) => pool(spec, 'IPAddressPool', `p${i}`))
+        .join('') + ALL_L2,
+    pools: {
+      p0: { addresses: ['192.0.2.1'], autoAssign: false },
+      p1: { addresses: ['192.0.2.2'], autoAssign: false },
+      p10: { addresses: ['192.0.2.11'] },
+      p2: { addresses: ['192.0.2.3'], autoAssign: false, serviceAllocation: {} },
+      p3: { addresses: ['192.0.2.4'], autoAssign: false, serviceAllocation: {} },
+      p4: { addresses: ['192.0.2.5'], autoAssign: false, serviceAllocation: { namespaces: ['a'] } },
+      p5: {
+        addresses: ['192.0.2.6'],
+        autoAssign: false,
+        serviceAllocation: { serviceSelectors: [{ matchLabels: { a: 'b' } }] },
+      },
+      p6: { addresses: ['192.0.2.7'], autoAssign: false, serviceAllocation: {} },
+      p7: { addresses: ['192.0.2.8'], autoAssign: false, serviceAllocation: {} },
+      p8: { addresses: ['192.0.2.9'], autoAssign: false, serviceAllocation: {} },
+      p9: { addresses: ['192.0.2.10'], autoAssign: false },
+    },
     notes: [
-      'error IPAddressPool m/p0: spec.autoAssign: must be true or false; the object is left out',
-      'error IPAddressPool m/p1: spec.serviceAllocation: must be an object; the object is left out',
-      'error IPAddressPool m/p2: spec.serviceAllocation.priority: must be a whole number; the object is left out',
-      'error IPAddressPool m/p3: spec.serviceAllocation.serviceSelectors: must be a list; the object is left out',
-      'error IPAddressPool m/p4: spec.serviceAllocation.serviceSelectors[0]: must be an object; the object is left out',
-      'error IPAddressPool m/p5: spec.serviceAllocation.serviceSelectors[0].matchLabels: must be an object; the object is left out',
-      'error IPAddressPool m/p6: spec.serviceAllocation.serviceSelectors[0].matchLabels.x: must be text; the object is left out',
-      'error IPAddressPool m/p7: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].operator: must be one of In, NotIn, Exists, DoesNotExist; the object is left out',
-      'error IPAddressPool m/p8: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].key: is missing; the object is left out',
+      'error IPAddressPool m/p0: spec.autoAssign: must be true or false, is "maybe"; it is left out',
+      'error IPAddressPool m/p1: spec.serviceAllocation: must be an object, is []; it is left out',
+      'error IPAddressPool m/p2: spec.serviceAllocation.priority: must be a whole number, is 1.5; it is left out',
+      'error IPAddressPool m/p3: spec.serviceAllocation.serviceSelectors: must be a list, is {}; it is left out',
+      'error IPAddressPool m/p4: spec.serviceAllocation.namespaces[1]: must be text, is 7; it is left out',
+      'error IPAddressPool m/p5: spec.serviceAllocation.serviceSelectors[0]: must be an object, is "x"; it is left out',
+      'error IPAddressPool m/p6: spec.serviceAllocation.serviceSelectors[0].matchLabels.x: must be text, is 1; it is left out',
+      'error IPAddressPool m/p7: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].operator: must be one of In, NotIn, Exists, DoesNotExist, is "Like"; it is left out',
+      'error IPAddressPool m/p8: spec.serviceAllocation.serviceSelectors[0].matchExpressions[0].key: must be text, is missing; it is left out',
+      'error IPAddressPool m/p9: spec.avoidBuggyIPs: must be true or false, is 5; it is left out',
+      ...[0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => DOUBTFUL(`p${i}`)),
     ],
   },
   {
@@ -186,21 +229,62 @@ const CASES: readonly SourceCase[] = [
     given: [
       'address-pools: [',
       'address-pools: 5',
-      'address-pools: [{name: x}]',
+      'address-pools: [{name: x, adresses: [192.0.2.0/28]}, {addresses: [192.0.2.0/28]}, {name: " ", addresses: [192.0.2.1]}, {name: good, addresses: [192.0.2.1, "x"]}]',
       'peers:',
       '--- |\naddress-pools: x\n',
+      'address-pools: [{name: none, addresses: [x]}]',
+      '{"address-pools": [{"name": "json", "protocol": 5, "addresses": ["192.0.2.2"]}]}',
     ]
       .map(
         (config, i) =>
-          `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c${i}, namespace: m}\ndata: {config: ${JSON.stringify(config)}}\n`,
+          `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c${i}, namespace: metallb}\ndata: {config: ${JSON.stringify(config)}}\n`,
       )
       .join(''),
-    pools: {},
+    pools: {
+      good: { addresses: ['192.0.2.1'] },
+      json: { addresses: ['192.0.2.2'], autoAssign: false },
+    },
     notes: [
-      'error ConfigMap m/c0: data.config: Flow sequence in block collection must be sufficiently indented and end with a ]; the object is left out',
-      'error ConfigMap m/c1: data.config.address-pools: must be a list; the object is left out',
-      'error ConfigMap m/c2: data.config.address-pools[0].addresses: is empty; the object is left out',
-      'error ConfigMap m/c4: data.config: must be an object; the object is left out',
+      'error ConfigMap metallb/c0: data.config: Flow sequence in block collection must be sufficiently indented and end with a ]; the object is left out',
+      'error ConfigMap metallb/c1: data.config.address-pools: must be a list, is 5; it is left out',
+      'error ConfigMap metallb/c2: data.config.address-pools[0].addresses: is empty; the pool is left out',
+      'error ConfigMap metallb/c2: data.config.address-pools[1].name: is missing; the pool is left out',
+      'error ConfigMap metallb/c2: data.config.address-pools[2].name: is missing; the pool is left out',
+      `error ConfigMap metallb/c2: data.config.address-pools[3].addresses[1]: "x" is not an IP address; ${ALLOWED}; it is left out`,
+      'error ConfigMap metallb/c4: data.config: must be an object; the object is left out',
+      `error ConfigMap metallb/c5: data.config.address-pools[0].addresses[0]: "x" is not an IP address; ${ALLOWED}; no Pool is made`,
+      'error ConfigMap metallb/c6: data.config.address-pools[0].protocol: must be text, is 5; it is left out',
+      'no-equivalent ConfigMap metallb/c2: data.config.address-pools[0].adresses: ["192.0.2.0/28"]: a field that the import does not know; it is left out; did you mean addresses?',
+      'ambiguous ConfigMap metallb/c6: the Pool has autoAssign: false, because not all of the fields above could be read',
+    ],
+  },
+  {
+    name: 'where there is a pool object, the ConfigMap is no longer read, as in MetalLB; AddressPool gives way, too',
+    given:
+      configMap({ config: 'address-pools: [{name: p, addresses: [192.0.2.0/26]}]' }, 'config') +
+      pool('{addresses: [192.0.2.0/26], autoAssign: false}') +
+      pool('{addresses: [192.0.2.0/28]}', 'AddressPool', 'a') +
+      ALL_L2,
+    pools: { p: { addresses: ['192.0.2.0/26'], autoAssign: false } },
+    notes: [
+      'ambiguous AddressPool m/a: 192.0.2.0/28 is in IPAddressPool m/p, too: it stays in Pool p',
+      'ambiguous AddressPool m/a: nothing is left of it: no Pool is made',
+      'ambiguous ConfigMap n/config: MetalLB 0.13 and later does not read it, and AddressPool m/a is here: it is left out; remove it',
+    ],
+  },
+  {
+    name: 'the ConfigMap of 0.2, and peers of another program',
+    given:
+      configMap(
+        {
+          config:
+            'address-pools: [{name: lan, protocol: arp, arp-network: 192.0.2.0/24, cidr: [192.0.2.0/28]}]',
+        },
+        'config',
+      ) + configMap({ config: 'peers: [a]' }, 'ledger'),
+    pools: { lan: { addresses: ADDRESSES } },
+    notes: [
+      'no-equivalent ConfigMap n/config: data.config.address-pools[0].arp-network: "192.0.2.0/24": a field that the import does not know; it is left out',
     ],
   },
 ];

@@ -1,4 +1,4 @@
-import { objectText, testCases, type SourceCase } from './read-objects.ts';
+import { ALLOWED, objectText, testCases, type SourceCase } from './read-objects.ts';
 
 const eip = (name: string, spec: unknown, rest = '', status: unknown = {}): string =>
   `${objectText('network.kubesphere.io/v1alpha2', 'Eip', name, spec, rest)}status: ${JSON.stringify(status)}\n`;
@@ -41,7 +41,9 @@ const OPENELB: readonly SourceCase[] = [
       eip('a', { address: '192.0.2.1', interface: 'bond0.100 ' }) +
       eip('b', { address: '192.0.2.300', protocol: 'vip' }) +
       eip('c', { protocol: 'vip' }) +
-      eip('d', { address: '192.0.2.2', protocol: 'vip' }, '', { used: { x: 'a/b' } }) +
+      eip('d', { address: '192.0.2.2', protocol: 'vip' }, '', {
+        used: { x: 'a/b', '192.0.2.2': ' ;' },
+      }) +
       eip('e', { address: '192.0.2.3', protocol: 'vip' }, '', { used: { '192.0.2.3': 'nobody' } }) +
       objectText('network.kubesphere.io/v1alpha2', 'BgpConf', 'f', {}) +
       objectText('network.kubesphere.io/v1alpha2', 'Else', 'g', {}),
@@ -51,9 +53,10 @@ const OPENELB: readonly SourceCase[] = [
       e: { addresses: ['192.0.2.3'], autoAssign: false },
     },
     notes: [
-      'error Eip b: spec.address: "192.0.2.300" is not an IP address; the object is left out',
-      'error Eip c: spec.address: is missing; the object is left out',
-      'error Eip d: status.used: "x" is not an IP address; the object is left out',
+      `error Eip b: spec.address: "192.0.2.300" is not an IP address; ${ALLOWED}; no Pool is made`,
+      'error Eip c: spec.address: is empty; the object is left out',
+      'error Eip d: status.used: "x" is not an IP address; it is left out',
+      'error Eip e: status.used: "nobody" must be namespace/name: 192.0.2.3 is kept out of use',
       'no-equivalent BgpConf f: vipvs does not speak BGP: let a BGP daemon on the directors announce the VIPs',
       'no-equivalent Eip a: spec.interface: "bond0.100 " is not the name of one',
       'no-equivalent Eip a: spec.protocol: bgp: vipvs does not speak BGP; let a BGP daemon on the directors announce the VIPs',

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { fixtureText } from '../../fixtures/read-fixture.ts';
-import { isObject, type JsonObject } from '../../../src/migration/fields.ts';
+import { isObject, type JsonObject } from '../../../src/migration/json.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { rawObjects } from './read-objects.ts';
 

@@ -1,4 +1,4 @@
-import { objectText, testCases, type SourceCase } from './read-objects.ts';
+import { VARIABLE, objectText, testCases, type SourceCase } from './read-objects.ts';
 
 const V4 = { subnet: '192.0.2.0/24', pool: '192.0.2.0/28' };
 const purelb = (name: string, spec: unknown, kind = 'ServiceGroup'): string =>
@@ -77,13 +77,21 @@ const PURELB: readonly SourceCase[] = [
       purelb('b', { local: {} }) +
       purelb('c', { local: { ...V4, pool: '198.51.100.0/28' } }) +
       purelb('d', { local: { v4pool: {} } }) +
-      purelb('e', {}, 'Other'),
-    pools: {},
+      purelb('e', {}, 'Other') +
+      purelb('f', {
+        local: { v4pools: [V4, { pool: '${MORE}' }, 5] },
+        namespaces: 'a',
+        enforceNamespaces: false,
+      }),
+    pools: { f: { addresses: ['192.0.2.0/28'], autoAssign: false } },
     notes: [
       'error ServiceGroup p/a: spec: has neither local nor remote; the object is left out',
       'error ServiceGroup p/b: spec.local.v4pool: has no pool; the object is left out',
-      'error ServiceGroup p/c: spec.local.pool: is not inside 192.0.2.0/24; the object is left out',
-      'error ServiceGroup p/d: spec.local.v4pool.pool: is missing; the object is left out',
+      'error ServiceGroup p/c: spec.local.pool: is not inside 192.0.2.0/24; it is left out',
+      'error ServiceGroup p/d: spec.local.v4pool.pool: is missing; it is left out',
+      `error ServiceGroup p/f: spec.local.v4pools[1].pool: "\${MORE}" is not an IP address; ${VARIABLE}; it is left out`,
+      'error ServiceGroup p/f: spec.local.v4pools[2]: must be an object, is 5; it is left out',
+      'error ServiceGroup p/f: spec.namespaces: must be a list, is "a"; it is left out',
       'no-equivalent Other p/e: a kind that the import does not know; it is left out',
     ],
   },

@@ -4,9 +4,8 @@ import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { parseYamlText } from '../../../src/files/raw-objects.ts';
 import { migrate, type Migration } from '../../../src/migration/convert.ts';
-import { isObject, type JsonObject } from '../../../src/migration/fields.ts';
-import type { SourceObject } from '../../../src/migration/model.ts';
-import { sourceObject } from '../../../src/migration/source-objects.ts';
+import { isObject, type JsonObject } from '../../../src/migration/json.ts';
+import { gather, type Gathered } from '../../../src/migration/input.ts';
 
 export function rawObjects(text: string): readonly JsonObject[] {
   const values: readonly unknown[] = parseAllDocuments(text).map(
@@ -15,12 +14,17 @@ export function rawObjects(text: string): readonly JsonObject[] {
   return values.filter(isObject);
 }
 
-function objectsOf(text: string): readonly SourceObject[] {
-  return rawObjects(text).flatMap((raw, i) => sourceObject(raw, `t:${i + 1}`) ?? []);
+/** The text as one file; the lines are the numbers of the documents. */
+export function gatherText(text: string, file = 't'): Gathered {
+  const documents = rawObjects(text).map((raw, i) => ({ raw, file, line: i + 1 }));
+  return gather(
+    { documents, broken: [], templates: [], cluster: undefined, problems: [] },
+    parseYamlText,
+  );
 }
 
 export function migrateText(text: string): Migration {
-  return migrate(objectsOf(text), parseYamlText);
+  return migrate(gatherText(text), parseYamlText);
 }
 
 /** The specs of the Pools, by name. */
@@ -37,6 +41,12 @@ export function notesOf({ notes }: Migration): readonly string[] {
         `${kind} ${object}: ${field === undefined ? '' : `${field}: `}${message}`,
     );
 }
+
+/** What a Pool takes, at the end of a message about an entry. */
+export const ALLOWED =
+  'allowed: an address, a CIDR (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)';
+export const VARIABLE =
+  'it looks like a variable that nothing has replaced (flux envsubst, kustomize, Helm): render it first';
 
 /** A Service as the API server shows it. */
 export function serviceText(

@@ -57,7 +57,7 @@ Converted:
   IPAddressPool m/p: Pool p
 
 Services to change, after the old controller has stopped and before the assigner starts:
-  # a/y: asks for Pool it's, but its address is in Pool p; keeps the address even if its status is cleared
+  # a/y: asks for Pool "it's", but its address is in Pool p; keeps the address even if its status is cleared
   kubectl patch service -n a y --type merge -p '{"metadata":{"annotations":{"metallb.io/address-pool":"p","vipvs.io/addresses":"192.0.2.2"}}}'
 
 Services to change, too, if the old controller clears status.loadBalancer when it stops:
@@ -80,11 +80,12 @@ test('the report, when an address moves', () => {
       { service: 'a/x', address: '192.0.2.1', why: 'it gets 192.0.2.9 (Pool p: no)' },
       { service: 'a/y', address: '192.0.2.2', why: 'it gets none (it is not of our class)' },
     ],
+    unknown: 0,
   });
 });
 
-test('Services of another class and of no namespace are simulated as they are', () => {
-  const given = `${GIVEN}---\napiVersion: v1\nkind: Service\nmetadata: {name: n}\nspec: {type: LoadBalancer, loadBalancerClass: cloud/x}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.5}]}}\n`;
+test('Services of another class are simulated as they are', () => {
+  const given = `${GIVEN}---\napiVersion: v1\nkind: Service\nmetadata: {name: n, namespace: z}\nspec: {type: LoadBalancer, loadBalancerClass: cloud/x}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.5}]}}\n`;
   const seen: string[] = [];
   const spy = (objects: readonly ClusterObject[]): readonly ClusterObject[] => {
     for (const object of objects) {
@@ -112,7 +113,8 @@ test('nothing to import', () => {
     ips: 0,
     notes: [],
     patches: [],
-    verification: { services: 0, kept: 0, lost: [] },
+    finalizers: [],
+    verification: { services: 0, kept: 0, lost: [], unknown: 0 },
   });
 });
 
@@ -123,4 +125,35 @@ test('a quote in a value does not end the shell word', () => {
   );
   const text = formatReport({ migration, verification: verify(migration, [], idle) });
   assert.match(text, /"vipvs\.io\/sharing-namespaces":"c,it'\\''s"/);
+});
+
+test('finalizers, Services of which nothing is known, and text that would steer a terminal', () => {
+  const service = (name: string, rest: string): string =>
+    `---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: a${rest}\n`;
+  const migration = migrateText(
+    `${GIVEN}${service('held', ', finalizers: [mine, service.kubernetes.io/load-balancer-cleanup, foregroundDeletion, finalizer.lb.kubesphere.io/v1alpha1]}\nspec: {type: LoadBalancer, loadBalancerIP: 192.0.2.3}')}${service('new', '}\nspec: {type: LoadBalancer}')}${service('odd', ', annotations: {metallb.io/address-pool: "x\\u001b[2J\\ny"}}\nspec: {type: LoadBalancer, loadBalancerIP: 192.0.2.4}')}`,
+  );
+  const text = formatReport({ migration, verification: verify(migration, [], idle) });
+  assert.ok(
+    text.includes(`
+Finalizers to take off once the old load balancer is uninstalled, or these Services can never be deleted:
+  # a/held: finalizer.lb.kubesphere.io/v1alpha1, service.kubernetes.io/load-balancer-cleanup
+  kubectl patch service -n a held --type json -p '[{"op":"test","path":"/metadata/finalizers/3","value":"finalizer.lb.kubesphere.io/v1alpha1"},{"op":"remove","path":"/metadata/finalizers/3"},{"op":"test","path":"/metadata/finalizers/1","value":"service.kubernetes.io/load-balancer-cleanup"},{"op":"remove","path":"/metadata/finalizers/1"}]'
+`),
+    text,
+  );
+  assert.match(text, /\(4 Services\); what 1 more Service has is not known, and these do not:\n/);
+  assert.match(text, /# a\/odd: asks for Pool "x\\u001b\[2J\\ny", but its address is in Pool p\n/);
+  assert.ok(!text.includes('\u001b'));
+});
+
+test('names in the source that are no names: neither a line of their own nor a command', () => {
+  const given = GIVEN.replace('name: p, ', 'name: "p\\n\\e[1m", ');
+  const migration = migrateText(given.replaceAll('kind: Secret', 'kind: "Se\\ncret"'));
+  const text = formatReport({ migration, verification: verify(migration, [], idle) });
+  assert.match(text, /Left aside, of no use here: v1 Se\\u000acret \(1\)\n/);
+  assert.match(
+    text,
+    /IPAddressPool m\/p\\u000a\\u001b\[1m: no Pool can be called "p\\n\\u001b\[1m": it is called p-1m/,
+  );
 });

@@ -1,44 +1,13 @@
 // What Services have and what must change on them: holdings, patches, kept addresses, names and overlaps of Pools.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Migration } from '../../../src/migration/convert.ts';
 import { announcedPool as pool, migrateText, notesOf, serviceText } from './read-objects.ts';
+import { annotations, POOL, serviceCases, type ServiceCase } from './service-cases.ts';
 
-const POOL = pool('p', { addresses: ['192.0.2.0/24', '2001:db8::/64'] });
 const DEFAULT_CLASS = (count: number): string =>
   `ambiguous Services: ${count} without a loadBalancerClass: vipvs serves those only with --default-class`;
 
-interface Case {
-  readonly name: string;
-  readonly given: string;
-  /** `address pool namespace/service retain` */
-  readonly ips: readonly string[];
-  /** `need namespace/name {...}` */
-  readonly patches: readonly string[];
-  /** Without the one about the default class. */
-  readonly notes?: readonly string[];
-}
-
-function ipsOf({ ips }: Migration): readonly string[] {
-  return ips.map(({ spec }) => {
-    const { namespace = '-', service = '*' } = spec.reservedFor ?? {};
-    const whose = spec.reservedFor === undefined ? '-' : `${namespace}/${service}`;
-    return `${spec.address} ${spec.poolName} ${whose}${spec.retain === true ? ' retain' : ''}`;
-  });
-}
-
-function patchesOf({ patches }: Migration): readonly string[] {
-  return patches.map(
-    ({ service, need, body }) =>
-      `${need} ${service.namespace}/${service.name} ${JSON.stringify(body)}`,
-  );
-}
-
-function annotations(values: Readonly<Record<string, string>>): string {
-  return JSON.stringify({ metadata: { annotations: values } });
-}
-
-const CASES: readonly Case[] = [
+const CASES: readonly ServiceCase[] = [
   {
     name: 'an address that is asked for, by annotation or by spec, needs nothing',
     given:
@@ -151,27 +120,6 @@ const CASES: readonly Case[] = [
     notes: ['ambiguous Service a/x: asks for Pool gone, which is not among the imported ones'],
   },
   {
-    name: 'sharing that is agreed needs nothing; ports that clash are named',
-    given:
-      POOL +
-      ['x', 'y']
-        .map((name) =>
-          serviceText(`a/${name}`, {
-            ips: ['192.0.2.1'],
-            annotations: {
-              'metallb.io/allow-shared-ip': 'k',
-              'metallb.io/loadBalancerIPs': '192.0.2.1',
-            },
-          }),
-        )
-        .join(''),
-    ips: ['192.0.2.1 p -'],
-    patches: [],
-    notes: [
-      'error Service a/x: has 80/TCP on 192.0.2.1, and Service a/y, too: only one of them can keep the port',
-    ],
-  },
-  {
     name: 'sharing under different keys, across namespaces, one of which consents',
     given:
       POOL +
@@ -218,15 +166,6 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'a Service that can not be read',
-    given: POOL + serviceText('a/x', { spec: { ports: [{ port: 0 }] } }),
-    ips: [],
-    patches: [],
-    notes: [
-      'error Service a/x: spec.ports[0].port: must be at least 1, is 0; the object is left out',
-    ],
-  },
-  {
     name: 'a record that says something else than the status',
     given:
       `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\nstatus: {used: {192.0.2.5: a/x}}\n` +
@@ -245,6 +184,8 @@ const CASES: readonly Case[] = [
         annotations: {
           'kube-vip.io/vipHost': 'n',
           'kube-vip.io/egress': 'true',
+          constructor: 'x',
+          'service.beta.kubernetes.io/load-balancer-source-ranges': '198.51.100.0/24',
           'example.com/mine': 'x',
           'k8s.io/public-vip': '192.0.2.1',
         },
@@ -254,43 +195,20 @@ const CASES: readonly Case[] = [
     notes: [
       'no-equivalent Service a/x: metadata.annotations[k8s.io/public-vip]: "192.0.2.1": set vipvs.io/addresses',
       'no-equivalent Service a/x: metadata.annotations[kube-vip.io/egress]: "true": vipvs has nothing that does this; it is not read',
+      'no-equivalent Service a/x: metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: "198.51.100.0/24": an allow list that vipvs does not read: without spec.loadBalancerSourceRanges everybody is let in',
     ],
   },
   {
-    name: 'a hostname is no address; Services without ports and namespace',
+    name: 'a Service without ports shares an address',
     given:
       POOL +
-      `---\napiVersion: v1\nkind: Service\nmetadata: {name: h}\nspec: {type: LoadBalancer}\nstatus: {loadBalancer: {ingress: [{hostname: h}, {ip: 192.0.2.1}]}}\n` +
+      `---\napiVersion: v1\nkind: Service\nmetadata: {name: h, namespace: default}\nspec: {type: LoadBalancer}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}\n` +
       serviceText('default/i', { ips: ['192.0.2.1'] }),
     ips: ['192.0.2.1 p -'],
     patches: ['h', 'i'].map(
       (name) =>
         `required default/${name} ${annotations({ 'vipvs.io/addresses': '192.0.2.1', 'vipvs.io/sharing-key': 'imported-192.0.2.1' })}`,
     ),
-  },
-  {
-    name: "OpenELB's annotation for an address: what the Service shows counts more",
-    given:
-      `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\n` +
-      serviceText('a/x', { annotations: { 'eip.openelb.kubesphere.io/v1alpha1': '192.0.2.5' } }) +
-      serviceText('a/y', {
-        ips: ['192.0.2.6'],
-        annotations: { 'eip.openelb.kubesphere.io/v1alpha1': '192.0.2.7' },
-      }) +
-      serviceText('a/z', { annotations: { 'eip.openelb.kubesphere.io/v1alpha1': 'x' } }),
-    ips: ['192.0.2.5 e a/x', '192.0.2.6 e a/y'],
-    patches: [
-      `required a/x ${annotations({ 'vipvs.io/addresses': '192.0.2.5' })}`,
-      `safety a/y ${annotations({ 'vipvs.io/addresses': '192.0.2.6' })}`,
-    ],
-  },
-  {
-    name: "OpenELB's annotation for an Eip, on a Service without address",
-    given:
-      `apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\nmetadata: {name: e}\nspec: {address: 192.0.2.0/28, protocol: vip}\n` +
-      serviceText('a/x', { annotations: { 'eip.openelb.kubesphere.io/v1alpha2': 'e' } }),
-    ips: [],
-    patches: [`required a/x ${annotations({ 'vipvs.io/pool': 'e' })}`],
   },
   {
     name: 'a Service that is to become one of type LoadBalancer, and asks for its address already',
@@ -308,15 +226,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const { name, given, ips, patches, notes = [] } of CASES) {
-  test(name, () => {
-    const migration = migrateText(given);
-    assert.deepEqual(ipsOf(migration), ips);
-    assert.deepEqual(patchesOf(migration), patches);
-    const told = notesOf(migration).filter((note) => !note.startsWith('ambiguous Services:'));
-    assert.deepEqual(told, notes);
-  });
-}
+serviceCases(CASES);
 
 test('Services without a class are counted', () => {
   const migration = migrateText(POOL + serviceText('a/x') + serviceText('a/y'));

@@ -23,6 +23,17 @@ test('two Pools of one name: the second gets another', () => {
   ]);
 });
 
+test('two Pools of one name in one system: in the order of where they come from', () => {
+  const migration = migrateText(
+    pool('p', { addresses: ['192.0.2.0/28'] }, 'z') +
+      pool('p', { addresses: ['192.0.2.16/28'] }, 'y'),
+  );
+  assert.deepEqual(specsOf(migration), {
+    p: { addresses: ['192.0.2.16/28'] },
+    'p-metallb': { addresses: ['192.0.2.0/28'] },
+  });
+});
+
 test('Pools that overlap: the one for named namespaces keeps the addresses, an empty one is not made', () => {
   const migration = migrateText(
     pool('a', { addresses: ['192.0.2.0/24'] }) +
