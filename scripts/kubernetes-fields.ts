@@ -7,7 +7,14 @@ import path from 'node:path';
 
 const MODELS = new Map<string, unknown>(Object.entries(client));
 /** The kinds that src/api reads, and what all kinds have, by the names of their models. */
-const ROOTS = ['V1EndpointSlice', 'V1Namespace', 'V1Node', 'V1ObjectMeta', 'V1Service'];
+const ROOTS = [
+  'V1EndpointSlice',
+  'V1Namespace',
+  'V1Node',
+  'V1ObjectMeta',
+  'V1Service',
+  'V1ServiceCIDR',
+];
 
 export async function kubernetesFieldsSource(): Promise<readonly string[]> {
   const types = new Map<string, string>();

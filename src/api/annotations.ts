@@ -15,11 +15,18 @@ export const ANNOTATIONS = {
 
 /** On a Pool: addresses that it no longer covers may be taken away from their Services. */
 export const ALLOW_RENUMBER = 'vipvs.io/allow-renumber';
+/** On a Pool: it may hand out the addresses of nodes, as a cluster of one node wants it. */
+export const ALLOW_NODE_ADDRESS = 'vipvs.io/allow-node-address';
 /** On an EndpointSlice: weight of its endpoints, 1 to 65535; 1 when absent. */
 export const WEIGHT = 'vipvs.io/weight';
 
 /** On an IP without holder: `namespace/name` of the Service that held it last and gets it back if it returns. */
 export const LAST_SERVICE = 'vipvs.io/last-service';
+/**
+ * Beside it: when the address is free again. It is written with the release and never moved, so that a hold can neither
+ * get lost while a node has the address nor begin a second time.
+ */
+export const HELD_UNTIL = 'vipvs.io/held-until';
 
 /** What a Service says about its traffic, for the nodes. */
 export const TRAFFIC_KEYS: readonly string[] = [
@@ -68,5 +75,5 @@ const ON_SERVICE: readonly string[] = [
 export const KEYS_OF_KIND: Readonly<Record<string, readonly string[]>> = {
   Service: ON_SERVICE,
   EndpointSlice: [WEIGHT],
-  Pool: [ALLOW_RENUMBER],
+  Pool: [ALLOW_RENUMBER, ALLOW_NODE_ADDRESS],
 };

@@ -8,11 +8,12 @@ import {
   type Namespace,
   type Node,
   type Service,
+  type ServiceCidr,
 } from './kubernetes.ts';
 import { Index } from './many-to-many.ts';
 import type { Pool } from './pool.ts';
 
-export type ClusterObject = Pool | IP | Service | EndpointSlice | Node | Namespace;
+export type ClusterObject = Pool | IP | Service | EndpointSlice | Node | Namespace | ServiceCidr;
 export type Kind = ClusterObject['kind'];
 
 /** Key of an object in its map: `namespace/name` for Service and EndpointSlice, `name` for the others. */
@@ -33,6 +34,7 @@ export interface ClusterView {
   readonly services: ReadonlyMap<string, Service>;
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly nodes: ReadonlyMap<string, Node>;
+  readonly serviceCidrs: ReadonlyMap<string, ServiceCidr>;
   /** The slices of a Service, in name order. */
   endpointSlicesOf(serviceKey: string): readonly EndpointSlice[];
 }
@@ -49,6 +51,7 @@ export class ClusterStore implements ClusterView {
   readonly services = new Map<string, Service>();
   readonly namespaces = new Map<string, Namespace>();
   readonly nodes = new Map<string, Node>();
+  readonly serviceCidrs = new Map<string, ServiceCidr>();
   readonly endpointSlices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Index<string, EndpointSlice>();
 
@@ -74,6 +77,9 @@ export class ClusterStore implements ClusterView {
         break;
       case 'Node':
         this.nodes.set(key, object);
+        break;
+      case 'ServiceCIDR':
+        this.serviceCidrs.set(key, object);
         break;
     }
   }
@@ -108,6 +114,7 @@ export class ClusterStore implements ClusterView {
       EndpointSlice: this.endpointSlices,
       Node: this.nodes,
       Namespace: this.namespaces,
+      ServiceCIDR: this.serviceCidrs,
     };
     return maps[kind];
   }
@@ -132,6 +139,7 @@ function byName(a: EndpointSlice, b: EndpointSlice): number {
 export const KINDS: readonly Kind[] = [
   'Namespace',
   'Node',
+  'ServiceCIDR',
   'Pool',
   'IP',
   'Service',

@@ -2,25 +2,31 @@
 // that node alone writes it, by server-side apply, and nobody configures anything in it.
 import { z } from 'zod';
 import { conditionSchema, objectMetaSchema } from './kubernetes.ts';
+import {
+  DIRECTOR_CONDITIONS_MAX,
+  FAILED_MAX,
+  FAILED_MESSAGE_MAX,
+  FAILED_REASON_MAX,
+  FAILED_SERVICE_MAX,
+  KERNEL_VERSION_MAX,
+  TIME_MAX,
+  VERSION_MAX,
+} from './limits.ts';
 import { API_VERSION } from './pool.ts';
 import type { DeepReadonly } from './readonly.ts';
-
-/** So many failing Services are listed: the object must stay small however much is wrong. */
-export const FAILED_MAX = 100;
-export const FAILED_MESSAGE_MAX = 1024;
 
 const count = (description: string): z.ZodNumber => z.number().int().min(0).meta({ description });
 
 const failedServiceSchema = z.object({
-  service: z.string().max(320).meta({ description: 'namespace/name' }),
-  reason: z.string().max(128),
+  service: z.string().max(FAILED_SERVICE_MAX).meta({ description: 'namespace/name' }),
+  reason: z.string().max(FAILED_REASON_MAX),
   message: z.string().max(FAILED_MESSAGE_MAX),
 });
 export type FailedService = DeepReadonly<z.infer<typeof failedServiceSchema>>;
 
 export const directorStatusSchema = z
   .object({
-    observedAt: z.string().max(64).optional().meta({
+    observedAt: z.string().max(TIME_MAX).optional().meta({
       description: 'When this was written (RFC 3339): at every change, at most once a second.',
     }),
     announcing: z.boolean().meta({
@@ -37,12 +43,12 @@ export const directorStatusSchema = z
       .meta({ description: `The first ${FAILED_MAX} of them, by name.` }),
     versions: z
       .object({
-        vipvs: z.string().max(64),
-        kernel: z.string().max(128),
-        node: z.string().max(64).optional().meta({ description: 'Node.js' }),
+        vipvs: z.string().max(VERSION_MAX),
+        kernel: z.string().max(KERNEL_VERSION_MAX),
+        node: z.string().max(VERSION_MAX).optional().meta({ description: 'Node.js' }),
       })
       .meta({ description: 'Of the agent and of the kernel under it.' }),
-    conditions: z.array(conditionSchema).max(8).meta({
+    conditions: z.array(conditionSchema).max(DIRECTOR_CONDITIONS_MAX).meta({
       description:
         'Ready: the agent runs and its first full round against the kernel is done. Programmed: no Service fails.',
     }),

@@ -3,8 +3,8 @@
 // what the decisions look at are checked against it in the unit tier, the numbers on a real API server in the cluster tier.
 // A field that nobody reads is here because the schemas keep it: `vipvs simulate` prints what it was given.
 // Pools and Directors are few, and read whole. apiVersion and kind belong to every object, and to no row.
-// Numbers: generated.proto of k8s.io/api core/v1 and discovery/v1 and of apimachinery meta/v1; they never change.
-import { REQUEST_KEYS, TRAFFIC_KEYS, LAST_SERVICE, WEIGHT } from './annotations.ts';
+// Numbers: generated.proto of k8s.io/api core/v1 and discovery/v1 and of apimachinery meta/v1 (ServiceCIDR: networking/v1); they never change.
+import { HELD_UNTIL, LAST_SERVICE, REQUEST_KEYS, TRAFFIC_KEYS, WEIGHT } from './annotations.ts';
 import { SERVICE_NAME_LABEL, SERVICE_PROXY_LABEL } from './kubernetes.ts';
 
 /** `watch`: the reflector, which tells one object of a kind from another (kube/resource.ts identityOf). */
@@ -183,10 +183,17 @@ export const ENDPOINT_SLICE_FIELDS: Fields = {
 export const NODE_FIELDS: Fields = {
   // the agent's Director names its Node as owner
   metadata: metadata({ uid: ['assigner', 'node'], resourceVersion: ['assigner'] }),
+  // an API server fills in the list from the single one
+  spec: part(2, { podCIDRs: texts(7, 'assigner') }),
   status: part(3, {
     conditions: parts(4, { type: text(1), status: text(2) }),
     addresses: parts(5, { type: text(1, 'node'), address: text(2, 'assigner', 'node') }),
   }),
+};
+
+export const SERVICE_CIDR_FIELDS: Fields = {
+  metadata: metadata({ uid: ['assigner'], resourceVersion: ['assigner'] }),
+  spec: part(2, { cidrs: texts(1, 'assigner') }),
 };
 
 export const NAMESPACE_FIELDS: Fields = {
@@ -209,7 +216,7 @@ export const IP_FIELDS: Fields = {
   metadata: metadata(
     { uid: ['assigner'], resourceVersion: ['assigner'] },
     {},
-    { assigner: oneOf([LAST_SERVICE]) },
+    { assigner: oneOf([LAST_SERVICE, HELD_UNTIL]) },
   ),
   spec: part(NONE, {
     address: text(NONE, 'assigner', 'node'),

@@ -4,32 +4,39 @@ import { z } from 'zod';
 import { PROTOCOLS } from '../net/ipvs.ts';
 import { celRules } from './cel.ts';
 import { objectMetaSchema } from './kubernetes.ts';
+import {
+  ADDRESS_TEXT_MAX,
+  HOLD_SECONDS_MAX,
+  IP_SERVICES_MAX,
+  LABEL_NAME_MAX,
+  NAME_MAX,
+  REASON_MAX,
+  SERVICE_PORTS_MAX,
+  SHARING_KEY_MAX,
+  TIME_MAX,
+  UID_MAX,
+} from './limits.ts';
 import { API_VERSION } from './pool.ts';
 import type { DeepReadonly } from './readonly.ts';
 
-const NAMESPACE_MAX = 63;
-const NAME_MAX = 253;
-/** Ports of one Service that an IP object can name. */
-export const PORTS_MAX = 1024;
-
 /** One Service on the address. More than one entry: they share it under one sharing key. */
 const ipServiceSchema = z.object({
-  namespace: z.string().max(NAMESPACE_MAX),
-  name: z.string().max(NAMESPACE_MAX),
-  uid: z.string().max(64).optional().meta({
+  namespace: z.string().max(LABEL_NAME_MAX),
+  name: z.string().max(LABEL_NAME_MAX),
+  uid: z.string().max(UID_MAX).optional().meta({
     description: 'Guards against a Service that was deleted and made again under the same name.',
   }),
-  sharingKey: z.string().max(NAME_MAX).optional(),
+  sharingKey: z.string().max(SHARING_KEY_MAX).optional(),
   ports: z
     .array(z.object({ port: z.number().int().min(1).max(65535), protocol: z.enum(PROTOCOLS) }))
-    .max(PORTS_MAX),
+    .max(SERVICE_PORTS_MAX),
 });
 export type IpService = DeepReadonly<z.infer<typeof ipServiceSchema>>;
 
 export const ipSpecSchema = z.strictObject({
   address: z
     .string()
-    .max(45) // eight groups of four digits are 39, with a dotted quad 45
+    .max(ADDRESS_TEXT_MAX)
     .meta({
       description: 'The address, in canonical form (RFC 5952). The object is named after it.',
       ...celRules(
@@ -47,8 +54,8 @@ export const ipSpecSchema = z.strictObject({
     .meta({ description: 'The Pool that the address is from.' }),
   reservedFor: z
     .strictObject({
-      namespace: z.string().min(1).max(NAMESPACE_MAX),
-      service: z.string().min(1).max(NAMESPACE_MAX).optional(),
+      namespace: z.string().min(1).max(LABEL_NAME_MAX),
+      service: z.string().min(1).max(LABEL_NAME_MAX).optional(),
     })
     .optional()
     .meta({
@@ -57,10 +64,10 @@ export const ipSpecSchema = z.strictObject({
   retain: z.boolean().default(false).meta({
     description: 'Keep the object (phase Reserved) when its last Service goes.',
   }),
-  holdSeconds: z.number().int().min(0).max(31_536_000).optional().meta({
+  holdSeconds: z.number().int().min(0).max(HOLD_SECONDS_MAX).optional().meta({
     description: 'How long the address is kept back (phase Held) after its last Service went.',
   }),
-  claims: z.array(ipServiceSchema).max(256).optional().meta({
+  claims: z.array(ipServiceSchema).max(IP_SERVICES_MAX).optional().meta({
     description:
       'Who holds the address. Written by vipvs in the same write that creates the object, because a create drops status; status.services is its published copy. Do not edit.',
   }),
@@ -71,9 +78,9 @@ const IP_PHASES = ['Active', 'Reserved', 'Held', 'Conflict', 'Failed'] as const;
 export const ipStatusSchema = z
   .object({
     phase: z.enum(IP_PHASES).optional(),
-    services: z.array(ipServiceSchema).max(256).optional(),
-    reason: z.string().max(4096).optional(),
-    heldUntil: z.string().max(64).optional().meta({
+    services: z.array(ipServiceSchema).max(IP_SERVICES_MAX).optional(),
+    reason: z.string().max(REASON_MAX).optional(),
+    heldUntil: z.string().max(TIME_MAX).optional().meta({
       description: 'When the address is free again (RFC 3339); set with phase Held.',
     }),
   })

@@ -15,6 +15,7 @@ const API_VERSIONS: ReadonlyMap<string, string> = new Map([
   ['Namespace', CORE],
   ['List', CORE],
   ['EndpointSlice', 'discovery.k8s.io/v1'],
+  ['ServiceCIDR', 'networking.k8s.io/v1'],
 ]);
 /** Those of our own kinds that people write. */
 const OUR_KINDS = ['Pool', 'IP'];

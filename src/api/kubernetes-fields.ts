@@ -49,6 +49,10 @@ export const KUBERNETES_FIELDS = {
   V1OwnerReference: 'apiVersion blockOwnerDeletion controller kind name uid',
   V1PortStatus: 'error port protocol',
   V1Service: 'apiVersion kind metadata:V1ObjectMeta spec:V1ServiceSpec status:V1ServiceStatus',
+  V1ServiceCIDR:
+    'apiVersion kind metadata:V1ObjectMeta spec:V1ServiceCIDRSpec status:V1ServiceCIDRStatus',
+  V1ServiceCIDRSpec: 'cidrs',
+  V1ServiceCIDRStatus: 'conditions:V1Condition',
   V1ServicePort: 'appProtocol name nodePort port protocol targetPort',
   V1ServiceSpec:
     'allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass loadBalancerIP loadBalancerSourceRanges ports:V1ServicePort publishNotReadyAddresses selector sessionAffinity sessionAffinityConfig:V1SessionAffinityConfig trafficDistribution type',

@@ -1,7 +1,10 @@
 // The parts of Kubernetes' own objects that vipvs uses. Parsing strips every other field, so this file is also
 // the projection that keeps the stores small. Field meanings: Kubernetes API reference v1.36.
 import { z } from 'zod';
+import { AddressError, orAddressError } from '../net/address.ts';
 import { PROTOCOLS } from '../net/ipvs.ts';
+import { parseRange } from '../net/range.ts';
+import { LABEL_NAME_MAX, NAME_MAX } from './limits.ts';
 import type { DeepReadonly } from './readonly.ts';
 
 const text = z.string();
@@ -10,14 +13,14 @@ const stringMap = z.record(z.string(), z.string());
 /** Names of objects: RFC 1123 subdomain. All kinds here obey it, and names go into keys, files and annotations. */
 const objectName = text
   .min(1)
-  .max(253)
+  .max(NAME_MAX)
   .regex(
     /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
     'must be lower-case letters, digits, dashes and dots, with a letter or digit at both ends',
   );
 const namespaceName = text
   .min(1)
-  .max(63)
+  .max(LABEL_NAME_MAX)
   .regex(
     /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
     'must be lower-case letters, digits and dashes, with a letter or digit at both ends',
@@ -159,6 +162,7 @@ export const nodeSchema = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Node'),
   metadata: objectMetaSchema,
+  spec: z.object({ podCIDRs: z.array(text).optional() }).optional(),
   status: z
     .object({
       addresses: z.array(z.object({ type: text, address: text })).optional(),
@@ -167,6 +171,19 @@ export const nodeSchema = z.object({
     .optional(),
 });
 export type Node = DeepReadonly<z.infer<typeof nodeSchema>>;
+
+function isRange(text: string): boolean {
+  return !(orAddressError(() => parseRange(text)) instanceof AddressError);
+}
+
+/** Where ClusterIPs come from; API servers have it since 1.33. */
+export const serviceCidrSchema = z.object({
+  apiVersion: z.literal('networking.k8s.io/v1'),
+  kind: z.literal('ServiceCIDR'),
+  metadata: objectMetaSchema,
+  spec: z.object({ cidrs: z.array(text.refine(isRange, 'must be a CIDR such as 10.96.0.0/12')) }),
+});
+export type ServiceCidr = DeepReadonly<z.infer<typeof serviceCidrSchema>>;
 
 export const namespaceSchema = z.object({
   apiVersion: z.literal('v1'),

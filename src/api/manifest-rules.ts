@@ -2,7 +2,7 @@
 // nobody before us.
 import { quoted } from '../net/address.ts';
 import type { ClusterObject } from './cluster.ts';
-import { PORTS_MAX } from './ip.ts';
+import { SERVICE_PORTS_MAX } from './limits.ts';
 import { oneOfText, type Issue } from './parse-issues.ts';
 
 const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'];
@@ -11,8 +11,8 @@ export function manifestIssues(object: ClusterObject): readonly Issue[] {
   if (object.kind === 'EndpointSlice') return portNameIssues(object.ports, ['ports'], true);
   if (object.kind !== 'Service') return [];
   const { type = 'ClusterIP', ports = [] } = object.spec;
-  if (ports.length > PORTS_MAX) {
-    const message = `must have at most ${PORTS_MAX} items, is a list of ${ports.length}`;
+  if (ports.length > SERVICE_PORTS_MAX) {
+    const message = `must have at most ${SERVICE_PORTS_MAX} items, is a list of ${ports.length}`;
     return [{ path: ['spec', 'ports'], message }];
   }
   const found = portNameIssues(ports, ['spec', 'ports'], false);

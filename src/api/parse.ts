@@ -9,6 +9,7 @@ import {
   endpointSliceSchema,
   namespaceSchema,
   nodeSchema,
+  serviceCidrSchema,
   serviceSchema,
   type Service,
 } from './kubernetes.ts';
@@ -47,6 +48,7 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType<ClusterObject>> = new Map<
   ['v1 Service', serviceSchema],
   ['v1 Node', nodeSchema],
   ['v1 Namespace', namespaceSchema],
+  ['networking.k8s.io/v1 ServiceCIDR', serviceCidrSchema],
   ['discovery.k8s.io/v1 EndpointSlice', endpointSliceSchema],
 ]);
 

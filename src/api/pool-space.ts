@@ -9,7 +9,13 @@ import {
   type Family,
   type IpAddress,
 } from '../net/address.ts';
-import { compareRanges, findRange, mergeRanges, subtractRanges } from '../net/range-set.ts';
+import {
+  compareRanges,
+  findRange,
+  indexAtOrAfter,
+  mergeRanges,
+  subtractRanges,
+} from '../net/range-set.ts';
 import {
   formatRange,
   parseRange,
@@ -21,6 +27,8 @@ import {
 } from '../net/range.ts';
 import { specialUseIn } from '../net/special.ts';
 import { hostBitsText } from './host-bits.ts';
+import { listed } from './bounded-text.ts';
+import type { ClusterRange } from './cluster-ranges.ts';
 import type { Pool, PoolSpec } from './pool.ts';
 import type { Problem } from './problem.ts';
 import type { Reason } from './reasons.ts';
@@ -35,10 +43,13 @@ export interface PoolSpace {
   /** Last octets of IPv4 addresses that are never handed out, ascending. */
   readonly avoidedOctets: readonly number[];
   readonly avoidBuggyIPs: boolean;
+  readonly avoidGatewayIPs: boolean;
   /** Sorted, disjoint. */
   readonly filters: readonly IpRange[];
   /** Addresses of nodes inside the pool, sorted, disjoint. */
   readonly nodes: readonly IpRange[];
+  /** What the cluster itself uses inside the pool. */
+  readonly cluster: readonly ClusterRange[];
 }
 
 export interface ParsedSpace {
@@ -146,8 +157,10 @@ function spaceOf(
       ...(spec.avoidGatewayIPs ? GATEWAY_OCTETS : []),
     ].sort((a, b) => a - b),
     avoidBuggyIPs: spec.avoidBuggyIPs,
+    avoidGatewayIPs: spec.avoidGatewayIPs,
     filters,
     nodes: [],
+    cluster: [],
   };
 }
 
@@ -158,6 +171,21 @@ export function withoutNodes(space: PoolSpace, nodes: readonly IpAddress[]): Poo
   const holes = mergeRanges(inside.map(rangeOfIp));
   const ranges = space.ranges.flatMap((range) => subtractRanges(range, holes));
   return { ...space, ranges, sorted: [...ranges].sort(compareRanges), nodes: holes };
+}
+
+/** The space less what the cluster itself uses; the same object where nothing of it is inside. */
+export function withoutCluster(space: PoolSpace, cluster: readonly ClusterRange[]): PoolSpace {
+  const inside = cluster.filter((used) => overlapsAny(space.sorted, used));
+  if (inside.length === 0) return space;
+  const holes = mergeRanges(inside);
+  const ranges = space.ranges.flatMap((range) => subtractRanges(range, holes));
+  return { ...space, ranges, sorted: [...ranges].sort(compareRanges), cluster: inside };
+}
+
+/** `sorted` is sorted and disjoint. */
+function overlapsAny(sorted: readonly IpRange[], range: IpRange): boolean {
+  const next = sorted[indexAtOrAfter(sorted, range.family, range.first)];
+  return next !== undefined && rangesOverlap(next, range);
 }
 
 /** Whether the pool may hand out the address. O(log n). */
@@ -186,11 +214,38 @@ export function exclusionOf(space: PoolSpace, ip: IpAddress): string | undefined
   const value = ipToBigInt(ip);
   const filter = findRange(space.filters, familyOf(ip), value);
   if (filter !== undefined) return `spec.filterIPs has ${formatRange(filter)}`;
-  if (findRange(space.nodes, familyOf(ip), value) !== undefined)
-    return 'it is the address of a node';
+  const used = clusterUseOf(space, ip);
+  if (used !== undefined) return used;
   const isBuggy = space.avoidBuggyIPs && BUGGY_OCTETS.includes(Number(value & 255n));
   return isBuggy ? 'spec.avoidBuggyIPs leaves it out' : 'spec.avoidGatewayIPs leaves it out';
 }
+
+/** Why the cluster's own use of the address keeps the pool from handing it out; undefined where it does not. */
+export function clusterUseOf(space: PoolSpace, ip: IpAddress): string | undefined {
+  if (findRange(space.nodes, familyOf(ip), ipToBigInt(ip)) !== undefined) {
+    return 'it is the address of a node';
+  }
+  const range = space.cluster.find((used) => rangeHas(used, ip));
+  return range === undefined ? undefined : `it is inside ${range.what}`;
+}
+
+/** Why the pool has no address to hand out, of this family (of any by default), though spec.addresses names some. */
+export function whyNothing(space: PoolSpace, family?: Family): string {
+  const ofFamily = (range: IpRange): boolean => family === undefined || range.family === family;
+  const isFiltered = space.filters.some(
+    (filter) => ofFamily(filter) && space.declared.some((range) => rangesOverlap(range, filter)),
+  );
+  const causes = [
+    ...(isFiltered ? ['spec.filterIPs'] : []),
+    ...(family !== 6 && space.avoidBuggyIPs ? ['spec.avoidBuggyIPs'] : []),
+    ...(family !== 6 && space.avoidGatewayIPs ? ['spec.avoidGatewayIPs'] : []),
+    ...(space.nodes.some(ofFamily) ? ['the addresses of nodes'] : []),
+    ...new Set(space.cluster.filter(ofFamily).map(({ what }) => what)),
+  ];
+  const shown = listed(causes, CAUSES_SHOWN);
+  return `${shown} leave${causes.length === 1 && !isFiltered ? 's' : ''} nothing`;
+}
+const CAUSES_SHOWN = 5;
 
 /**
  * The lowest address at or after `from` that the pool hands out inside `range`, one of space.ranges. Constant

@@ -5,6 +5,20 @@ import { SCHEDULERS } from '../net/ipvs.ts';
 import { celRules } from './cel.ts';
 import { objectMetaSchema } from './kubernetes.ts';
 import { labelSelectorSchema } from './label-selector.ts';
+import {
+  DRAIN_SECONDS_MAX,
+  INTERFACE_NAME_MAX,
+  LABEL_NAME_MAX,
+  NAMESPACE_ADDRESSES_MAX,
+  PERSISTENCE_SECONDS_MAX,
+  POOL_ADDRESSES_MAX,
+  POOL_FILTERS_MAX,
+  POOL_NAMESPACES_MAX,
+  POOL_SELECTORS_MAX,
+  PRIORITY_MAX,
+  RANGE_TEXT_MAX,
+  REASON_MAX,
+} from './limits.ts';
 import type { DeepReadonly } from './readonly.ts';
 
 export const GROUP = 'vipvs.io';
@@ -17,17 +31,8 @@ export type Forwarding = (typeof FORWARDINGS)[number];
 
 export type { LabelSelector } from './label-selector.ts';
 
-/** 15 characters: IFNAMSIZ - 1, linux/if.h */
-const INTERFACE_NAME_MAX = 15;
 /** What net/core/dev.c dev_valid_name takes, less what no tool would let you type. */
 const INTERFACE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/;
-/** 31 days: ip_vs_ctl.c keeps the timeout in jiffies as unsigned int; longer stickiness is a configuration error. */
-export const PERSISTENCE_SECONDS_MAX = 2_678_400;
-export const DRAIN_SECONDS_MAX = 86_400;
-
-/** Two IPv6 addresses and a dash are 79 characters. */
-const RANGE_TEXT_MAX = 100;
-const NAMESPACE_MAX = 63;
 
 const ALLOWED_RANGES =
   'must be an address, a CIDR (192.0.2.0/24) or a range of one family (192.0.2.10-192.0.2.20)';
@@ -56,7 +61,7 @@ const addressesSchema = z
       ),
   )
   .min(1)
-  .max(256)
+  .max(POOL_ADDRESSES_MAX)
   .meta({
     description:
       'What the pool hands out, in this order, lowest first: CIDRs, inclusive ranges, single addresses; IPv4 and IPv6. Host bits of a CIDR are ignored, which is said as HostBits. Multicast, loopback, link-local, unspecified and broadcast addresses are refused.',
@@ -64,25 +69,25 @@ const addressesSchema = z
 
 const filterIPsSchema = z
   .array(z.string().max(RANGE_TEXT_MAX).meta(celRules(RANGE_RULE)))
-  .max(1024)
+  .max(POOL_FILTERS_MAX)
   .default([])
   .meta({ description: 'Never handed out: addresses, CIDRs or ranges.' });
 
-const namespacesSchema = z.array(z.string().max(NAMESPACE_MAX)).max(256);
+const namespacesSchema = z.array(z.string().max(LABEL_NAME_MAX)).max(POOL_NAMESPACES_MAX);
 
 const serviceAllocationSchema = z
   .strictObject({
-    priority: z.number().int().min(0).max(1_000_000).optional().meta({
+    priority: z.number().int().min(0).max(PRIORITY_MAX).optional().meta({
       description: 'Pools are tried by the lowest number above 0; 0 and unset come last.',
     }),
     namespaces: namespacesSchema
       .optional()
       .meta({ description: 'Only for Services of these namespaces.' }),
-    namespaceSelectors: z.array(labelSelectorSchema).max(16).optional().meta({
+    namespaceSelectors: z.array(labelSelectorSchema).max(POOL_SELECTORS_MAX).optional().meta({
       description:
         'Only for Services of namespaces that one of these matches (or that `namespaces` names).',
     }),
-    serviceSelectors: z.array(labelSelectorSchema).max(16).optional().meta({
+    serviceSelectors: z.array(labelSelectorSchema).max(POOL_SELECTORS_MAX).optional().meta({
       description: 'Only for Services whose labels one of these matches.',
     }),
   })
@@ -128,7 +133,7 @@ export const poolSpecSchema = z.strictObject({
     description: 'true: nothing new is handed out; addresses in use stay.',
   }),
   serviceAllocation: serviceAllocationSchema.optional(),
-  perNamespaceLimit: z.number().int().min(1).max(1_000_000_000).optional().meta({
+  perNamespaceLimit: z.number().int().min(1).max(NAMESPACE_ADDRESSES_MAX).optional().meta({
     description: 'How many addresses of the pool one namespace may hold.',
   }),
   driver: z.enum(DRIVERS).default('ipvs').meta({
@@ -151,7 +156,11 @@ const POOL_PHASES = ['Active', 'Failed', 'Terminating'] as const;
 export const poolStatusSchema = z
   .object({
     phase: z.enum(POOL_PHASES).optional(),
-    reason: z.string().max(4096).optional().meta({ description: 'Why the pool is not Active.' }),
+    reason: z
+      .string()
+      .max(REASON_MAX)
+      .optional()
+      .meta({ description: 'Why the pool is not Active.' }),
     capacity: z.number().int().optional().meta({
       description:
         'How many addresses the pool has after filters and avoid flags. At most 2^53-1 is shown: a /64 shows that number.',

@@ -1,11 +1,25 @@
 // All Pools together: which of them may be used. One bad pool never stops another, and no address is in two
 // usable pools: of two that overlap the older one works, the newer is Failed and names the other.
-import { familyOf, ipToBigInt, type IpAddress } from '../net/address.ts';
+import { compareIp, familyOf, ipToBigInt, quoted, type IpAddress } from '../net/address.ts';
 import { indexAtOrAfter } from '../net/range-set.ts';
 import { formatRange, rangesOverlap, type IpRange } from '../net/range.ts';
-import { parsePoolSpace, spaceHasValue, withoutNodes, type PoolSpace } from './pool-space.ts';
+import { ALLOW_NODE_ADDRESS, ALLOW_RENUMBER } from './annotations.ts';
+import { listed } from './bounded-text.ts';
+import type { ClusterRange } from './cluster-ranges.ts';
+import { poolFlag } from './pool-flag.ts';
+import {
+  capacityOf,
+  parsePoolSpace,
+  spaceHas,
+  spaceHasValue,
+  whyNothing,
+  withoutCluster,
+  withoutNodes,
+  type PoolSpace,
+} from './pool-space.ts';
 import type { Pool } from './pool.ts';
 import type { Problem } from './problem.ts';
+import type { Reason } from './reasons.ts';
 
 export interface ValidPool {
   readonly name: string;
@@ -28,10 +42,23 @@ export interface OwnedRange extends IpRange {
   readonly owner: ValidPool;
 }
 
-/** Node addresses (Node.status.addresses, or this host's own) are left out of every pool. */
+/** What the cluster uses itself beside the nodes' addresses. */
+export interface ClusterUse {
+  /** Service CIDRs and pod CIDRs: left out of every pool. */
+  readonly ranges: readonly ClusterRange[];
+  /** ClusterIPs: a pool that names one is warned. Who hands addresses out must pass them over himself: they come and go. */
+  readonly clusterIps: readonly IpAddress[];
+}
+
+const NO_USE: ClusterUse = { ranges: [], clusterIps: [] };
+
+/**
+ * Node addresses (Node.status.addresses, or this host's own) are left out of every pool that is not annotated to have them.
+ */
 export function resolvePools(
   pools: Iterable<Pool>,
   nodeAddresses: readonly IpAddress[] = [],
+  { ranges, clusterIps }: ClusterUse = NO_USE,
 ): ResolvedPools {
   const valid: ValidPool[] = [];
   const failed = new Map<string, readonly Problem[]>();
@@ -52,8 +79,11 @@ export function resolvePools(
       failed.set(name, [problem]);
       continue;
     }
-    const space = withoutNodes(parsed.space, nodeAddresses);
-    problems.push(...nodeProblems(name, space));
+    const isForNodes = poolFlag(pool, ALLOW_NODE_ADDRESS) === true;
+    const withNodes = withoutNodes(parsed.space, isForNodes ? [] : nodeAddresses);
+    const space = withoutCluster(withNodes, ranges);
+    problems.push(...flagProblems(pool), ...clusterProblems(name, space));
+    problems.push(...clusterIpProblem(name, space, clusterIps), ...emptyProblem(name, space));
     const owner = { name, pool, space };
     valid.push(owner);
     // the ranges with the nodes' addresses: a node that comes or goes must not decide between two pools
@@ -116,11 +146,54 @@ function overlapProblem({ metadata }: Pool, { owner, range }: Overlap): Problem 
   };
 }
 
-function nodeProblems(name: string, space: PoolSpace): readonly Problem[] {
-  return space.nodes.map((range) => ({
-    object: { kind: 'Pool' as const, name },
-    reason: 'NodeAddressInPool' as const,
-    message: `${formatRange(range)} belongs to nodes; it is left out`,
-    isWarning: true as const,
-  }));
+function warning(name: string, reason: Reason, message: string): Problem {
+  return { object: { kind: 'Pool', name }, reason, message, isWarning: true };
+}
+
+/** What of the cluster's own is inside the pool, and so left out of it. */
+function clusterProblems(name: string, space: PoolSpace): readonly Problem[] {
+  const nodes = space.nodes.map((range) =>
+    warning(name, 'NodeAddressInPool', `${formatRange(range)} belongs to nodes; it is left out`),
+  );
+  if (space.cluster.length === 0) return nodes;
+  const ranges = listed([...new Set(space.cluster.map(({ what }) => what))], RANGES_SHOWN);
+  return [...nodes, warning(name, 'ClusterRangeInPool', `overlaps ${ranges}; that is left out`)];
+}
+
+const RANGES_SHOWN = 5;
+
+function clusterIpProblem(
+  name: string,
+  space: PoolSpace,
+  clusterIps: readonly IpAddress[],
+): readonly Problem[] {
+  const inside = clusterIps.filter((ip) => spaceHas(space, ip));
+  return inside.length === 0 ? [] : [warning(name, 'ClusterIpInPool', clusterIpText(inside))];
+}
+
+/** What a pool says of ClusterIPs among its addresses. */
+export function clusterIpText(ips: readonly IpAddress[]): string {
+  const shown = listed([...ips].sort(compareIp), CLUSTER_IPS_SHOWN);
+  return `${shown} ${ips.length === 1 ? 'is a ClusterIP' : 'are ClusterIPs'}; left out`;
+}
+
+const CLUSTER_IPS_SHOWN = 10;
+
+function emptyProblem(name: string, space: PoolSpace): readonly Problem[] {
+  if (capacityOf(space) > 0n) return [];
+  return [warning(name, 'EmptyPool', `hands out nothing: ${whyNothing(space)}`)];
+}
+
+/** The annotations of a Pool that are true or false. */
+const FLAGS = [ALLOW_RENUMBER, ALLOW_NODE_ADDRESS];
+
+function flagProblems(pool: Pool): readonly Problem[] {
+  return FLAGS.filter((key) => poolFlag(pool, key) === undefined).map((key) => {
+    const text = quoted(pool.metadata.annotations?.[key] ?? '');
+    return warning(
+      pool.metadata.name,
+      'InvalidAnnotation',
+      `${key}: ${text} is not allowed: true or false; it counts as false`,
+    );
+  });
 }

@@ -5,7 +5,7 @@ import type { Service } from './kubernetes.ts';
 import type { Reason } from './reasons.ts';
 
 export interface ObjectRef {
-  readonly kind: 'Pool' | 'IP' | 'Service' | 'EndpointSlice' | 'Node' | 'Namespace';
+  readonly kind: 'Pool' | 'IP' | 'Service' | 'EndpointSlice' | 'Node' | 'Namespace' | 'ServiceCIDR';
   readonly namespace?: string;
   readonly name: string;
 }

@@ -5,31 +5,38 @@ export const REASONS = {
   // Service: condition vipvs.io/AddressAssigned
   Assigned: 'The Service has the addresses that it asks for.',
   AssignedOneFamily:
-    'PreferDualStack, and its pool has only one family to give: the other follows when there is one.',
+    'PreferDualStack, and no pool that it may use has the other family to give: it follows when there is one.',
   RequestNotGranted:
     'The Service keeps its address, which is still valid: what it asks for now cannot be granted. The message says why.',
   AddressOutsidePool:
     'No pool covers the address any more. It is kept; annotate the Pool with vipvs.io/allow-renumber=true to let it go.',
   PortConflict:
     'A port of the Service is taken on the shared address by another Service. The other ports are served.',
+  AddressOfCluster:
+    'The address is also a ClusterIP. It is in use, so it stays; no new one is given there.',
+  AddressGivenUp:
+    'The status showed an address that no usable pool holds, and the Service has no claim on it. The Event names it.',
   InvalidAnnotation:
     'An annotation or spec field cannot be read; the message says which, and what is allowed.',
   ConflictingRequest: 'Two annotations, or an annotation and spec.loadBalancerIP, disagree.',
   NoPool: 'No pool may give this Service an address; the message goes through them one by one.',
   PoolNotFound: 'The pool that the Service names does not exist.',
-  PoolNotUsable: 'The pool is Failed, disabled, Terminating, or not for this Service.',
+  PoolNotUsable: 'The pool is Failed, disabled, Terminating, empty, or not for this Service.',
   PoolExhausted: 'The pool has no free address of a family that the Service needs.',
   AddressNotInPool: 'The address that the Service names is in no pool that it may use.',
   AddressInUse: 'Another Service holds the address, and sharing is not agreed on both sides.',
   AddressReserved: 'The address is reserved for somebody else.',
   AddressHeld:
     'The address was released a moment ago and is kept back until the time that the message names.',
-  LimitReached: 'The namespace has as many addresses of the pool as perNamespaceLimit allows.',
+  LimitReached:
+    'With one more address the namespace would have more than perNamespaceLimit allows.',
   NamespaceIgnored: 'The pool ignores the namespace of the Service (spec.ignoreNamespaces).',
   FamilyNotAvailable: 'RequireDualStack, or a family in ipFamilies, that the pool does not have.',
   SharingRefused:
     'The sharing key, the namespaces or the ports do not allow these Services to share the address.',
   NoPorts: 'The Service has no ports.',
+  TooManyPorts: 'The Service has more ports than an IP object can name.',
+  WriteRefused: 'The API server refuses what has to be written for the Service; it is tried again.',
   Released: 'The address was given back.',
   // Service: condition vipvs.io/Programmed
   Programmed: 'Every port has its virtual server in the kernel.',
@@ -60,6 +67,10 @@ export const REASONS = {
   HostBits:
     'A CIDR is written with an address inside of its network: the whole network counts, from its first address on.',
   NodeAddressInPool: 'The address of a node is inside the pool; it is left out.',
+  ClusterRangeInPool:
+    'The pool overlaps a Service CIDR or the pod CIDR of a node; that is left out.',
+  ClusterIpInPool: 'A ClusterIP is inside the pool; it is left out.',
+  EmptyPool: 'The pool has no address to hand out; the message says what leaves none.',
   AddressesOutsidePool: 'Addresses in use are no longer covered by the pool; they are kept.',
   Terminating: 'The Pool is being deleted and waits until its last address is released.',
   // IP

@@ -4,10 +4,12 @@ import { AddressError, orAddressError, parseIp, quoted, type IpAddress } from '.
 import { specialUseOf } from '../net/special.ts';
 import { REQUEST_KEYS } from './annotations.ts';
 import type { Service } from './kubernetes.ts';
+import { NAME_MAX, POOLS_MAX, SHARING_KEY_MAX } from './limits.ts';
 import { serviceRef, type Problem } from './problem.ts';
 import type { Reason } from './reasons.ts';
 
 export interface AddressRequest {
+  /** Name of a Pool, or of several separated by commas: one for each family, where no single one has both. */
   readonly pool: string | undefined;
   /** In the order written, no duplicates; empty where the Service names none. */
   readonly addresses: readonly IpAddress[];
@@ -68,13 +70,17 @@ export function resolveRequest(service: Service): AddressRequest {
   const agreed = <T>(found: readonly Source[], parse: (source: Source) => T, same: Same<T>) =>
     agree(found, parse, same, report);
 
-  const pool = agreed(read(REQUEST_KEYS.pool), ({ text }) => text.trim(), sameText);
+  const pool = agreed(read(REQUEST_KEYS.pool), (source) => parsePools(source, report), sameText);
   const addresses = agreed(
     read(REQUEST_KEYS.addresses, { [LOAD_BALANCER_IP]: loadBalancerIP }),
     (source) => parseAddresses(source, report),
     sameList,
   );
-  const sharingKey = agreed(read(REQUEST_KEYS.sharingKey), ({ text }) => text.trim(), sameText);
+  const sharingKey = agreed(
+    read(REQUEST_KEYS.sharingKey),
+    (source) => parseSharingKey(source, report),
+    sameText,
+  );
   const sharingNamespaces = agreed(
     read(REQUEST_KEYS.sharingNamespaces),
     ({ text }) => sortedUnique(listOf(text)),
@@ -88,6 +94,11 @@ export function resolveRequest(service: Service): AddressRequest {
     sources,
     problems,
   };
+}
+
+/** The Pools that are asked for, in the order written; empty where none is. */
+export function poolsNamed({ pool }: Pick<AddressRequest, 'pool'>): readonly string[] {
+  return pool === undefined ? [] : pool.split(',');
 }
 
 /** `from annotation metallb.io/address-pool and spec.loadBalancerIP`: for the condition; empty without a request. */
@@ -104,12 +115,15 @@ export function namespacesAgree(
   a: { readonly namespace: string; readonly sharingNamespaces: readonly string[] },
   b: { readonly namespace: string; readonly sharingNamespaces: readonly string[] },
 ): boolean {
-  const names = (list: readonly string[], namespace: string): boolean =>
-    list.includes(namespace) || list.includes('*');
   return (
     a.namespace === b.namespace ||
-    (names(a.sharingNamespaces, b.namespace) && names(b.sharingNamespaces, a.namespace))
+    (namesNamespace(a.sharingNamespaces, b.namespace) &&
+      namesNamespace(b.sharingNamespaces, a.namespace))
   );
+}
+
+export function namesNamespace(list: readonly string[], namespace: string): boolean {
+  return list.includes(namespace) || list.includes('*');
 }
 
 function pick(
@@ -143,7 +157,7 @@ function showSource({ key, text }: Source): string {
   return `${key}: ${quoted(text)}`;
 }
 
-function sameText(a: string, b: string): boolean {
+function sameText(a: string | undefined, b: string | undefined): boolean {
   return a === b;
 }
 
@@ -161,6 +175,30 @@ function listOf(text: string): readonly string[] {
 
 function sortedUnique(items: readonly string[]): readonly string[] {
   return [...new Set(items)].sort();
+}
+
+/** What an API server takes as the name of a Pool. */
+const POOL_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+
+function parsePools({ key, text }: Source, report: Report): string | undefined {
+  const names = [...new Set(listOf(text))];
+  const wrong = names.find((name) => name.length > NAME_MAX || !POOL_NAME.test(name));
+  const isBounded = names.length > 0 && names.length <= POOLS_MAX;
+  if (wrong === undefined && isBounded) return names.join(',');
+  const what =
+    wrong === undefined ? `names ${names.length} Pools` : `${quoted(wrong)} is no name of a Pool`;
+  report('InvalidAnnotation', `${key}: ${what}; allowed: at most ${POOLS_MAX} names of Pools`);
+  return undefined;
+}
+
+function parseSharingKey({ key, text }: Source, report: Report): string | undefined {
+  const sharingKey = text.trim();
+  if (sharingKey.length <= SHARING_KEY_MAX) return sharingKey;
+  report(
+    'InvalidAnnotation',
+    `${key}: has ${sharingKey.length} characters; allowed: at most ${SHARING_KEY_MAX}`,
+  );
+  return undefined;
 }
 
 function parseAddresses({ key, text }: Source, report: Report): readonly IpAddress[] {

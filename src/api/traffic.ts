@@ -6,13 +6,8 @@ import { SCHEDULERS, type Scheduler, type SchedulerFlag } from '../net/ipvs.ts';
 import { parseSchedulerFlags } from '../net/scheduler-flags.ts';
 import { ANNOTATIONS } from './annotations.ts';
 import type { Service } from './kubernetes.ts';
-import {
-  DRAIN_SECONDS_MAX,
-  FORWARDINGS,
-  PERSISTENCE_SECONDS_MAX,
-  type Forwarding,
-  type PoolSpec,
-} from './pool.ts';
+import { DRAIN_SECONDS_MAX, PERSISTENCE_SECONDS_MAX } from './limits.ts';
+import { FORWARDINGS, type Forwarding, type PoolSpec } from './pool.ts';
 import { serviceRef, type Problem } from './problem.ts';
 
 export interface TrafficPolicy {

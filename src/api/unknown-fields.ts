@@ -36,6 +36,7 @@ const FIELDS: Readonly<Record<ClusterObject['kind'], Fields | undefined>> = {
   EndpointSlice: TYPES.get('V1EndpointSlice'),
   Node: TYPES.get('V1Node'),
   Namespace: TYPES.get('V1Namespace'),
+  ServiceCIDR: TYPES.get('V1ServiceCIDR'),
   Pool: ownFields(schemaFields(poolStatusSchema)),
   IP: ownFields(schemaFields(ipStatusSchema)),
 };

@@ -1,15 +1,20 @@
 // The assigner as an engine over a ClusterView: told what changed, it decides the Services that this touches and
 // those that wait for it, and answers what to write. It does no I/O and has no clock; one caller at a time.
-// Invariant: the holders is ahead of the view by exactly the decisions that were answered. The caller writes each
+// Invariant: the holders are ahead of the view by exactly the decisions that were answered. The caller writes each
 // decision's actions in order, puts the results into its store, and reports them with onChange, or with failed.
-import { ALLOW_RENUMBER, LAST_SERVICE } from '../api/annotations.ts';
+import {
+  ALLOW_NODE_ADDRESS,
+  ALLOW_RENUMBER,
+  HELD_UNTIL,
+  LAST_SERVICE,
+} from '../api/annotations.ts';
 import type { ClusterView, Kind } from '../api/cluster.ts';
 import type { IP } from '../api/ip.ts';
 import { namespacedName, type Service } from '../api/kubernetes.ts';
 import type { Pool } from '../api/pool.ts';
-import { ipOfObjectName } from '../net/address.ts';
+import { ipOfObjectName, objectNameOf } from '../net/address.ts';
 import type { Action, AssignerConfig, AssignerView, Decision } from './decide/decision.ts';
-import { hasAddress } from './decide/holdings.ts';
+import { hasAddress } from './decide/service-case.ts';
 import { claimsOf, holdEndMs } from './holders/ip-object.ts';
 import { Holders, type IpRecord } from './holders/holders.ts';
 import { decideIp, decidePool } from './decide/published-status.ts';
@@ -46,9 +51,13 @@ export class Assigner {
   readonly #services = new Set<string>();
   readonly #ips = new Set<string>();
   readonly #holds = new Map<string, number>();
+  /** What the API server refuses to write for a Service, until it is tried again. */
+  readonly #refusedWrites = new Map<string, string>();
+  /** When the Pools were seen to change last, on the steady clock. Undefined: there is none, or they have had their time. */
+  #poolsFreshSinceMs: number | undefined;
   #poolsChanged = false;
   #nodesChanged = false;
-  /** What of the Pools the holders was built on. */
+  /** What of the Pools the holders were built on. */
   #poolInputs = new Map<string, string>();
   /** Undefined before the first step, which is a full one. */
   #holders: Holders | undefined;
@@ -64,7 +73,9 @@ export class Assigner {
     if (this.#holders === undefined) return;
     switch (kind) {
       case 'Service':
+        this.#refusedWrites.delete(key);
         this.#services.add(key);
+        this.#syncClusterIps(this.#holders, key);
         this.#wake([`service:${key}`]);
         break;
       case 'IP':
@@ -74,6 +85,7 @@ export class Assigner {
         this.#poolsChanged = true;
         break;
       case 'Node':
+      case 'ServiceCIDR':
         this.#nodesChanged = true;
         break;
       case 'Namespace':
@@ -84,10 +96,23 @@ export class Assigner {
     }
   }
 
+  /**
+   * The API server refuses a write of the decision for what is in it; `text` says why. The Service that it was made for is
+   * told, and nothing more is written for it before it changes or the decision is reported as failed.
+   */
+  refused(decision: Decision, text: string): void {
+    this.failed(decision);
+    if (decision.subject !== undefined) this.#refusedWrites.set(decision.subject, text);
+  }
+
   /** A write of the decision failed. What the caller learnt by it must be in the view already. */
   failed(decision: Decision): void {
     const holders = this.#holders;
     if (holders === undefined) return;
+    if (decision.subject !== undefined) {
+      this.#refusedWrites.delete(decision.subject);
+      this.#services.add(decision.subject);
+    }
     for (const action of decision.actions) {
       if (action.do === 'service.status') this.#services.add(action.service);
       else if (action.do === 'pool.status') this.#poolsChanged = true;
@@ -99,12 +124,23 @@ export class Assigner {
     }
   }
 
-  /** Decides all that changed since the last step, until nothing more follows from it. */
-  step(nowMs: number | undefined): Step {
-    const holders = this.#takeChanges();
-    const timestamp = nowMs === undefined ? undefined : formatTimestamp(nowMs);
-    const common = { config: this.#config, cluster: this.#cluster, programming: this.#programming };
-    const view = { ...common, holders, nowMs, timestamp };
+  /**
+   * Decides all that changed since the last step, until nothing more follows from it. `steadyMs` is a clock that never jumps,
+   * for how long the Pools have been as they are; `all`: the objects are all there is, and nothing is waited for.
+   */
+  step(nowMs: number | undefined, steadyMs: number | 'all' = nowMs ?? 'all'): Step {
+    const holders = this.#takeChanges(steadyMs);
+    const freshUntilMs = this.#poolsFreshUntilMs(steadyMs);
+    const view: AssignerView = {
+      config: this.#config,
+      cluster: this.#cluster,
+      programming: this.#programming,
+      holders,
+      nowMs,
+      timestamp: nowMs === undefined ? undefined : formatTimestamp(nowMs),
+      arePoolsFresh: freshUntilMs !== undefined,
+      refusedWrites: this.#refusedWrites,
+    };
     const decisions: Decision[] = [];
     for (const [name, endMs] of this.#holds) {
       if (nowMs !== undefined && endMs <= nowMs) this.#ips.add(name);
@@ -119,28 +155,48 @@ export class Assigner {
       if (decision !== undefined) decisions.push(decision);
     }
     this.#decided.clear();
-    return { decisions, wakeAtMs: minimum(this.#holds.values()) };
+    const wakes = [...this.#holds.values()];
+    const isAnyWaiting = this.#waits.has('pools-settled');
+    if (isAnyWaiting && nowMs !== undefined && steadyMs !== 'all' && freshUntilMs !== undefined) {
+      wakes.push(nowMs + freshUntilMs - steadyMs);
+    }
+    return { decisions, wakeAtMs: minimum(wakes) };
+  }
+
+  /** Until when the Pools count as changed a moment ago; undefined: they do no more. Wakes who waits for that. */
+  #poolsFreshUntilMs(steadyMs: number | 'all'): number | undefined {
+    const sinceMs = this.#poolsFreshSinceMs;
+    if (sinceMs === undefined) return undefined;
+    if (steadyMs !== 'all' && steadyMs < sinceMs + POOLS_FRESH_MS) return sinceMs + POOLS_FRESH_MS;
+    this.#poolsFreshSinceMs = undefined;
+    this.#wake(['pools-settled']);
+    return undefined;
   }
 
   /** Brings the holders in step with Pools and Nodes, and marks what that touches. */
-  #takeChanges(): Holders {
-    const { pools, nodes, ips } = this.#cluster;
+  #takeChanges(steadyMs: number | 'all'): Holders {
+    const { pools, nodes, ips, serviceCidrs, services } = this.#cluster;
+    const freshSinceMs = steadyMs === 'all' ? undefined : steadyMs;
     let holders = this.#holders;
     if (holders === undefined) {
-      holders = new Holders(pools, nodes.values(), ips.values());
+      holders = new Holders(pools, nodes.values(), ips.values(), serviceCidrs.values(), services);
       this.#holders = holders;
       this.#poolInputs = poolInputs(pools);
+      this.#poolsFreshSinceMs = freshSinceMs;
       this.#markAll(holders);
     }
     if (this.#poolsChanged) {
       const inputs = poolInputs(pools);
       if (!sameInputs(inputs, this.#poolInputs)) {
         this.#poolInputs = inputs;
+        this.#poolsFreshSinceMs = freshSinceMs;
         holders.setPools(pools);
         this.#markAll(holders);
       }
     }
-    if (this.#nodesChanged && holders.setNodes(nodes.values())) this.#markAll(holders);
+    if (this.#nodesChanged && holders.setNodes(nodes.values(), serviceCidrs.values())) {
+      this.#markAll(holders);
+    }
     this.#poolsChanged = false;
     this.#nodesChanged = false;
     return holders;
@@ -155,7 +211,16 @@ export class Assigner {
     }
   }
 
-  /** An IP object in the view against what the holders believes. */
+  /** A Service's ClusterIPs in the view against what the holders believe. */
+  #syncClusterIps(holders: Holders, key: string): void {
+    for (const address of holders.setService(key, this.#cluster.services.get(key))) {
+      this.#ips.add(objectNameOf(address));
+      for (const claim of holders.claimsOn(address)) this.#services.add(namespacedName(claim));
+    }
+    this.#wake(holders.takeChanged());
+  }
+
+  /** An IP object in the view against what the holders believe. */
   #syncIp(holders: Holders, name: string): void {
     const address = ipOfObjectName(name);
     const old = address === undefined ? undefined : holders.record(address);
@@ -264,6 +329,8 @@ export class Assigner {
 }
 
 const NONE_CHANGED: ReadonlySet<WaitKey> = new Set();
+/** So long after the first look and after each change of a Pool more Pools may be on their way. */
+const POOLS_FRESH_MS = 60_000;
 
 interface Dirty {
   readonly key: string;
@@ -305,8 +372,8 @@ function poolInputs(pools: ReadonlyMap<string, Pool>): Map<string, string> {
   const inputs = new Map<string, string>();
   for (const [name, { metadata, spec }] of pools) {
     const { creationTimestamp, deletionTimestamp, annotations } = metadata;
-    const renumber = annotations?.[ALLOW_RENUMBER];
-    inputs.set(name, JSON.stringify([creationTimestamp, deletionTimestamp, renumber, spec]));
+    const flags = [annotations?.[ALLOW_RENUMBER], annotations?.[ALLOW_NODE_ADDRESS]];
+    inputs.set(name, JSON.stringify([creationTimestamp, deletionTimestamp, flags, spec]));
   }
   return inputs;
 }
@@ -315,14 +382,14 @@ function sameInputs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, strin
   return a.size === b.size && [...a].every(([name, input]) => b.get(name) === input);
 }
 
-/** The object says what the holders believes; only versions and the like differ. */
+/** The object says what the holders believe; only versions and the like differ. */
 function sameMeaning(old: IpRecord, ip: IP): boolean {
   return meaning(old.ip) === meaning(ip);
 }
 
 function meaning(ip: IP): string {
-  const last = ip.metadata.annotations?.[LAST_SERVICE];
-  return JSON.stringify([ip.spec, last, ip.status?.phase, ip.status?.heldUntil]);
+  const { [LAST_SERVICE]: last, [HELD_UNTIL]: until } = ip.metadata.annotations ?? {};
+  return JSON.stringify([ip.spec, last, until, ip.status?.phase, ip.status?.heldUntil]);
 }
 
 function minimum(values: Iterable<number>): number | undefined {

@@ -10,14 +10,21 @@ import {
   type Kind,
 } from '../api/cluster.ts';
 import type { Director } from '../api/director.ts';
-import type { ObjectRef } from '../api/problem.ts';
+import { serviceRef, type ObjectRef } from '../api/problem.ts';
 import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import { Lease, type LeaseTimes } from '../kube/lease.ts';
 import type { ReflectorState } from '../kube/reflector.ts';
 import { projectDirector } from '../api/project.ts';
 import { DIRECTORS, IPS, POOLS } from '../kube/own-kinds.ts';
 import { isAborted } from '../kube/ports.ts';
-import { identityOf, NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
+import {
+  identityOf,
+  NAMESPACES,
+  NODES,
+  SERVICE_CIDRS,
+  SERVICES,
+  type Resource,
+} from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import { Watches } from '../kube/watches.ts';
 import { aborted, taskFailure } from '../runtime/abort.ts';
@@ -29,7 +36,7 @@ import { PoolUse, PoolWriter } from './write/pools.ts';
 import { WriteProblems } from './write/problems.ts';
 import { WriteQueue, CONCURRENCY_MAX } from './write/queue.ts';
 import { Assigner } from './engine.ts';
-import type { AssignerConfig, EventNote } from './decide/decision.ts';
+import type { Action, AssignerConfig, Decision, EventNote } from './decide/decision.ts';
 import { DirectorFailures } from './decide/director-failures.ts';
 import {
   projectIp,
@@ -37,6 +44,7 @@ import {
   projectNode,
   projectPool,
   projectService,
+  projectServiceCidr,
 } from './project.ts';
 
 export interface AssignerOptions {
@@ -94,6 +102,7 @@ export class AssignerProgram {
     this.#watches = new Watches({ ...common, onDoubt: (message) => this.#listDoubted(message) });
     this.#watch(NAMESPACES, projectNamespace);
     this.#watch(NODES, projectNode);
+    this.#watch(SERVICE_CIDRS, projectServiceCidr, { isOptional: true });
     this.#watch(POOLS, projectPool);
     this.#watch(IPS, projectIp);
     this.#watch(SERVICES, projectService);
@@ -190,6 +199,10 @@ export class AssignerProgram {
         engine.failed(decision);
         loop.mark('assign');
       },
+      onRefused: (decision, action, text) => {
+        this.#refused(engine, decision, action, text);
+        loop.mark('assign');
+      },
       onPoolStatus: ({ pool, status }) => pools.set(pool, status),
     });
     const loop = new Loop<'assign'>({
@@ -201,7 +214,7 @@ export class AssignerProgram {
         if (queue.isBusy) await clock.sleep(BUSY_MS, signal);
         if (isAborted(signal)) return {};
         const startMs = clock.nowMs();
-        const { decisions, wakeAtMs } = engine.step(clock.wallMs());
+        const { decisions, wakeAtMs } = engine.step(clock.wallMs(), startMs);
         queue.submit(decisions);
         this.#worked(decisions.length);
         pools.check((pool) => this.#use.has(pool));
@@ -226,6 +239,16 @@ export class AssignerProgram {
     };
   }
 
+  /** By the condition; where that is what is refused, by an Event. */
+  #refused(engine: Assigner, decision: Decision, action: Action, text: string): void {
+    if (action.do !== 'service.status') engine.refused(decision, text);
+    const service =
+      action.do === 'service.status' ? this.#store.services.get(action.service) : undefined;
+    if (service === undefined) return;
+    const regarding = serviceRef(service);
+    this.#record({ regarding, type: 'Warning', reason: 'WriteRefused', note: text });
+  }
+
   #worked(amount: number): void {
     this.#work += amount;
     if (amount === 0 || this.#work < MUCH_WORK) return;
@@ -244,10 +267,15 @@ export class AssignerProgram {
     metrics.rounds.lastSuccessTimestampSeconds.set(labels, clock.wallMs() / 1000);
   }
 
-  #watch(resource: Resource, project: (raw: unknown) => ClusterObject | undefined): void {
+  #watch(
+    resource: Resource,
+    project: (raw: unknown) => ClusterObject | undefined,
+    { isOptional = false } = {},
+  ): void {
     const kind = resource.kind as Kind;
     this.#watches.add<ClusterObject>({
       resource,
+      isOptional,
       project: (raw) => this.#known(kind, raw) ?? project(raw),
       sink: {
         onSync: (objects) => {

@@ -30,7 +30,7 @@ export function simulate(
   const events: EventNote[] = [];
   for (let steps = 0; ; steps++) {
     if (steps === stepsMax) throw new Error(`no end after ${steps} steps: ${last(actions)}`);
-    const { decisions } = assigner.step(nowMs);
+    const { decisions } = assigner.step(nowMs, 'all');
     if (decisions.length === 0) break;
     events.push(...decisions.flatMap((decision) => decision.events));
     const written = decisions.flatMap((decision) => decision.actions);

@@ -45,6 +45,8 @@ export interface ReflectorOptions<T> {
   readonly project: (raw: unknown) => T | undefined;
   /** Lists may come in protobuf, with these fields; watches are JSON. */
   readonly protobuf?: Message | undefined;
+  /** An API server that does not know the kind has none of it: that is no failure, and asked again now and then. */
+  readonly isOptional?: boolean;
   readonly sink: ReflectorSink<T>;
   /** A list lacked so much that it has to be confirmed; the text is for people. */
   readonly onDoubt?: (message: string) => void;
@@ -88,6 +90,8 @@ const STALL_GRACE_MS = 60_000;
 const SHORT_WATCH_MS = 1000;
 /** A kind that is not installed yet is asked for at least this often: someone is waiting for it. */
 const MISSING_KIND_MAX_MS = 4000;
+/** An optional one comes with an upgrade of the API server. */
+const OPTIONAL_KIND_MS = 60_000;
 
 interface Tracked {
   readonly uid: string;
@@ -385,6 +389,10 @@ export class Reflector<T> {
       this.#goneBefore = true;
       return 'relist';
     }
+    if (error.code === 'not-found' && this.#options.isOptional === true) {
+      await this.#withoutKind(signal);
+      return 'relist';
+    }
     const nowMs = clock.nowMs();
     let delayMs = this.#backoff.nextMs(nowMs, error.retryAfterMs);
     if (error.code === 'not-found') delayMs = Math.min(delayMs, MISSING_KIND_MAX_MS);
@@ -397,6 +405,19 @@ export class Reflector<T> {
     this.#phase = 'waiting';
     await clock.sleep(delayMs, signal);
     return error.code === 'gone' || error.code === 'not-found' ? 'relist' : place;
+  }
+
+  /** What was known of the kind stays: an API server does not forget a kind while its objects are of use. */
+  async #withoutKind(signal: AbortSignal): Promise<void> {
+    const { clock, log, sink } = this.#options;
+    if (!this.#synced) {
+      log.info({ resource: this.#name }, 'the API server does not have this kind');
+      sink.onSync(new Map());
+      this.#synced = true;
+    }
+    this.#progress();
+    this.#phase = 'waiting';
+    await clock.sleep(OPTIONAL_KIND_MS, signal);
   }
 
   #restarted(reason: RestartReason): void {

@@ -20,6 +20,13 @@ export const ENDPOINT_SLICES: Resource = {
   kind: 'EndpointSlice',
   namespaced: true,
 };
+export const SERVICE_CIDRS: Resource = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'servicecidrs',
+  kind: 'ServiceCIDR',
+  namespaced: false,
+};
 export const LEASES: Resource = {
   group: 'coordination.k8s.io',
   version: 'v1',

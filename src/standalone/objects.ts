@@ -81,10 +81,11 @@ export class StandaloneObjects {
   /** This host as a Node: Pools never give its addresses away. */
   setOwnNode(node: Node): void {
     const key = node.metadata.name;
-    const before = this.store.get('Node', key);
+    const before = this.store.nodes.get(key);
+    const after = withSpec(node, before);
     this.#ownNode = node;
-    this.store.set(node);
-    this.#onChange({ kind: 'Node', key, before, after: node });
+    this.store.set(after);
+    this.#onChange({ kind: 'Node', key, before, after });
   }
 
   /** Sets one condition of a Service, or takes it away; false where nothing changes by it. `time`: RFC 3339 */
@@ -119,10 +120,13 @@ export class StandaloneObjects {
         this.store.set(joinIp(object, this.store.ips.get(key)));
         return;
       case 'Node':
-        this.store.set(key === this.#ownNode?.metadata.name ? this.#ownNode : object);
+        this.store.set(
+          key === this.#ownNode?.metadata.name ? withSpec(this.#ownNode, object) : object,
+        );
         return;
       case 'EndpointSlice':
       case 'Namespace':
+      case 'ServiceCIDR':
         this.store.set(object);
     }
   }
@@ -154,7 +158,10 @@ export class StandaloneObjects {
   }
 
   #removeManifest(kind: Kind, key: string): void {
-    if (kind === 'Node' && key === this.#ownNode?.metadata.name) return;
+    if (kind === 'Node' && key === this.#ownNode?.metadata.name) {
+      this.store.set(this.#ownNode);
+      return;
+    }
     if (kind !== 'IP') {
       this.store.delete(kind, key);
       return;
@@ -172,6 +179,11 @@ function withCreationTime(metadata: ObjectMeta, since: string): ObjectMeta {
   return metadata.creationTimestamp === undefined
     ? { ...metadata, creationTimestamp: since }
     : metadata;
+}
+
+/** The host's own addresses with what a manifest says of its pods. */
+function withSpec(own: Node, manifest: Node | undefined): Node {
+  return manifest?.spec === undefined ? own : { ...own, spec: manifest.spec };
 }
 
 /** The manifest's wishes with the holders and the memory of the object in use. */

@@ -264,7 +264,7 @@ export class Standalone {
     const startMs = clock.nowMs();
     this.#refreshOwnNode(startMs);
     const wallMs = clock.wallMs();
-    const step = this.#assigner.step(wallMs);
+    const step = this.#assigner.step(wallMs, startMs);
     const actions = step.decisions.flatMap((decision) => decision.actions);
     const changes = this.#objects.applyActions(actions);
     for (const { events } of step.decisions) for (const event of events) this.#addEvent(event);

@@ -21,6 +21,7 @@ export const PATHS = {
   Node: '/api/v1/nodes',
   Namespace: '/api/v1/namespaces',
   EndpointSlice: '/apis/discovery.k8s.io/v1/endpointslices',
+  ServiceCIDR: '/apis/networking.k8s.io/v1/servicecidrs',
 };
 
 export class MemoryApi implements ApiClient {
@@ -120,6 +121,10 @@ export class MemoryApi implements ApiClient {
     );
     const version = textAt(objectAt(current, 'metadata'), 'resourceVersion');
     if (wanted !== undefined && wanted !== version) throw refused(call, 409, 'Conflict');
+    const uid = textAt(objectAt(body, 'preconditions'), 'uid');
+    if (uid !== undefined && uid !== textAt(objectAt(current, 'metadata'), 'uid')) {
+      throw refused(call, 409, 'Conflict');
+    }
     if (method === 'DELETE') {
       this.remove(path);
       return {};
@@ -195,7 +200,7 @@ function isEmpty(value: unknown): boolean {
 }
 
 function isCollection(path: string): boolean {
-  return /\/(services|endpointslices|nodes|namespaces|leases|events|ips|pools|directors)$/.test(
+  return /\/(services|endpointslices|nodes|namespaces|leases|events|ips|pools|directors|servicecidrs)$/.test(
     path,
   );
 }

@@ -145,6 +145,7 @@ suite('the assigner where something is missing', { timeout: 120_000 }, () => {
   } as const;
   const atStart: readonly GrantedVerb[] = [
     { ...OF_CLUSTER, group: '', resource: 'nodes', verb: 'list' },
+    { ...OF_CLUSTER, group: 'networking.k8s.io', resource: 'servicecidrs', verb: 'list' },
     { ...OF_CLUSTER, group: 'vipvs.io', resource: 'ips', verb: 'watch' },
     { ...OF_CLUSTER, group: 'vipvs.io', resource: 'directors', verb: 'list' },
     { ...leases, verb: 'get' },

@@ -17,6 +17,7 @@ import {
   ENDPOINT_SLICES,
   NAMESPACES,
   NODES,
+  SERVICE_CIDRS,
   SERVICES,
   withTypeMeta,
   type Resource,
@@ -167,6 +168,7 @@ const OWN_PLACES: Readonly<Record<Exclude<FieldKind, 'IP'>, Resource>> = {
   EndpointSlice: ENDPOINT_SLICES,
   Node: NODES,
   Namespace: NAMESPACES,
+  ServiceCIDR: SERVICE_CIDRS,
 };
 
 /** The table of a reader who reads everything. */
@@ -213,7 +215,12 @@ test('the numbers of the tables are the API server’s', { timeout: 90_000 }, as
   const objects = [
     service('full', spec, held),
     slice('full', { endpoints, ports }),
-    { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } },
+    {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'n1' },
+      spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24'] },
+    },
   ];
   await plane.kubectl(['apply', '-f', '-'], {
     stdin: objects.map((o) => JSON.stringify(o)).join('\n'),

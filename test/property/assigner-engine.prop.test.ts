@@ -11,6 +11,16 @@ import { CONFIG, ip, namespace, node, NOW_MS, pool, service } from '../unit/assi
 
 const RUNS = { numRuns: 200 };
 
+function serviceCidr(cidr: string): ClusterObject {
+  const apiVersion = 'networking.k8s.io/v1';
+  return {
+    apiVersion,
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: [cidr] },
+  };
+}
+
 const objects: fc.Arbitrary<ClusterObject> = fc.oneof(
   fc
     .record({
@@ -36,7 +46,7 @@ const objects: fc.Arbitrary<ClusterObject> = fc.oneof(
       ports: fc.uniqueArray(fc.constantFrom(80, 443), { minLength: 1 }),
       annotations: fc.record(
         {
-          'vipvs.io/pool': fc.constantFrom('p', 'q'),
+          'vipvs.io/pool': fc.constantFrom('p', 'q', 'q,p'),
           'vipvs.io/addresses': fc.constantFrom('192.0.2.0', '192.0.2.4', 'garbage'),
           'vipvs.io/sharing-key': fc.constantFrom('k', 'l'),
           'vipvs.io/sharing-namespaces': fc.constantFrom('a', 'b', '*'),
@@ -47,6 +57,7 @@ const objects: fc.Arbitrary<ClusterObject> = fc.oneof(
         {
           ipFamilyPolicy: fc.constantFrom('PreferDualStack', 'RequireDualStack'),
           type: fc.constantFrom('LoadBalancer', 'LoadBalancer', 'ClusterIP'),
+          clusterIP: fc.constantFrom('192.0.2.0', '192.0.2.4', 'None'),
         },
         { requiredKeys: [] },
       ),
@@ -69,6 +80,9 @@ const objects: fc.Arbitrary<ClusterObject> = fc.oneof(
   fc.constantFrom<ClusterObject>(
     node('n', ['192.0.2.5']),
     node('n', ['192.0.2.0']),
+    { ...node('n', []), spec: { podCIDRs: ['192.0.2.4/31'] } },
+    serviceCidr('192.0.2.0/31'),
+    serviceCidr('198.51.100.0/24'),
     namespace('a', { team: 'x' }),
     namespace('a', {}),
     namespace('b', { team: 'x' }),
@@ -86,7 +100,7 @@ const edits: fc.Arbitrary<Edit[]> = fc.array(
       weight: 1,
       arbitrary: fc.record({
         do: fc.constant('delete' as const),
-        kind: fc.constantFrom<Kind>('Service', 'IP', 'Pool', 'Node', 'Namespace'),
+        kind: fc.constantFrom<Kind>('Service', 'IP', 'Pool', 'Node', 'Namespace', 'ServiceCIDR'),
         index: fc.nat({ max: 3 }),
       }),
     },
@@ -138,7 +152,7 @@ function withOldStatus(object: ClusterObject, old: ClusterObject | undefined): C
 function settle(assigner: Assigner, store: ClusterStore, fails: () => boolean): void {
   for (let steps = 0; ; steps++) {
     assert.ok(steps < 50, 'no end');
-    const { decisions } = assigner.step(NOW_MS);
+    const { decisions } = assigner.step(NOW_MS, 'all');
     if (decisions.length === 0) return;
     const written: (readonly [Kind, string])[] = [];
     for (const decision of decisions) {

@@ -28,6 +28,13 @@ export interface AssignerView {
   readonly programming?: DirectorFailures | undefined;
   /** Undefined: there is no clock (simulate); no hold ends and conditions carry no times. */
   readonly nowMs: number | undefined;
+  /**
+   * The Pools changed a moment ago, and more may be on their way: they are applied one after the other. What only a missing
+   * one could hold is not given up before they had their time.
+   */
+  readonly arePoolsFresh?: boolean;
+  /** What the API server refuses to write for a Service, by `namespace/name`, as text. */
+  readonly refusedWrites?: ReadonlyMap<string, string>;
   /** nowMs as the conditions show it. */
   readonly timestamp: string | undefined;
 }
@@ -56,6 +63,10 @@ export interface Decision {
   readonly actions: readonly Action[];
   readonly events: readonly EventNote[];
   readonly waits: readonly WaitKey[];
+  /** `namespace/name` of the Service that it is made for. */
+  readonly subject?: string;
+  /** It only tells the Service what is refused: that it goes through says nothing of what is refused. */
+  readonly tellsRefusal?: true;
 }
 
 export const NOTHING: Decision = { actions: [], events: [], waits: [] };

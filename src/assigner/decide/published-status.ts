@@ -1,5 +1,8 @@
 // What the assigner writes into IPs and Pools beside the decisions for Services: their published status. Pure.
 import type { IP } from '../../api/ip.ts';
+import { cutText, listed } from '../../api/bounded-text.ts';
+import { REASON_MAX } from '../../api/limits.ts';
+import { clusterIpText } from '../../api/pools.ts';
 import { shownCount } from '../../api/pool-space.ts';
 import type { PoolStatus } from '../../api/pool.ts';
 import { compareIp, ipOfObjectName, type IpAddress } from '../../net/address.ts';
@@ -8,6 +11,7 @@ import {
   claimedStatus,
   ipStatus,
   sameIpStatus,
+  withoutClaim,
   type IpSurroundings,
 } from '../holders/ip-object.ts';
 import type { Holders } from '../holders/holders.ts';
@@ -16,7 +20,7 @@ import type { PoolEntry } from '../holders/pools.ts';
 function surroundings(address: IpAddress, view: AssignerView): IpSurroundings {
   return {
     pool: view.holders.pools.poolOf(address)?.name,
-    node: view.holders.nodeOf(address),
+    clash: view.holders.clashOf(address),
     holdSeconds: view.config.holdSeconds,
     nowMs: view.nowMs,
   };
@@ -27,9 +31,16 @@ export function withStatus(ip: IP, address: IpAddress, view: AssignerView): IP {
   return { ...ip, status: claimedStatus(ip, surroundings(address, view)) };
 }
 
-/** The write that an IP without the given holder needs: it stays in another phase, or goes. */
-export function writeReleased(ip: IP, address: IpAddress, view: AssignerView): Action {
-  const status = ipStatus(ip, surroundings(address, view));
+/** The write that takes the Service off an IP: it stays, with other holders or in another phase, or goes. */
+export function writeReleased(
+  held: IP,
+  service: string,
+  address: IpAddress,
+  view: AssignerView,
+): Action {
+  const around = surroundings(address, view);
+  const ip = withoutClaim(held, service, around);
+  const status = ipStatus(ip, around);
   return status === 'gone' ? { do: 'ip.delete', ip } : { do: 'ip.update', ip: { ...ip, status } };
 }
 
@@ -53,19 +64,25 @@ export function decideIp(name: string, view: AssignerView): Action | undefined {
 /** The status that a Pool should show. */
 function poolStatus(entry: PoolEntry, holders: Holders): PoolStatus {
   const { pool, failure } = entry;
-  if (failure !== undefined) return { phase: 'Failed', reason: failure.message };
+  if (failure !== undefined) {
+    return { phase: 'Failed', reason: cutText(failure.message, REASON_MAX) };
+  }
   const { capacity } = entry;
   let occupied = 0;
   for (const free of entry.free.values()) occupied += free.occupied;
+  const clusterIps = holders.clusterIpsIn(entry.name);
+  const unused = clusterIps.filter((address) => holders.record(address) === undefined).length;
   const isTerminating = pool.metadata.deletionTimestamp !== undefined;
+  const inUse = occupied - unused;
   const warnings = [
-    ...(isTerminating ? [`is being deleted; ${occupied} of its addresses are in use`] : []),
-    ...outsideText([...holders.outside(entry.name)]),
+    ...(isTerminating ? [`is being deleted; ${inUse} of its addresses are in use`] : []),
+    ...outsideText(holders.outside(entry.name)),
+    ...(clusterIps.length === 0 ? [] : [clusterIpText(clusterIps)]),
     ...entry.warnings.map((problem) => problem.message),
   ];
   return {
     phase: isTerminating ? 'Terminating' : 'Active',
-    ...(warnings.length === 0 ? {} : { reason: warnings.join('; ') }),
+    ...(warnings.length === 0 ? {} : { reason: cutText(warnings.join('; '), REASON_MAX) }),
     capacity: shownCount(capacity),
     allocatable: isTerminating ? 0 : shownCount(capacity - BigInt(occupied)),
   };
@@ -75,9 +92,8 @@ const ADDRESSES_SHOWN = 10;
 
 function outsideText(addresses: readonly IpAddress[]): readonly string[] {
   if (addresses.length === 0) return [];
-  const shown = [...addresses].sort(compareIp).slice(0, ADDRESSES_SHOWN).join(', ');
-  const more = addresses.length - ADDRESSES_SHOWN;
-  return [`kept, though no longer in the pool: ${shown}${more > 0 ? ` and ${more} more` : ''}`];
+  const shown = listed([...addresses].sort(compareIp), ADDRESSES_SHOWN);
+  return [`kept, though no longer in the pool: ${shown}`];
 }
 
 /** The write that brings a Pool's status in line, and what its owner is told; undefined if it is. */
@@ -113,7 +129,8 @@ function poolEvent(entry: PoolEntry, status: PoolStatus, holders: Holders): Even
     return { regarding, type: 'Normal', reason: 'Terminating', note };
   }
   const isOutside = holders.outside(entry.name).length > 0;
-  const reason = isOutside ? 'AddressesOutsidePool' : entry.warnings[0]?.reason;
+  const ofCluster = holders.clusterIpsIn(entry.name).length > 0 ? 'ClusterIpInPool' : undefined;
+  const reason = isOutside ? 'AddressesOutsidePool' : (ofCluster ?? entry.warnings[0]?.reason);
   return reason === undefined
     ? { regarding, type: 'Normal', reason: 'Active', note }
     : { regarding, type: 'Warning', reason, note };

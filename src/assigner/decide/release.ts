@@ -10,7 +10,6 @@ import {
   type AssignerView,
   type Decision,
 } from './decision.ts';
-import { withoutClaim } from '../holders/ip-object.ts';
 import { writeReleased } from './published-status.ts';
 import { cleanedStatus, conditionOf } from './service-status.ts';
 
@@ -32,7 +31,7 @@ export function releaseAll(
   return view.holders
     .recordsOf(key)
     .filter(({ address }) => addresses.includes(address))
-    .map(({ ip, address }) => writeReleased(withoutClaim(ip, key), address, view));
+    .map(({ ip, address }) => writeReleased(ip, key, address, view));
 }
 
 /**

@@ -4,8 +4,10 @@ import type { Reason } from '../../api/reasons.ts';
 import { selectorMatches } from '../../api/selector.ts';
 import type { IpAddress } from '../../net/address.ts';
 import { claimKey, reservationText } from '../holders/ip-object.ts';
-import { sharingRefusal, type ServiceCase, type Refusal } from './service-case.ts';
 import type { PoolEntry } from '../holders/pools.ts';
+import type { WaitKey } from '../holders/waiting.ts';
+import type { Refusal, ServiceCase } from './service-case.ts';
+import { sharingRefusal } from './sharing.ts';
 
 /** Set by Kubernetes on every Namespace; here also for one whose object is not known. */
 const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
@@ -89,17 +91,44 @@ export function limitRefusal(
   const counts = (each: IpAddress): boolean => holders.pools.poolOf(each) === entry && isMine(each);
   const others =
     holders.count(entry.name, namespace) - holders.addressesOf(key).filter(counts).length;
-  if (others + [...keeping].filter(counts).length < limit) return undefined;
-  return {
-    reason: 'LimitReached',
-    pool: entry.name,
-    message: `namespace ${namespace} holds its limit of ${limit} addresses`,
-    waits: [`limit:${entry.name}:${namespace}`],
-  };
+  const needed = [...keeping].filter(counts).length + 1;
+  if (others + needed <= limit) return undefined;
+  const waits: readonly WaitKey[] = [`limit:${entry.name}:${namespace}`];
+  const message = limitText({ namespace, limit, others, needed });
+  return { reason: 'LimitReached', pool: entry.name, message, waits };
+}
+
+interface Limit {
+  readonly namespace: string;
+  readonly limit: number;
+  /** What other Services of the namespace have of the Pool. */
+  readonly others: number;
+  /** What the Service itself would have of it. */
+  readonly needed: number;
+}
+
+function limitText({ namespace, limit, others, needed }: Limit): string {
+  if (others >= limit) return `namespace ${namespace} holds its limit of ${limit} addresses`;
+  const needs = `needs ${needed} addresses, the limit is ${limit}`;
+  return others === 0 ? needs : `${needs} and namespace ${namespace} holds ${others} already`;
 }
 
 /** Why the Service can't have exactly this address of the Pool; undefined where it can. */
 export function addressRefusal(
+  serviceCase: ServiceCase,
+  entry: PoolEntry,
+  address: IpAddress,
+): Refusal | undefined {
+  const owner = serviceCase.view.holders.clusterIpOwner(address);
+  if (owner !== undefined) {
+    const message = `${address} is the ClusterIP of Service ${owner}`;
+    return { reason: 'AddressInUse', pool: entry.name, message, waits: [`ip:${address}`] };
+  }
+  return holderRefusal(serviceCase, entry, address);
+}
+
+/** The same for an address that is in use as it is: the cluster's own use of it does not matter any more. */
+export function holderRefusal(
   serviceCase: ServiceCase,
   entry: PoolEntry,
   address: IpAddress,
@@ -131,10 +160,19 @@ export function addressRefusal(
     const time = until === undefined ? '' : ` until ${until}`;
     return refuse('AddressHeld', `${address} is held back${time} after its last Service`);
   }
-  for (const claim of record.claims) {
-    if (claimKey(claim) === key) continue;
-    const refusal = sharingRefusal(serviceCase, address, claim);
-    if (refusal !== undefined) return { ...refusal, pool: entry.name };
+  const refusal = sharingRefusal(serviceCase, address, record.claims);
+  return refusal === undefined ? undefined : { ...refusal, pool: entry.name };
+}
+
+/** What the Pool's rules depend on beside the Pool. */
+export function ruleWaits(
+  { namespace }: ServiceCase,
+  { pool, name }: PoolEntry,
+): readonly WaitKey[] {
+  const waits: WaitKey[] = [];
+  if (pool.spec.perNamespaceLimit !== undefined) waits.push(`limit:${name}:${namespace}`);
+  if (pool.spec.serviceAllocation?.namespaceSelectors !== undefined) {
+    waits.push(`namespace:${namespace}`);
   }
-  return undefined;
+  return waits;
 }

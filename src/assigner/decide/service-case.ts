@@ -1,15 +1,17 @@
-// One Service's wish, collected once: what it asks for, what it has, and whom it may share with. Pure.
-import { ALLOW_RENUMBER } from '../../api/annotations.ts';
-import type { IpService } from '../../api/ip.ts';
-import type { Service } from '../../api/kubernetes.ts';
-import { namespacedName } from '../../api/kubernetes.ts';
+// One Service's case, collected once before anything is decided: what it asks for and what it has. Pure.
+// It has the addresses that it has a claim on. Where a claim is lost (IP object gone, state restored, moved here from
+// another load balancer) it still has the address that its status shows, if a Pool names it and nobody else holds it.
+import type { LoadBalancerIngress, Service } from '../../api/kubernetes.ts';
 import type { Reason } from '../../api/reasons.ts';
-import { namespacesAgree, resolveRequest, type AddressRequest } from '../../api/request.ts';
-import type { Family, IpAddress } from '../../net/address.ts';
-import type { AssignerView } from './decision.ts';
-import type { WantedFamilies } from './families.ts';
-import type { WaitKey } from '../holders/waiting.ts';
+import { poolsNamed, resolveRequest, type AddressRequest } from '../../api/request.ts';
+import { compareIp, familyOf, tryParseIp, type Family, type IpAddress } from '../../net/address.ts';
+import type { Holders } from '../holders/holders.ts';
 import type { PoolEntry } from '../holders/pools.ts';
+import type { WaitKey } from '../holders/waiting.ts';
+import type { AssignerView } from './decision.ts';
+import { wantedFamilies, type WantedFamilies } from './families.ts';
+import { portsOf, type Ports } from './ports.ts';
+import { holderRefusal } from './rules.ts';
 
 export interface Refusal {
   readonly reason: Reason;
@@ -23,15 +25,10 @@ export interface Refusal {
 export interface Held {
   readonly address: IpAddress;
   readonly family: Family;
-  /** The Pool that holds the address now. */
+  /** The Pool that hands out the address now. */
   readonly pool: PoolEntry | undefined;
   /** Name of the Pool that the address counts for: that one, or the one that it was given from. */
   readonly poolName: string;
-}
-
-/** Whether addresses that the Pool holds no more may be taken from their Services. */
-export function allowsRenumber(entry: PoolEntry): boolean {
-  return entry.space !== undefined && entry.pool.metadata.annotations?.[ALLOW_RENUMBER] === 'true';
 }
 
 export interface ServiceCase {
@@ -41,61 +38,139 @@ export interface ServiceCase {
   readonly namespace: string;
   readonly ports: Ports;
   readonly request: AddressRequest;
+  /** Names of the Pools that are asked for; empty: any will do. */
+  readonly pools: readonly string[];
   readonly wanted: WantedFamilies;
   /** At most one per family: the one to keep if it can be. */
   readonly held: readonly Held[];
+  /** Of the status: what no usable Pool knows and nobody has a claim on. Its Pool may come yet, so it stays for now. */
+  readonly unknown: readonly LoadBalancerIngress[];
+  /** The same after the Pools have had their time: it is cleared. */
+  readonly givenUp: readonly LoadBalancerIngress[];
   readonly view: AssignerView;
 }
 
-export type Ports = IpService['ports'];
-
-/** Without duplicates, in the order of the Service. */
-export function portsOf(service: Service): Ports {
-  const ports = service.spec.ports ?? [];
-  const claimed = ports.map(({ port, protocol }) => ({ port, protocol }));
-  if (claimed.length < 2) return claimed;
-  return claimed.filter((port, i) => claimed.findIndex((other) => samePort(other, port)) === i);
+export function serviceCaseOf(service: Service, key: string, view: AssignerView): ServiceCase {
+  const request = resolveRequest(service);
+  const serviceCase: ServiceCase = {
+    service,
+    key,
+    namespace: service.metadata.namespace ?? 'default',
+    ports: portsOf(service),
+    request,
+    pools: poolsNamed(request),
+    wanted: wantedFamilies(service, request.addresses.map(familyOf)),
+    held: [],
+    unknown: [],
+    givenUp: [],
+    view,
+  };
+  const ingress = service.status?.loadBalancer?.ingress ?? [];
+  if (ingress.length === 0 && view.holders.addressesOf(key).length === 0) return serviceCase;
+  const held = bestOfEachFamily(serviceCase, claimed(serviceCase));
+  const shown = shownAddresses(serviceCase).filter(
+    (each) => !held.some((other) => other.family === each.family),
+  );
+  const all = [...held, ...bestOfEachFamily(serviceCase, shown)];
+  const unclear = ingress.filter((entry) => isUnknown(view.holders, entry));
+  const isClear = view.arePoolsFresh !== true && view.holders.pools.areWhole;
+  const found = isClear
+    ? { ...serviceCase, givenUp: unclear }
+    : { ...serviceCase, unknown: unclear };
+  if (all.length === 0) return found;
+  if (request.addresses.length > 0) return { ...found, held: all };
+  const families = all.map((each) => each.family);
+  return { ...found, wanted: wantedFamilies(service, families), held: all };
 }
 
-export function samePort(a: Ports[number], b: Ports[number]): boolean {
-  return a.port === b.port && a.protocol === b.protocol;
-}
-
-export function formatPort(port: Ports[number]): string {
-  return `${port.port}/${port.protocol}`;
-}
-
-/** Why the Service can't stand beside this holder on one address; undefined where it can. */
-export function sharingRefusal(
-  serviceCase: ServiceCase,
-  address: IpAddress,
-  claim: IpService,
-): Refusal | undefined {
-  const { request, namespace, ports, view } = serviceCase;
-  const holder = namespacedName(claim);
-  const refuse = (reason: Reason, why: string): Refusal => ({
-    reason,
-    message: `${address} is held by Service ${holder}${why}`,
-    waits: [`ip:${address}`, `service:${holder}`],
-  });
-  if (request.sharingKey === undefined) return refuse('AddressInUse', '');
-  if (claim.sharingKey === undefined) return refuse('AddressInUse', ', which has no sharing key');
-  if (claim.sharingKey !== request.sharingKey) {
-    return refuse('SharingRefused', ' under another sharing key');
+function claimed({ key, view }: ServiceCase): readonly Held[] {
+  const held: Held[] = [];
+  for (const { address, ip } of view.holders.recordsOf(key)) {
+    const pool = view.holders.pools.poolOf(address);
+    const poolName = pool?.name ?? ip.spec.poolName;
+    held.push({ address, family: familyOf(address), pool, poolName });
   }
-  if (claim.namespace !== namespace) {
-    const other = view.cluster.services.get(holder);
-    const there = other === undefined ? [] : resolveRequest(other).sharingNamespaces;
-    const agree = namespacesAgree(
-      { namespace, sharingNamespaces: request.sharingNamespaces },
-      { namespace: claim.namespace, sharingNamespaces: there },
-    );
-    if (!agree) return refuse('SharingRefused', `, ${CONSENT}`);
-  }
-  const common = ports.filter((port) => claim.ports.some((other) => samePort(other, port)));
-  if (common.length === 0) return undefined;
-  return refuse('SharingRefused', `, which uses ${common.map(formatPort).join(', ')} too`);
+  return held;
 }
 
-const CONSENT =
-  'and vipvs.io/sharing-namespaces of both Services must name the namespace of the other';
+/** Addresses in the status that a usable Pool names and that the Service may have beside their holders. */
+function shownAddresses(serviceCase: ServiceCase): readonly Held[] {
+  const { holders } = serviceCase.view;
+  const shown: Held[] = [];
+  for (const { ip } of serviceCase.service.status?.loadBalancer?.ingress ?? []) {
+    const address = ip === undefined ? undefined : tryParseIp(ip);
+    const entry = address === undefined ? undefined : poolNaming(holders, address);
+    if (address === undefined || entry === undefined) continue;
+    const family = familyOf(address);
+    if (!serviceCase.wanted.families.includes(family)) continue;
+    if (holderRefusal(serviceCase, entry, address) !== undefined) continue;
+    const pool = holders.pools.poolOf(address);
+    shown.push({ address, family, pool, poolName: entry.name });
+  }
+  return shown;
+}
+
+/** Also a Pool that would not hand it out because the cluster uses it itself: what is in use stays. */
+function poolNaming({ pools }: Holders, address: IpAddress): PoolEntry | undefined {
+  return pools.poolOf(address) ?? pools.blocked(address)?.entry;
+}
+
+/** An entry of the status that no usable Pool names and that nobody has a claim on. */
+function isUnknown(holders: Holders, { ip }: LoadBalancerIngress): boolean {
+  const address = ip === undefined ? undefined : tryParseIp(ip);
+  if (address === undefined) return true;
+  if (poolNaming(holders, address) !== undefined) return false;
+  // a claim on it says whose it is
+  return holders.claimsOn(address).length === 0;
+}
+
+/** Several of one family stand there after a move that was cut off, or by hand: the one that is asked for stays. */
+function bestOfEachFamily(serviceCase: ServiceCase, all: readonly Held[]): readonly Held[] {
+  if (all.length < 2) return all;
+  const best = new Map<Family, Held>();
+  for (const each of all) {
+    const other = best.get(each.family);
+    if (other === undefined || isBetter(serviceCase, each, other)) best.set(each.family, each);
+  }
+  const { families } = serviceCase.wanted;
+  return [...best.values()].sort((a, b) => placeOf(families, a) - placeOf(families, b));
+}
+
+function placeOf(families: readonly Family[], held: Held): number {
+  const place = families.indexOf(held.family);
+  return place < 0 ? families.length : place;
+}
+
+function isBetter(serviceCase: ServiceCase, a: Held, b: Held): boolean {
+  const left = preferenceOf(serviceCase, a);
+  const right = preferenceOf(serviceCase, b);
+  return left === right ? compareIp(a.address, b.address) < 0 : left > right;
+}
+
+/** Of two that are equal otherwise the one that is in use: a claim that came too late must not move the Service. */
+function preferenceOf({ request, pools, service }: ServiceCase, held: Held): number {
+  const isAsked = request.addresses.includes(held.address);
+  const isOfPool = pools.includes(held.poolName);
+  const isShown = service.status?.loadBalancer?.ingress?.some(({ ip }) => ip === held.address);
+  return (
+    (isAsked ? 8 : 0) +
+    (isOfPool ? 4 : 0) +
+    (held.pool === undefined ? 0 : 2) +
+    (isShown === true ? 1 : 0)
+  );
+}
+
+/** Whether the Service has, or shows, an address of ours: such Services are decided before those that wait. */
+export function hasAddress(
+  service: Service,
+  key: string,
+  view: AssignerView,
+): 'claim' | 'shown' | 'none' {
+  const { holders } = view;
+  if (holders.addressesOf(key).length > 0) return 'claim';
+  for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
+    const address = ip === undefined ? undefined : tryParseIp(ip);
+    if (address !== undefined && poolNaming(holders, address) !== undefined) return 'shown';
+  }
+  return 'none';
+}

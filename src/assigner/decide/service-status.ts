@@ -16,12 +16,14 @@ import type {
 } from '../../api/kubernetes.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { IpAddress } from '../../net/address.ts';
-import { samePort, type Ports } from './service-case.ts';
+import { formatPort, portTexts, type Ports } from './ports.ts';
 import type { Failure } from './director-failures.ts';
 
 /** Addresses and what the user is told. */
 export interface Outcome {
   readonly addresses: readonly ServedAddress[];
+  /** Entries of the status that stay as they are: nobody knows yet whose they are. */
+  readonly unknown?: readonly LoadBalancerIngress[];
   readonly reason: Reason;
   readonly message: string;
   /** Whether the directors serve it; undefined: the condition Programmed is left as it is. */
@@ -44,10 +46,11 @@ export function assignedStatus(
   outcome: Outcome,
   timestamp: string | undefined,
 ): ServiceStatus | undefined {
-  const ingress = outcome.addresses.map((served) => ingressOf(served, ports));
+  const served = outcome.addresses.map((each) => ingressOf(each, ports));
+  const ingress = [...served, ...(outcome.unknown ?? [])];
   const old = service.status ?? {};
   const oldCondition = conditionOf(service);
-  const status = outcome.addresses.length > 0 ? 'True' : 'False';
+  const status = ingress.length > 0 ? 'True' : 'False';
   const said = { status, reason: outcome.reason, message: outcome.message } as const;
   const isSameCondition = saysTheSame(oldCondition, said);
   const oldProgrammed = old.conditions?.find(({ type }) => type === PROGRAMMED);
@@ -100,13 +103,12 @@ function programmedCondition(
 
 /** ipMode Proxy: kube-proxy and CNIs leave the address to us (design decision 14). `ports`: all or none. */
 function ingressOf({ address, refused }: ServedAddress, ports: Ports): LoadBalancerIngress {
+  const taken = portTexts(refused);
   const statuses =
-    refused.length === 0
+    taken.size === 0
       ? ports
       : ports.map((port) =>
-          refused.some((other) => samePort(other, port))
-            ? { ...port, error: PORT_CONFLICT_ERROR }
-            : port,
+          taken.has(formatPort(port)) ? { ...port, error: PORT_CONFLICT_ERROR } : port,
         );
   return { ip: address, ipMode: 'Proxy', ...(statuses.length === 0 ? {} : { ports: statuses }) };
 }

@@ -3,38 +3,37 @@
 // addresses are only ever free ones. The actions of a decision may be cut off anywhere: taken addresses are written
 // first and given back ones last, so the next decision finds the rest to do.
 import { ALLOW_RENUMBER } from '../../api/annotations.ts';
-import type { IP, IpService } from '../../api/ip.ts';
+import { cutText } from '../../api/bounded-text.ts';
 import { namespacedName, type Service } from '../../api/kubernetes.ts';
+import {
+  CONDITION_MESSAGE_MAX,
+  LABEL_NAME_MAX,
+  SERVICE_PORTS_MAX,
+  UID_MAX,
+} from '../../api/limits.ts';
 import { serviceRef } from '../../api/problem.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { describeSources } from '../../api/request.ts';
-import { familyOf, type Family } from '../../net/address.ts';
-import { NOTHING, type Action, type AssignerView, type Decision } from './decision.ts';
-import { grant, grantFromPool, type Attempt, type Pick } from './grant.ts';
-import { serviceCaseOf } from './holdings.ts';
-import { claimKey, claimOf, newIp, sameClaim, withClaim } from '../holders/ip-object.ts';
-import { withStatus } from './published-status.ts';
-import {
-  allowsRenumber,
-  type Held,
-  formatPort,
-  samePort,
-  type ServiceCase,
-  type Ports,
-  type Refusal,
-} from './service-case.ts';
-import { releaseAll } from './release.ts';
-import { assignedStatus, conditionOf, type ServedAddress } from './service-status.ts';
+import { familyOf, quoted, tryParseIp, type Family } from '../../net/address.ts';
 import type { WaitKey } from '../holders/waiting.ts';
-
-/** What the user is told beside the addresses. The first one's reason is the condition's. */
-interface Note {
-  readonly reason: Reason;
-  readonly text: string;
-}
+import { claimFor, type Note } from './claim.ts';
+import {
+  NOTHING,
+  type Action,
+  type AssignerView,
+  type Decision,
+  type EventNote,
+} from './decision.ts';
+import { grant, grantAgain, type Attempt } from './grant.ts';
+import { whyNotShared } from './not-shared.ts';
+import type { Pick } from './pick.ts';
+import { releaseAll } from './release.ts';
+import { serviceCaseOf, type Refusal, type ServiceCase } from './service-case.ts';
+import { assignedStatus, conditionOf, type ServedAddress } from './service-status.ts';
 
 interface Settlement {
   readonly picks: readonly Pick[];
+  /** The first one's reason is the condition's. */
   readonly notes: readonly Note[];
   readonly waits: readonly WaitKey[];
 }
@@ -47,8 +46,32 @@ export function decideService(
 ): Decision {
   // until its finalizers are gone it keeps what it has; nothing new is worth giving
   if (service.metadata.deletionTimestamp !== undefined) return NOTHING;
+  const refused = view.refusedWrites?.get(key);
+  if (refused !== undefined) return tellRefused(service, key, refused, view);
   const serviceCase = serviceCaseOf(service, key, view);
+  const { held, unknown } = serviceCase;
+  if (unknown.length > 0 && held.length === 0) return { ...NOTHING, waits: ['pools-settled'] };
   return writeDown(serviceCase, settle(serviceCase));
+}
+
+/** The API server refuses what has to be written for it: nothing is changed but what it is told. */
+function tellRefused(
+  service: Service,
+  key: string,
+  text: string,
+  { timestamp }: AssignerView,
+): Decision {
+  const unknown = service.status?.loadBalancer?.ingress ?? [];
+  const message = cutText(text, CONDITION_MESSAGE_MAX);
+  const outcome = { addresses: [], unknown, reason: 'WriteRefused', message } as const;
+  const status = assignedStatus(service, [], outcome, timestamp);
+  if (status === undefined) return NOTHING;
+  return {
+    actions: [{ do: 'service.status', service: key, status }],
+    events: tellings(service, outcome.reason, message),
+    waits: [],
+    tellsRefusal: true,
+  };
 }
 
 function settle(serviceCase: ServiceCase): Settlement {
@@ -66,11 +89,39 @@ function settle(serviceCase: ServiceCase): Settlement {
       [],
     );
   }
-  const attempt = reattempt(serviceCase);
+  const open = withoutUnknown(serviceCase);
+  const attempt = isSatisfied(open) ? grantAgain(open) : grant(open);
   if (attempt.ok) return granted(attempt);
+  if (isHalf(serviceCase)) {
+    const settlement = refused(attempt.refusals);
+    const given = serviceCase.held.map(({ address }) => `ip:${address}` as const);
+    return { ...settlement, waits: [...settlement.waits, ...given] };
+  }
   const text = `the request can't be granted: ${textOf(attempt.refusals)}`;
   const waits = attempt.refusals.flatMap((refusal) => refusal.waits);
   return keep(serviceCase, [{ reason: 'RequestNotGranted', text }], waits);
+}
+
+/** A family of which the status shows an address that nobody knows gets no other beside it. */
+function withoutUnknown(serviceCase: ServiceCase): ServiceCase {
+  const { unknown, wanted, held } = serviceCase;
+  if (unknown.length === 0) return serviceCase;
+  const closed = new Set(
+    unknown.flatMap(({ ip }) => {
+      const address = ip === undefined ? undefined : tryParseIp(ip);
+      return address === undefined ? [] : [familyOf(address)];
+    }),
+  );
+  const families = wanted.families.filter(
+    (family) => !closed.has(family) || held.some((each) => each.family === family),
+  );
+  return { ...serviceCase, wanted: { ...wanted, families } };
+}
+
+/** Both families or none, and the first one's claim was written, but never shown: it is not in use. */
+function isHalf({ service, wanted }: ServiceCase): boolean {
+  const isShown = (service.status?.loadBalancer?.ingress ?? []).length > 0;
+  return wanted.mode === 'all' && !isShown && conditionOf(service)?.status !== 'True';
 }
 
 function granted(attempt: Attempt & { readonly ok: true }): Settlement {
@@ -103,19 +154,18 @@ function keep(
   return { picks: serviceCase.held, notes, waits };
 }
 
-/** More Pools than this are counted, not named: a condition's message has at most 32768 characters. */
+/** More Pools than this are counted, not named. */
 const POOLS_SHOWN = 40;
 
-/** Each Pool once, with all that it says: one is asked twice where it keeps an address for the Service. */
+/** Each Pool once, with all that it says of either family. */
 function textOf(refusals: readonly Refusal[]): string {
   const texts = [...Map.groupBy(refusals, ({ pool }) => pool)].flatMap(([pool, said]) => {
     const messages = [...new Set(said.map(({ message }) => message))];
     return pool === undefined ? messages : [`Pool ${pool}: ${messages.join(', ')}`];
   });
   const more = texts.length - POOLS_SHOWN;
-  return [...texts.slice(0, POOLS_SHOWN), ...(more > 0 ? [`and ${more} more Pools`] : [])].join(
-    '; ',
-  );
+  const shown = texts.slice(0, POOLS_SHOWN);
+  return (more > 0 ? [...shown, `and ${more} more Pools`] : shown).join('; ');
 }
 
 /** What is wrong with the request itself. */
@@ -123,6 +173,7 @@ function requestProblems(serviceCase: ServiceCase): readonly Note[] {
   const { request, wanted, ports } = serviceCase;
   const notes: Note[] = request.problems.map(({ reason, message }) => ({ reason, text: message }));
   if (ports.length === 0) notes.push({ reason: 'NoPorts', text: 'the Service has no ports' });
+  notes.push(...claimProblems(serviceCase));
   const seen = new Set<Family>();
   for (const address of request.addresses) {
     const family = familyOf(address);
@@ -141,43 +192,35 @@ function requestProblems(serviceCase: ServiceCase): readonly Note[] {
   return notes;
 }
 
-/** The same question for a Service that has addresses: what it has is worth more than what a rule says. */
-function reattempt(serviceCase: ServiceCase): Attempt {
-  const { wanted, held } = serviceCase;
-  if (!isSatisfied(serviceCase)) return grant(serviceCase);
-  const fitting = held.filter((each) => wanted.families.includes(each.family));
-  const kept = wanted.mode === 'one' ? fitting.slice(0, 1) : fitting;
-  // a change of family leaves nothing that fits: then a new one comes first, from the same Pool
-  const basis = kept.length > 0 ? kept : held;
-  const pool = basis.every((each) => each.pool !== undefined) ? basis[0]?.pool : undefined;
-  if (pool !== undefined) return grantFromPool(serviceCase, pool, kept, false);
-  return mayRenumber(basis, serviceCase)
-    ? grant(serviceCase)
-    : { ok: true, picks: basis, missing: [] };
+/** What the API server would refuse in an IP object that names this Service. */
+function claimProblems({ ports, service }: ServiceCase): readonly Note[] {
+  const notes: Note[] = [];
+  if (ports.length > SERVICE_PORTS_MAX) {
+    const text = `the Service has ${ports.length} ports; allowed: at most ${SERVICE_PORTS_MAX}`;
+    notes.push({ reason: 'TooManyPorts', text });
+  }
+  const { name, uid = '' } = service.metadata;
+  if (name.length > LABEL_NAME_MAX) {
+    const text = `metadata.name has ${name.length} characters; allowed: at most ${LABEL_NAME_MAX}`;
+    notes.push({ reason: 'InvalidObject', text });
+  }
+  if (uid.length > UID_MAX) {
+    const text = `metadata.uid has ${uid.length} characters; allowed: at most ${UID_MAX}`;
+    notes.push({ reason: 'InvalidObject', text });
+  }
+  return notes;
 }
 
-/** Whether what is asked for is what the Service has: the addresses, and all of them of one Pool. */
-function isSatisfied({ request, held }: ServiceCase): boolean {
-  const asked = request.addresses.map((address) => held.find((each) => each.address === address));
-  const [first] = asked;
-  const pool = request.pool ?? first?.poolName;
+/** Whether what is asked for is what the Service has: the addresses, and the Pools. */
+function isSatisfied({ request, pools, held }: ServiceCase): boolean {
   return (
-    asked.every((each) => each !== undefined) &&
-    (pool === undefined || held.every((each) => each.poolName === pool))
+    request.addresses.every((address) => held.some((each) => each.address === address)) &&
+    (pools.length === 0 || held.every((each) => pools.includes(each.poolName)))
   );
 }
 
-/** Each Pool that holds an address of the Service no more lets it go, and is there and right. */
-function mayRenumber(held: readonly Held[], { view }: ServiceCase): boolean {
-  return held.every(({ pool, poolName }) => {
-    if (pool !== undefined) return true;
-    const old = view.holders.pools.get(poolName);
-    return old !== undefined && allowsRenumber(old);
-  });
-}
-
 function writeDown(serviceCase: ServiceCase, settlement: Settlement): Decision {
-  const { service, key, ports, view } = serviceCase;
+  const { service, key, ports, unknown, view } = serviceCase;
   const grants: Action[] = [];
   const served: ServedAddress[] = [];
   const notes = [...settlement.notes];
@@ -188,41 +231,44 @@ function writeDown(serviceCase: ServiceCase, settlement: Settlement): Decision {
     served.push({ address: pick.address, refused: written.refused });
     notes.push(...written.notes);
     waits.push(...written.waits);
-    if (pick.pool === undefined) notes.unshift(outsideNote(serviceCase, pick));
+    const doubt = doubtNote(serviceCase, pick);
+    if (doubt !== undefined) notes.unshift(doubt);
+    const { text, waits: others } = whyNotShared(serviceCase, pick.address);
+    if (text !== undefined) notes.push({ reason: 'SharingRefused', text });
+    waits.push(...others);
   }
+  if (unknown.length > 0) waits.push('pools-settled');
   const [first] = notes;
-  const outcome = {
-    addresses: served,
-    reason: first?.reason ?? 'Assigned',
-    message: messageOf(serviceCase, settlement.picks, notes),
-  };
+  const reason = first?.reason ?? 'Assigned';
+  const message = cutText(messageOf(serviceCase, settlement.picks, notes), CONDITION_MESSAGE_MAX);
+  const outcome = { addresses: served, unknown, reason, message };
   const programmed =
     view.programming === undefined ? undefined : { failure: view.programming.failureOf(key) };
   const told = programmed === undefined ? outcome : { ...outcome, programmed };
   const status = assignedStatus(service, ports, told, view.timestamp);
   const kept = new Set(settlement.picks.map((pick) => pick.address));
   const given = view.holders.addressesOf(key).filter((address) => !kept.has(address));
+  const actions = [...grants];
+  if (status !== undefined) actions.push({ do: 'service.status', service: key, status });
+  actions.push(...releaseAll(key, given, view));
+  const events = [...givenUp(serviceCase), ...tellings(service, reason, message)];
+  return { actions, events, waits, subject: key };
+}
+
+/** The Event for what the Service was not told before. */
+function tellings(service: Service, reason: Reason, note: string): readonly EventNote[] {
   const old = conditionOf(service);
-  const isTold = old?.reason === outcome.reason && old.message === outcome.message;
-  const isGood = outcome.reason === 'Assigned' || outcome.reason === 'AssignedOneFamily';
-  return {
-    actions: [
-      ...grants,
-      ...(status === undefined ? [] : [{ do: 'service.status' as const, service: key, status }]),
-      ...releaseAll(key, given, view),
-    ],
-    events: isTold
-      ? []
-      : [
-          {
-            regarding: serviceRef(service),
-            type: isGood ? ('Normal' as const) : ('Warning' as const),
-            reason: outcome.reason,
-            note: outcome.message,
-          },
-        ],
-    waits,
-  };
+  if (old?.reason === reason && old.message === note) return [];
+  const isGood = reason === 'Assigned' || reason === 'AssignedOneFamily';
+  return [{ regarding: serviceRef(service), type: isGood ? 'Normal' : 'Warning', reason, note }];
+}
+
+/** Names what leaves the status though nobody could say whose it is. */
+function givenUp({ service, givenUp: entries }: ServiceCase): readonly EventNote[] {
+  return entries.map(({ ip, hostname }) => {
+    const note = `${quoted(ip ?? hostname ?? '')} is taken out of the status: no Pool holds it, and the Service has no claim on it`;
+    return { regarding: serviceRef(service), type: 'Warning', reason: 'AddressGivenUp', note };
+  });
 }
 
 function messageOf(
@@ -241,105 +287,17 @@ function messageOf(
   return [`${addresses}${from}${how}`, ...texts].join('; ');
 }
 
-interface WrittenClaim {
-  readonly action: Action | undefined;
-  readonly refused: Ports;
-  readonly notes: readonly Note[];
-  readonly waits: readonly WaitKey[];
+/** What is doubtful about an address that is kept nevertheless. */
+function doubtNote(serviceCase: ServiceCase, pick: Pick): Note | undefined {
+  if (pick.pool === undefined) return outsideNote(serviceCase, pick);
+  const owner = serviceCase.view.holders.clusterIpOwner(pick.address);
+  if (owner === undefined) return undefined;
+  const text = `${pick.address} is the ClusterIP of Service ${owner}, too; it is kept`;
+  return { reason: 'AddressOfCluster', text };
 }
 
-/** The Service's claim on the address, beside those of others. */
-function claimFor(serviceCase: ServiceCase, pick: Pick): WrittenClaim {
-  const { key, view, request, service } = serviceCase;
-  const { address } = pick;
-  const record = view.holders.record(address);
-  const others = record?.claims.filter((claim) => claimKey(claim) !== key) ?? [];
-  const mine = record === undefined ? undefined : claimOf(record.claims, key);
-  const taken = takenPorts(serviceCase, mine, others);
-  const sharingKey = sharingKeyOf(serviceCase, mine, others);
-  const { uid, name } = service.metadata;
-  const claim: IpService = {
-    namespace: serviceCase.namespace,
-    name,
-    ...(uid === undefined ? {} : { uid }),
-    ...(sharingKey === undefined ? {} : { sharingKey }),
-    ports:
-      taken.size === 0
-        ? serviceCase.ports
-        : serviceCase.ports.filter((port) => !taken.has(formatPort(port))),
-  };
-  const notes: Note[] = [];
-  for (const [port, holder] of taken) {
-    notes.push({
-      reason: 'PortConflict',
-      text: `port ${port} on ${address} belongs to Service ${holder}`,
-    });
-  }
-  if (others.length > 0 && request.problems.length === 0 && sharingKey !== request.sharingKey) {
-    const text = `the sharing key can't change while ${address} is shared with ${others.map(claimKey).join(', ')}`;
-    notes.push({ reason: 'RequestNotGranted', text });
-  }
-  return {
-    action: claimAction(pick, record?.ip, mine, claim, view),
-    refused:
-      taken.size === 0 ? NO_PORTS : serviceCase.ports.filter((port) => taken.has(formatPort(port))),
-    notes,
-    waits: notes.length === 0 ? [] : [`ip:${address}`],
-  };
-}
-
-function claimAction(
-  pick: Pick,
-  ip: IP | undefined,
-  mine: IpService | undefined,
-  claim: IpService,
-  view: AssignerView,
-): Action | undefined {
-  const { address, poolName } = pick;
-  if (ip === undefined) {
-    return { do: 'ip.create', ip: withStatus(newIp(address, poolName, claim), address, view) };
-  }
-  if (ip.spec.poolName === poolName && sameClaim(mine, claim)) return undefined;
-  return { do: 'ip.update', ip: withStatus(withClaim(ip, poolName, claim), address, view) };
-}
-
-const NO_PORTS: Ports = [];
-const NONE_TAKEN: ReadonlyMap<string, string> = new Map();
-
-/** Ports of the Service that another holder has; who has one keeps it, and of two that have it the first by name. */
-function takenPorts(
-  serviceCase: ServiceCase,
-  mine: IpService | undefined,
-  others: readonly IpService[],
-): ReadonlyMap<string, string> {
-  if (others.length === 0) return NONE_TAKEN;
-  const taken = new Map<string, string>();
-  for (const port of serviceCase.ports) {
-    const isMine = mine?.ports.some((other) => samePort(other, port)) === true;
-    const holder = others.find(
-      (claim) =>
-        claim.ports.some((other) => samePort(other, port)) &&
-        (!isMine || claimKey(claim) < serviceCase.key),
-    );
-    if (holder !== undefined) taken.set(formatPort(port), claimKey(holder));
-  }
-  return taken;
-}
-
-/** While others stand on the address its sharing key stays; alone, the Service may change it. */
-function sharingKeyOf(
-  { request }: ServiceCase,
-  mine: IpService | undefined,
-  others: readonly IpService[],
-): string | undefined {
-  if (mine !== undefined && (others.length > 0 || request.problems.length > 0))
-    return mine.sharingKey;
-  return request.sharingKey;
-}
-
-function outsideNote(serviceCase: ServiceCase, { address, poolName }: Pick): Note {
-  const { holders } = serviceCase.view;
-  const { pools } = holders;
+function outsideNote({ view }: ServiceCase, { address, poolName }: Pick): Note {
+  const { pools } = view.holders;
   const entry = pools.get(poolName);
   const exclusion = pools.exclusion(address);
   let why = `Pool ${poolName} does not hold ${address} any more`;
@@ -347,9 +305,7 @@ function outsideNote(serviceCase: ServiceCase, { address, poolName }: Pick): Not
   else if (entry.failure !== undefined) why = `Pool ${poolName} failed: ${entry.failure.message}`;
   else if (exclusion !== undefined)
     why = `Pool ${exclusion.pool} leaves ${address} out: ${exclusion.why}`;
-  const hint =
-    entry?.space === undefined
-      ? ''
-      : `; annotate the Pool with ${ALLOW_RENUMBER}=true to let it go`;
+  const mayBeLetGo = entry?.space !== undefined && pools.blocked(address) === undefined;
+  const hint = mayBeLetGo ? `; annotate the Pool with ${ALLOW_RENUMBER}=true to let it go` : '';
   return { reason: 'AddressOutsidePool', text: `${why}; the address is kept${hint}` };
 }

@@ -1,21 +1,26 @@
 // Who holds which address: an index over IP objects, kept in step with what was decided. It is derived state: built
 // from the IP objects at start, and each IP object that changes is put in again. Not I/O: maps only.
-// Invariant: an address that has an IP object, or that a node has, is occupied in its Pool's free space.
+// Invariant: an address that has an IP object, or that is a ClusterIP, is occupied in its Pool's free space.
 import { LAST_SERVICE } from '../../api/annotations.ts';
 import type { IP, IpService } from '../../api/ip.ts';
-import { namespacedName, type Node } from '../../api/kubernetes.ts';
+import { clusterIps } from '../../api/cluster-ranges.ts';
 import { Index } from '../../api/many-to-many.ts';
+import { namespacedName, type Node, type Service, type ServiceCidr } from '../../api/kubernetes.ts';
 import type { Pool } from '../../api/pool.ts';
 import {
   familyOf,
   ipOfObjectName,
   objectNameOf,
   tryParseIp,
+  type Family,
   type IpAddress,
 } from '../../net/address.ts';
+import { rangeHas, type IpRange } from '../../net/range.ts';
+import { ClusterUse } from './cluster-use.ts';
 import { claimsOf } from './ip-object.ts';
 import type { WaitKey } from './waiting.ts';
 import { PoolSpaces } from './pools.ts';
+import { SharingIndex } from './sharing-index.ts';
 
 export interface IpRecord {
   readonly ip: IP;
@@ -26,15 +31,17 @@ export interface IpRecord {
 
 export class Holders {
   #poolObjects: ReadonlyMap<string, Pool>;
-  #nodeOf: ReadonlyMap<IpAddress, string>;
+  readonly #use = new ClusterUse();
   #pools: PoolSpaces;
   readonly #records = new Map<IpAddress, IpRecord>();
   /** Names of IP objects that are not usable -> why. */
   readonly #malformed = new Map<string, string>();
   readonly #byService = new Index<string, IpAddress>();
-  readonly #bySharingKey = new Index<string, IpAddress>();
+  readonly #sharing = new SharingIndex();
   readonly #forService = new Index<string, IpAddress>();
   readonly #forNamespace = new Index<string, IpAddress>();
+  /** Pool -> ClusterIPs in its free space. */
+  readonly #clusterIpsIn = new Index<string, IpAddress>();
   /** Pool named in the IP -> its addresses that no usable Pool holds. */
   readonly #outside = new Index<string, IpAddress>();
   /** `pool namespace` -> addresses of the Pool that the namespace holds. */
@@ -43,10 +50,17 @@ export class Holders {
   #isBuilt = false;
   #changed = new Set<WaitKey>();
 
-  constructor(pools: ReadonlyMap<string, Pool>, nodes: Iterable<Node>, ips: Iterable<IP>) {
+  constructor(
+    pools: ReadonlyMap<string, Pool>,
+    nodes: Iterable<Node>,
+    ips: Iterable<IP>,
+    serviceCidrs: Iterable<ServiceCidr> = [],
+    services: Iterable<readonly [string, Service]> = [],
+  ) {
     this.#poolObjects = new Map(pools);
-    this.#nodeOf = nodeAddresses(nodes);
-    this.#pools = new PoolSpaces(this.#poolObjects, [...this.#nodeOf.keys()]);
+    this.#use.set(nodes, serviceCidrs);
+    for (const [key, service] of services) this.#use.setClusterIps(key, clusterIps(service));
+    this.#pools = this.#newPools();
     for (const ip of ips) this.put(ip);
     this.#isBuilt = true;
   }
@@ -76,13 +90,18 @@ export class Holders {
     return this.#records.get(address)?.claims ?? NO_CLAIMS;
   }
 
-  services(): Iterable<string> {
+  services(): IterableIterator<string> {
     return this.#byService.keys();
   }
 
   /** Addresses that are held under the sharing key. */
-  sharedUnder(key: string): readonly IpAddress[] {
-    return this.#bySharingKey.get(key);
+  sharedUnder(key: string): ReadonlySet<IpAddress> {
+    return this.#sharing.under(key);
+  }
+
+  /** The lowest few of them, of one family. */
+  firstUnder(key: string, family: Family): readonly IpAddress[] {
+    return this.#sharing.firstUnder(key, family);
   }
 
   /** Addresses without a holder that are kept for this Service: reserved by name, or held by it last. */
@@ -105,9 +124,27 @@ export class Holders {
     return this.#outside.get(pool);
   }
 
-  /** The node that has this address itself. */
-  nodeOf(address: IpAddress): string | undefined {
-    return this.#nodeOf.get(address);
+  /** `namespace/name` of the Service whose ClusterIP this is. */
+  clusterIpOwner(address: IpAddress): string | undefined {
+    return this.#use.clusterIpOwner(address);
+  }
+
+  /** Why the address should not be a VIP, as a sentence: the cluster uses it itself. */
+  clashOf(address: IpAddress): string | undefined {
+    const owner = this.clusterIpOwner(address);
+    if (owner !== undefined) return `it is the ClusterIP of Service ${owner}`;
+    const node = this.#use.nodeOf(address);
+    // a Pool that hands it out nevertheless is annotated to do so
+    if (node !== undefined && this.#pools.poolOf(address) === undefined) {
+      return `node ${node} has this address itself`;
+    }
+    const range = this.#use.rangeOf(address);
+    return range === undefined ? undefined : `it is inside ${range}`;
+  }
+
+  /** ClusterIPs among the addresses that the Pool would hand out. */
+  clusterIpsIn(pool: string): readonly IpAddress[] {
+    return this.#clusterIpsIn.get(pool);
   }
 
   /** Why an IP object is left aside; undefined for one that is used. */
@@ -161,7 +198,7 @@ export class Holders {
     this.#records.delete(old.address);
     this.#unindex(old);
     this.#note(`ip:${old.address}`);
-    this.#free(old.address);
+    if (this.clusterIpOwner(old.address) === undefined) this.#free(old.address);
   }
 
   /** Pools changed: their free space is built anew from the records. */
@@ -170,24 +207,64 @@ export class Holders {
     this.#rebuild();
   }
 
-  /** Nodes changed. Answers true where that touches a Pool or an IP, and everything must be decided again. */
-  setNodes(nodes: Iterable<Node>): boolean {
-    const old = this.#nodeOf;
-    this.#nodeOf = nodeAddresses(nodes);
-    const isNew = (map: ReadonlyMap<IpAddress, string>) => (address: IpAddress) =>
-      !map.has(address);
-    const changed = [...old.keys()]
-      .filter(isNew(this.#nodeOf))
-      .concat([...this.#nodeOf.keys()].filter(isNew(old)));
-    const matters = changed.some(
-      (address) => this.#records.has(address) || this.#pools.declares(address),
-    );
+  /** Nodes or ServiceCIDRs changed. Answers true where that touches a Pool or an IP, and all must be decided again. */
+  setNodes(nodes: Iterable<Node>, serviceCidrs: Iterable<ServiceCidr> = []): boolean {
+    const { addresses, ranges } = this.#use.set(nodes, serviceCidrs);
+    const matters =
+      addresses.some((address) => this.#records.has(address) || this.#pools.declares(address)) ||
+      ranges.some((range) => this.#pools.declaresAny(range) || this.#hasRecordIn(range));
     if (matters) this.#rebuild();
     return matters;
   }
 
+  #hasRecordIn(range: IpRange): boolean {
+    for (const address of this.#records.keys()) if (rangeHas(range, address)) return true;
+    return false;
+  }
+
+  /** A Service came, changed or went. Answers the addresses in use that became, or are no more, its ClusterIPs. */
+  setService(key: string, service: Service | undefined): readonly IpAddress[] {
+    const ips = service === undefined ? NO_ADDRESSES : clusterIps(service);
+    const changed = this.#use.setClusterIps(key, ips);
+    for (const address of changed) {
+      if (this.clusterIpOwner(address) === undefined) this.#freeClusterIp(address);
+      else this.#occupyClusterIp(address);
+      this.#note(`ip:${address}`);
+    }
+    return changed.filter((address) => this.#records.has(address));
+  }
+
+  #occupyClusterIp(address: IpAddress): void {
+    const pool = this.#pools.poolOf(address);
+    if (pool === undefined) return;
+    this.#clusterIpsIn.add(pool.name, address);
+    const full = this.#pools.occupy(address);
+    if (full !== undefined) this.#note(`free:${full.name}:${familyOf(address)}`);
+  }
+
+  #freeClusterIp(address: IpAddress): void {
+    const pool = this.#pools.poolOf(address);
+    if (pool === undefined) return;
+    this.#clusterIpsIn.delete(pool.name, address);
+    if (!this.#records.has(address)) this.#free(address);
+  }
+
+  /** With the ClusterIPs taken out of their free space. */
+  #newPools(): PoolSpaces {
+    const { nodeAddresses, ranges, clusterIps: ips } = this.#use;
+    const pools = new PoolSpaces(this.#poolObjects, nodeAddresses, ranges);
+    this.#clusterIpsIn.clear();
+    for (const address of ips) {
+      const pool = pools.poolOf(address);
+      if (pool === undefined) continue;
+      this.#clusterIpsIn.add(pool.name, address);
+      pools.occupy(address);
+    }
+    return pools;
+  }
+
   #rebuild(): void {
-    this.#pools = new PoolSpaces(this.#poolObjects, [...this.#nodeOf.keys()]);
+    this.#pools = this.#newPools();
     this.#counts.clear();
     this.#outside.clear();
     for (const record of this.#records.values()) {
@@ -200,6 +277,16 @@ export class Holders {
     if (this.#isBuilt) this.#changed.add(change);
   }
 
+  #noteFree(address: IpAddress): void {
+    const pool = this.#pools.poolOf(address);
+    if (pool !== undefined) this.#note(`free:${pool.name}:${familyOf(address)}`);
+  }
+
+  #noteSharing(key: string, isFirst: boolean): void {
+    this.#note(`sharing:${key}`);
+    if (isFirst) this.#note(`first:${key}`);
+  }
+
   #free(address: IpAddress): void {
     const pool = this.#pools.release(address);
     if (pool !== undefined) this.#note(`free:${pool.name}:${familyOf(address)}`);
@@ -210,8 +297,8 @@ export class Holders {
     for (const claim of claims) {
       this.#byService.add(namespacedName(claim), address);
       if (claim.sharingKey !== undefined) {
-        this.#bySharingKey.add(claim.sharingKey, address);
-        this.#note(`sharing:${claim.sharingKey}`);
+        const isFirst = this.#sharing.add(claim.sharingKey, address);
+        this.#noteSharing(claim.sharingKey, isFirst);
       }
     }
     this.#count(record, 1);
@@ -222,8 +309,7 @@ export class Holders {
       this.#note(`service:${kept.service}`);
     } else if (kept.namespace !== undefined) {
       this.#forNamespace.add(kept.namespace, address);
-      const pool = this.#pools.poolOf(address);
-      if (pool !== undefined) this.#note(`free:${pool.name}:${familyOf(address)}`);
+      this.#noteFree(address);
     }
   }
 
@@ -232,8 +318,8 @@ export class Holders {
     for (const claim of claims) {
       this.#byService.delete(namespacedName(claim), address);
       if (claim.sharingKey !== undefined) {
-        this.#bySharingKey.delete(claim.sharingKey, address);
-        this.#note(`sharing:${claim.sharingKey}`);
+        const isFirst = this.#sharing.delete(claim.sharingKey, address);
+        this.#noteSharing(claim.sharingKey, isFirst);
       }
     }
     this.#count(record, -1);
@@ -242,7 +328,11 @@ export class Holders {
       this.#forService.delete(kept.service, address);
       this.#note(`service:${kept.service}`);
     }
-    if (kept.namespace !== undefined) this.#forNamespace.delete(kept.namespace, address);
+    if (kept.namespace !== undefined) {
+      this.#forNamespace.delete(kept.namespace, address);
+      // who was told of another obstacle to it may have to be told that there is nothing
+      this.#noteFree(address);
+    }
   }
 
   /** A namespace counts once per address, however many of its Services share it. */
@@ -269,6 +359,7 @@ export class Holders {
   }
 }
 
+const NO_ADDRESSES: readonly IpAddress[] = [];
 const NO_CLAIMS: readonly IpService[] = [];
 
 function countKey(pool: string, namespace: string): string {
@@ -292,17 +383,4 @@ function malformation(ip: IP, address: IpAddress | undefined): string | undefine
   const name = objectNameOf(address);
   if (ip.metadata.name === name) return undefined;
   return `an IP for ${address} must have the name ${name}`;
-}
-
-function nodeAddresses(nodes: Iterable<Node>): ReadonlyMap<IpAddress, string> {
-  const addresses = new Map<IpAddress, string>();
-  for (const node of nodes) {
-    for (const { address } of node.status?.addresses ?? []) {
-      const ip = tryParseIp(address); // also host names stand in this list
-      if (ip === undefined) continue;
-      const other = addresses.get(ip);
-      if (other === undefined || node.metadata.name < other) addresses.set(ip, node.metadata.name);
-    }
-  }
-  return addresses;
 }

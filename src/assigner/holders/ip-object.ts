@@ -1,6 +1,6 @@
 // IP objects as the assigner writes them: made, claimed, given back, and their published status. Pure.
 // spec.claims is the truth about holders; status.services is its copy (design decision 7).
-import { LAST_SERVICE } from '../../api/annotations.ts';
+import { HELD_UNTIL, LAST_SERVICE } from '../../api/annotations.ts';
 import type { IP, IpService, IpStatus } from '../../api/ip.ts';
 import type { ObjectMeta } from '../../api/kubernetes.ts';
 import { API_VERSION } from '../../api/pool.ts';
@@ -46,32 +46,49 @@ export function withClaim(ip: IP, pool: string, claim: IpService): IP {
   const claims = [...others, claim].sort(compareClaims);
   return {
     ...ip,
-    metadata: withoutLast(ip.metadata),
+    metadata: withoutMemory(ip.metadata),
     spec: { ...ip.spec, poolName: pool, claims },
   };
 }
 
-function withoutLast(metadata: ObjectMeta): ObjectMeta {
+function withoutMemory(metadata: ObjectMeta): ObjectMeta {
   const { annotations, ...others } = metadata;
-  const rest = Object.entries(annotations ?? {}).filter(([key]) => key !== LAST_SERVICE);
+  const rest = Object.entries(annotations ?? {}).filter(
+    ([key]) => key !== LAST_SERVICE && key !== HELD_UNTIL,
+  );
   return rest.length === 0 ? others : { ...others, annotations: Object.fromEntries(rest) };
 }
 
-/** The object without the Service's claim; a last holder is remembered. */
-export function withoutClaim(ip: IP, service: string): IP {
+/** The object without the Service's claim. A last holder is remembered, and the address kept back from now on. */
+export function withoutClaim(
+  ip: IP,
+  service: string,
+  around: Pick<IpSurroundings, 'holdSeconds' | 'nowMs'>,
+): IP {
   const claims = claimsOf(ip).filter((claim) => claimKey(claim) !== service);
   const spec = { ...ip.spec, claims };
   if (claims.length > 0) return { ...ip, spec };
-  const annotations = { ...ip.metadata.annotations, [LAST_SERVICE]: service };
-  return { ...ip, metadata: { ...ip.metadata, annotations }, spec };
+  const holdSeconds = ip.spec.holdSeconds ?? around.holdSeconds;
+  const until =
+    holdSeconds === 0 || around.nowMs === undefined
+      ? {}
+      : { [HELD_UNTIL]: formatTimestamp(around.nowMs + holdSeconds * 1000) };
+  const { annotations } = withoutMemory(ip.metadata);
+  const memory = Object.assign({}, annotations, { [LAST_SERVICE]: service }, until);
+  return {
+    ...ip,
+    metadata: { ...ip.metadata, annotations: memory },
+    spec,
+    status: { ...ip.status, phase: 'Held' },
+  };
 }
 
 /** What of the cluster an IP's status depends on. */
 export interface IpSurroundings {
   /** The Pool that holds the address now. */
   readonly pool: string | undefined;
-  /** The node that has the address itself. */
-  readonly node: string | undefined;
+  /** How the cluster uses the address itself, as a sentence. */
+  readonly clash: string | undefined;
   readonly holdSeconds: number;
   readonly nowMs: number | undefined;
 }
@@ -79,9 +96,9 @@ export interface IpSurroundings {
 /** The status that the object should show, or `gone`: nobody holds it and nothing keeps it. */
 export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
   const { poolName } = ip.spec;
-  const { pool, node } = around;
+  const { pool, clash } = around;
   if (claimsOf(ip).length > 0) return claimedStatus(ip, around);
-  if (node !== undefined && isKept(ip)) return { phase: 'Conflict', reason: nodeText(node) };
+  if (clash !== undefined && isKept(ip)) return { phase: 'Conflict', reason: clash };
   const hold = holdOf(ip, around);
   if (hold !== undefined) return { phase: 'Held', ...hold };
   if (!isKept(ip)) return 'gone';
@@ -91,15 +108,11 @@ export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
 }
 
 /** The status of an object that has a holder. */
-export function claimedStatus(ip: IP, { pool, node }: IpSurroundings): IpStatus {
+export function claimedStatus(ip: IP, { pool, clash }: IpSurroundings): IpStatus {
   const services = claimsOf(ip);
-  if (node !== undefined) return { phase: 'Conflict', services, reason: nodeText(node) };
+  if (clash !== undefined) return { phase: 'Conflict', services, reason: clash };
   if (pool !== undefined) return { phase: 'Active', services };
   return { phase: 'Active', services, reason: lostText(ip.spec.poolName) };
-}
-
-function nodeText(node: string): string {
-  return `node ${node} has this address itself`;
 }
 
 function lostText(pool: string): string {
@@ -137,21 +150,23 @@ function reserveReason(ip: IP): string {
 
 type Hold = { readonly heldUntil?: string; readonly reason: string } | undefined;
 
-/** The hold that runs, or starts now; undefined where there is none or it is over. */
+/** The hold that runs; undefined where there is none or it is over. One that is over stays over, in any phase. */
 function holdOf(ip: IP, around: IpSurroundings): Hold {
+  const { phase } = ip.status ?? {};
+  // what comes after a hold, also if the clock was set back since
+  if (phase === 'Reserved' || phase === 'Failed') return undefined;
   const last = ip.metadata.annotations?.[LAST_SERVICE];
-  const { phase, heldUntil } = ip.status ?? {};
   const reason = last === undefined ? 'held' : `held back; Service ${last} had it last`;
+  // the first that is a time: one that somebody edited must not begin the hold anew with each look at it
+  for (const heldUntil of [ip.metadata.annotations?.[HELD_UNTIL], ip.status?.heldUntil]) {
+    const untilMs = heldUntil === undefined ? undefined : parseTimestamp(heldUntil);
+    if (heldUntil === undefined || untilMs === undefined) continue;
+    const isOver = around.nowMs !== undefined && untilMs <= around.nowMs;
+    return isOver ? undefined : { heldUntil, reason };
+  }
+  // without a clock a release has no time, and by hand the phase alone can be set
   const holdSeconds = ip.spec.holdSeconds ?? around.holdSeconds;
-  const untilMs = holdEndMs(ip);
-  if (heldUntil !== undefined && untilMs !== undefined) {
-    if (around.nowMs !== undefined && untilMs <= around.nowMs) return undefined;
-    return { heldUntil, reason };
-  }
-  // after its hold a kept address is Reserved, and its hold must not start again
-  if (holdSeconds === 0 || phase === 'Reserved' || (last === undefined && phase !== 'Held')) {
-    return undefined;
-  }
+  if (phase !== 'Held' || holdSeconds === 0) return undefined;
   if (around.nowMs === undefined) return { reason };
   return { heldUntil: formatTimestamp(around.nowMs + holdSeconds * 1000), reason };
 }

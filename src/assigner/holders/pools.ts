@@ -1,7 +1,11 @@
 // The Pools as the assigner works with them: each with its free space, and which of them holds an address.
 // Built anew when a Pool changes; occupy and release keep the free space in step with the IP objects.
+import { ALLOW_RENUMBER } from '../../api/annotations.ts';
+import type { ClusterRange } from '../../api/cluster-ranges.ts';
+import { poolFlag } from '../../api/pool-flag.ts';
 import {
   capacityOf,
+  clusterUseOf,
   exclusionOf,
   isDeclared,
   nextInRange,
@@ -11,8 +15,8 @@ import type { Pool } from '../../api/pool.ts';
 import { resolvePools } from '../../api/pools.ts';
 import type { Problem } from '../../api/problem.ts';
 import { familyOf, ipToBigInt, type Family, type IpAddress } from '../../net/address.ts';
-import { compareRanges, indexAtOrAfter } from '../../net/range-set.ts';
-import type { IpRange } from '../../net/range.ts';
+import { compareRanges, findRange, indexAtOrAfter, mergeRanges } from '../../net/range-set.ts';
+import { rangesOverlap, type IpRange } from '../../net/range.ts';
 import { FreeSpace } from './free-space.ts';
 
 export interface PoolEntry {
@@ -26,6 +30,8 @@ export interface PoolEntry {
   readonly capacity: bigint;
   /** What is doubtful about it, though it works. */
   readonly warnings: readonly Problem[];
+  /** Addresses that it holds no more may be taken from their Services. */
+  readonly allowsRenumber: boolean;
   /** By family; absent where the Pool has no address of it. */
   readonly free: ReadonlyMap<Family, FreeSpace>;
 }
@@ -35,11 +41,17 @@ export class PoolSpaces {
   readonly #entries = new Map<string, PoolEntry>();
   /** Ranges of all usable Pools, sorted; usable Pools never overlap. */
   readonly #ranges: readonly OwnedRange[];
+  /** What the usable Pools name, handed out or not; sorted, disjoint. */
+  readonly #declared: readonly IpRange[];
   /** In the order in which Services try them: each tier in name order. */
   readonly tiers: readonly (readonly PoolEntry[])[];
 
-  constructor(pools: ReadonlyMap<string, Pool>, nodes: readonly IpAddress[]) {
-    const resolved = resolvePools(pools.values(), nodes);
+  constructor(
+    pools: ReadonlyMap<string, Pool>,
+    nodes: readonly IpAddress[],
+    ranges: readonly ClusterRange[],
+  ) {
+    const resolved = resolvePools(pools.values(), nodes, { ranges, clusterIps: [] });
     const valid = new Map(resolved.valid.map((each) => [each.name, each.space]));
     const warnings = Map.groupBy(
       resolved.problems.filter((problem) => problem.isWarning === true),
@@ -57,9 +69,11 @@ export class PoolSpaces {
         space,
         capacity,
         warnings: warnings.get(name) ?? [],
+        allowsRenumber: space !== undefined && poolFlag(pool, ALLOW_RENUMBER) === true,
         free,
       });
     }
+    this.#declared = mergeRanges(resolved.valid.flatMap(({ space }) => space.declared));
     this.#ranges = [...this.#entries.values()].flatMap(ownedRanges).sort(compareRanges);
     this.tiers = tiersOf([...this.#entries.values()]);
   }
@@ -81,11 +95,39 @@ export class PoolSpaces {
     return nextInRange(range.space, range, value) === value ? range.entry : undefined;
   }
 
+  /**
+   * Whether the Pools are all there is to know: one at least hands out addresses, and none is Failed, whose addresses
+   * nobody knows.
+   */
+  get areWhole(): boolean {
+    const entries = [...this.#entries.values()];
+    return (
+      entries.some(({ capacity }) => capacity > 0n) &&
+      entries.every(({ failure }) => failure === undefined)
+    );
+  }
+
   /** Whether a usable Pool names the address, excluded or not. */
   declares(address: IpAddress): boolean {
-    return [...this.#entries.values()].some(
-      ({ space }) => space !== undefined && isDeclared(space, address),
-    );
+    return findRange(this.#declared, familyOf(address), ipToBigInt(address)) !== undefined;
+  }
+
+  /** Whether a usable Pool names an address of the range. */
+  declaresAny(range: IpRange): boolean {
+    const next = this.#declared[indexAtOrAfter(this.#declared, range.family, range.first)];
+    return next !== undefined && rangesOverlap(next, range);
+  }
+
+  /** The usable Pool that would hand out the address, did the cluster not use it itself; and how it does. */
+  blocked(address: IpAddress): { readonly entry: PoolEntry; readonly use: string } | undefined {
+    if (!this.declares(address)) return undefined;
+    for (const entry of this.#entries.values()) {
+      const use = entry.space === undefined ? undefined : clusterUseOf(entry.space, address);
+      // a filter leaves it out whatever the cluster does
+      if (entry.space === undefined || use === undefined) continue;
+      if (exclusionOf(entry.space, address) === use) return { entry, use };
+    }
+    return undefined;
   }
 
   /** The usable Pool that names the address but excludes it, with the reason as the end of a sentence. */

@@ -1,15 +1,15 @@
 // The merge patches (RFC 7396) of what the assigner writes: only the fields that are its own. Pure.
 import type { IP } from '../../api/ip.ts';
 import type { ServiceStatus } from '../../api/kubernetes.ts';
-import { LAST_SERVICE } from '../../api/annotations.ts';
+import { HELD_UNTIL, LAST_SERVICE } from '../../api/annotations.ts';
 
 type Patch = Readonly<Record<string, unknown>>;
 
 /** Of an IP's spec the assigner owns the holders and, while it has holders, the Pool. */
 export function ipPatch(ip: IP): Patch {
-  const lastService = ip.metadata.annotations?.[LAST_SERVICE] ?? null;
+  const { [LAST_SERVICE]: last = null, [HELD_UNTIL]: until = null } = ip.metadata.annotations ?? {};
   return {
-    metadata: { annotations: { [LAST_SERVICE]: lastService } },
+    metadata: { annotations: { [LAST_SERVICE]: last, [HELD_UNTIL]: until } },
     spec: { claims: ip.spec.claims ?? [], poolName: ip.spec.poolName },
   };
 }

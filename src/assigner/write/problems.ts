@@ -1,4 +1,5 @@
 // What writes are failing at the moment: for readiness, and for the log, which hears of the same failure ever more rarely.
+// Invariant: what the API server refuses for one object's sake makes nothing unready; that object is told (queue.ts).
 import { explainWriting, isRbacError, isTransient, type ApiError } from '../../kube/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { RepeatedFailures, type Log, type LogFields } from '../../runtime/log.ts';
@@ -6,10 +7,18 @@ import type { Action } from '../decide/decision.ts';
 
 export type WriteKind = Action['do'] | 'pool.finalizers';
 
+/** The API server, or a webhook of it, refuses what stands in this object: what is written for others may be right. */
+export function isAboutObject(error: ApiError): boolean {
+  if (error.code === 'forbidden') return !isRbacError(error);
+  return error.code === 'invalid' || error.code === 'bad-request';
+}
+
 interface WriteProblem {
   readonly text: string;
   /** The next write of any kind may show that it is over. */
   readonly concernsAll: boolean;
+  /** Others of its kind go through. */
+  readonly isOfObject: boolean;
   readonly lastMs: number;
 }
 
@@ -34,14 +43,16 @@ export class WriteProblems {
     for (const [key, { lastMs }] of this.#problems) {
       if (nowMs - lastMs > FORGET_MS) this.#end(key);
     }
-    return [...new Set([...this.#problems.values()].map(({ text }) => text))];
+    const all = [...this.#problems.values()].filter(({ isOfObject }) => !isOfObject);
+    return [...new Set(all.map(({ text }) => text))];
   }
 
   failed(kind: WriteKind, object: string, error: ApiError, fields: LogFields = {}): void {
     const text = explainWriting(error);
     const concernsAll = isTransient(error) || error.code === 'unauthorized';
+    const isOfObject = isAboutObject(error);
     const key = concernsAll || isRbacError(error) ? kind : `${kind} ${object}`;
-    this.#problems.set(key, { text, concernsAll, lastMs: this.#clock.nowMs() });
+    this.#problems.set(key, { text, concernsAll, isOfObject, lastMs: this.#clock.nowMs() });
     const repeat = this.#repeated.fail(key);
     if (repeat === undefined) return;
     const all = { write: kind, object, reason: text, code: error.code, ...fields, ...repeat };

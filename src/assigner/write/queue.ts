@@ -3,7 +3,7 @@
 // Invariants: nothing is written without the lease; a decision that was not written whole is decided again, sooner or
 // later, whatever kept it; all that is remembered of an object goes with it.
 import type { Kind } from '../../api/cluster.ts';
-import { isApiError } from '../../kube/errors.ts';
+import { explainWriting, isApiError } from '../../kube/errors.ts';
 import { isAborted } from '../../kube/ports.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import type { Action, Decision } from '../decide/decision.ts';
@@ -16,7 +16,7 @@ import {
   type Progress,
 } from './objects.ts';
 import { Answers, type AnswerPorts } from './answers.ts';
-import type { WriteProblems } from './problems.ts';
+import { isAboutObject, type WriteProblems } from './problems.ts';
 import { Retries } from './retries.ts';
 
 export interface WriteQueuePorts extends Omit<ObjectPorts, 'answers'>, AnswerPorts {
@@ -26,6 +26,8 @@ export interface WriteQueuePorts extends Omit<ObjectPorts, 'answers'>, AnswerPor
   readonly onDone: (decision: Decision) => void;
   /** Decide again what this decision was about. */
   readonly onFailed: (decision: Decision) => void;
+  /** The API server refuses the action for what is in it, as `text` says: whom it is about should be told. */
+  readonly onRefused?: (decision: Decision, action: Action, text: string) => void;
   readonly onPoolStatus: (action: Action & { readonly do: 'pool.status' }) => void;
   readonly problems: WriteProblems;
   readonly clock: Clock;
@@ -146,7 +148,9 @@ export class WriteQueue {
         name ??= key;
       }
     }
-    return { decision, actions, versions, serviceUid, name: name ?? '' };
+    // else the telling, which goes through, would end the retries of what does not
+    const about = decision.tellsRefusal === true ? `${name ?? ''} refused` : (name ?? '');
+    return { decision, actions, versions, serviceUid, name: about };
   }
 
   #enqueue(task: Task): void {
@@ -232,5 +236,8 @@ export class WriteQueue {
     this.#limit.failed(error);
     const delayMs = this.#retries.afterFailure(task.name, task.decision, error.retryAfterMs ?? 0);
     problems.failed(action.do, task.name, error, { delayMs: Math.round(delayMs) });
+    if (isAboutObject(error)) {
+      this.#ports.onRefused?.(task.decision, action, explainWriting(error));
+    }
   }
 }

@@ -135,6 +135,7 @@ export class DesiredIndex {
         if (object.metadata.name === this.#node.name) add(this.#servicesOf(addressesOf(object)));
         break;
       case 'Namespace':
+      case 'ServiceCIDR':
         break;
     }
   }

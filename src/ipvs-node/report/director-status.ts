@@ -1,14 +1,14 @@
 // What a director says of itself in its Director object, out of what its agent knows. Pure.
+import { cutText } from '../../api/bounded-text.ts';
 import { datedCondition } from '../../api/conditions.ts';
 import {
   DIRECTOR_PROGRAMMED,
   DIRECTOR_READY,
-  FAILED_MAX,
-  FAILED_MESSAGE_MAX,
   type DirectorStatus,
   type FailedService,
 } from '../../api/director.ts';
 import type { Condition } from '../../api/kubernetes.ts';
+import { FAILED_MAX, FAILED_MESSAGE_MAX } from '../../api/limits.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HeldGroups } from '../model/held-groups.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
@@ -73,7 +73,7 @@ export function failureOf(
   const errors = report.problems.filter(({ isWarning }) => isWarning !== true);
   const message = errors.map((problem) => problem.message).join('; ');
   const reason: Reason = errors[0]?.reason ?? 'KernelError';
-  return { service, reason, message: message.slice(0, FAILED_MESSAGE_MAX) };
+  return { service, reason, message: cutText(message, FAILED_MESSAGE_MAX) };
 }
 
 function readyCondition(phase: DirectorFacts['phase']): Condition {

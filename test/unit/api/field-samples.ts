@@ -5,6 +5,7 @@ import {
   IP_FIELDS,
   NAMESPACE_FIELDS,
   NODE_FIELDS,
+  SERVICE_CIDR_FIELDS,
   SERVICE_FIELDS,
   type FieldRow,
   type Fields,
@@ -99,10 +100,17 @@ export const FULL = {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: metadata('n1', {}, { 'vipvs.io/pool': 'a' }),
+    spec: { podCIDRs: ['10.244.1.0/24'] },
     status: {
       addresses: [{ type: 'InternalIP', address: '192.0.2.201' }],
       conditions: [{ type: 'Ready', status: 'True' }],
     },
+  },
+  ServiceCIDR: {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: metadata('kubernetes', {}, { 'vipvs.io/pool': 'a' }),
+    spec: { cidrs: ['10.96.0.0/12'] },
   },
   Namespace: {
     apiVersion: 'v1',
@@ -112,7 +120,11 @@ export const FULL = {
   IP: {
     apiVersion: 'vipvs.io/v1alpha1',
     kind: 'IP',
-    metadata: metadata('192.0.2.10', {}, { 'vipvs.io/last-service': 'default/web' }),
+    metadata: metadata(
+      '192.0.2.10',
+      {},
+      { 'vipvs.io/last-service': 'default/web', 'vipvs.io/held-until': TIME },
+    ),
     spec: {
       address: '192.0.2.10',
       poolName: 'a',
@@ -131,6 +143,7 @@ export const TABLES: Readonly<Record<FieldKind, Fields>> = {
   Service: SERVICE_FIELDS,
   EndpointSlice: ENDPOINT_SLICE_FIELDS,
   Node: NODE_FIELDS,
+  ServiceCIDR: SERVICE_CIDR_FIELDS,
   Namespace: NAMESPACE_FIELDS,
   IP: IP_FIELDS,
 };

@@ -8,6 +8,7 @@ import {
   endpointSliceSchema,
   namespaceSchema,
   nodeSchema,
+  serviceCidrSchema,
   serviceSchema,
 } from '../../../src/api/kubernetes.ts';
 import { parseObject } from '../../../src/api/parse.ts';
@@ -19,6 +20,7 @@ const SCHEMAS: Readonly<Record<FieldKind, z.ZodType>> = {
   Service: serviceSchema,
   EndpointSlice: endpointSliceSchema,
   Node: nodeSchema,
+  ServiceCIDR: serviceCidrSchema,
   Namespace: namespaceSchema,
   IP: ipSchema,
 };

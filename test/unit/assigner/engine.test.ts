@@ -201,7 +201,7 @@ test('what a decision drops from the status is not taken back in the same step',
   const { objects, actions } = simulate([limited, asking, left], CONFIG, NOW_MS);
   const settled = objects.find((each) => each.kind === 'Service');
   const shown = settled?.status?.loadBalancer?.ingress?.map((each) => each.ip);
-  assert.deepEqual(shown, ['2001:db8::2']);
+  assert.deepEqual(shown, ['192.0.2.0', '2001:db8::2']);
   const statuses = actions.filter((action) => action.do === 'service.status');
   assert.equal(statuses.length, 1);
 });

@@ -8,6 +8,7 @@ import {
   projectNamespace,
   projectNode,
   projectService,
+  projectServiceCidr,
 } from '../../../src/assigner/project.ts';
 import { simulate } from '../../../src/assigner/simulate.ts';
 import {
@@ -30,6 +31,7 @@ const PROJECTED = {
   IP: [projectIp(FULL.IP)],
   Node: [projectNode(FULL.Node)],
   Namespace: [projectNamespace(FULL.Namespace)],
+  ServiceCIDR: [projectServiceCidr(FULL.ServiceCIDR)],
 };
 type AssignerKind = keyof typeof PROJECTED;
 const KINDS = Object.keys(PROJECTED) as readonly AssignerKind[];
@@ -60,6 +62,7 @@ const BASES: Readonly<Record<AssignerKind, readonly object[]>> = {
   ],
   Node: [FULL.Node],
   Namespace: [FULL.Namespace],
+  ServiceCIDR: [FULL.ServiceCIDR],
 };
 
 /** The object, and without each of its fields that it can do without. */
@@ -93,7 +96,9 @@ test('the assigner decides by nothing that it does not keep', () => {
     pool('b', ['2001:db8::/120'], { perNamespaceLimit: 1 }),
   ];
   const all = KINDS.flatMap((kind) => [...variants(kind)]);
-  const whole = [living, FULL.IP, FULL.Node, FULL.Namespace].map((raw) => parseObject(raw));
+  const whole = [living, FULL.IP, FULL.Node, FULL.Namespace, FULL.ServiceCIDR].map((raw) =>
+    parseObject(raw),
+  );
   const base = whole.flatMap((parsed) => (parsed.kind === 'object' ? parsed.object : []));
   const other = service('default/other', { shows: ['192.0.2.10'] });
   for (const object of all) {

@@ -64,14 +64,15 @@ test('of an object only what decisions read is kept', () => {
     kind: 'Service',
     status: { loadBalancer: {} },
     metadata: { ...metadata, labels: { app: 'web' }, annotations: { 'vipvs.io/pool': 'p' } },
-    spec: { ...spec, ports: [{ port: 80, protocol: 'TCP' }] },
+    spec: { ...spec, clusterIP: '10.0.0.1', ports: [{ port: 80, protocol: 'TCP' }] },
   });
-  const annotations = { 'vipvs.io/last-service': 'default/web', 'vipvs.io/confirmed-for': '7' };
+  const memory = {
+    'vipvs.io/last-service': 'default/web',
+    'vipvs.io/held-until': '2026-01-01T12:00:00Z',
+  };
+  const annotations = { ...memory, 'vipvs.io/confirmed-for': '7' };
   const held = ip('192.0.2.1', 'public', {}, { metadata: { name: '192.0.2.1', annotations } });
-  assert.deepEqual(json(projectIp(held).metadata), {
-    name: '192.0.2.1',
-    annotations: { 'vipvs.io/last-service': 'default/web' },
-  });
+  assert.deepEqual(json(projectIp(held).metadata), { name: '192.0.2.1', annotations: memory });
 });
 
 test('serviceSelectors of a Pool find the labels of a Service', () => {
@@ -126,7 +127,7 @@ test('holders stand in the spec, and are shown in the status', () => {
 
 test('a patch takes away what is not there any more', () => {
   assert.deepEqual(ipPatch(ip('192.0.2.1', 'public')), {
-    metadata: { annotations: { 'vipvs.io/last-service': null } },
+    metadata: { annotations: { 'vipvs.io/last-service': null, 'vipvs.io/held-until': null } },
     spec: { claims: [], poolName: 'public' },
   });
   assert.deepEqual(ipStatusPatch(ip('192.0.2.1', 'public')), {

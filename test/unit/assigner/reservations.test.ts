@@ -11,6 +11,7 @@ interface Row {
 }
 
 const P = pool('p', ['192.0.2.0/29']);
+const REQUIRES = service('s', { spec: { ipFamilyPolicy: 'RequireDualStack' } });
 
 const ROWS: readonly Row[] = [
   {
@@ -96,6 +97,35 @@ const ROWS: readonly Row[] = [
       'IP 198.51.100.0 Active default/s[80]',
       'default/s 198.51.100.0 Assigned: 198.51.100.0 from Pool a',
       'default/t 192.0.2.4 Assigned: 192.0.2.4 from Pool p',
+    ],
+  },
+  {
+    name: 'reserved addresses of two Pools are one each',
+    given: [
+      pool('a', ['198.51.100.0/29', '2001:db8:1::/125']),
+      P,
+      pool('six', ['2001:db8::/125']),
+      ip('192.0.2.5', 'p', { reservedFor: { namespace: 'default', service: 's' } }),
+      ip('2001:db8::5', 'six', { reservedFor: { namespace: 'default', service: 's' } }),
+      service('s', { spec: { ipFamilyPolicy: 'RequireDualStack' } }),
+    ],
+    want: [
+      'IP 192.0.2.5 Active default/s[80]',
+      'IP 2001:db8::5 Active default/s[80]',
+      'default/s 192.0.2.5,2001:db8::5 Assigned: 192.0.2.5, 2001:db8::5 from Pool p, six',
+    ],
+  },
+  {
+    name: 'a claim of a decision that was cut off is no use without the second family: nothing is left',
+    given: [P, ip('192.0.2.1', 'p', { claims: [claim('s')] }), REQUIRES],
+    want: ['default/s - FamilyNotAvailable: Pool p: has no IPv6 addresses'],
+  },
+  {
+    name: 'an address that is shown is kept for want of the second',
+    given: [P, { ...REQUIRES, status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } }],
+    want: [
+      'IP 192.0.2.1 Active default/s[80]',
+      "default/s 192.0.2.1 RequestNotGranted: 192.0.2.1 from Pool p; the request can't be granted: Pool p: has no IPv6 addresses",
     ],
   },
 ];

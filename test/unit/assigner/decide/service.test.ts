@@ -141,6 +141,18 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: 'an address that is asked for stays, though its Pool lets such addresses go',
+    given: [
+      pool('p', ['192.0.2.0/29'], {}, { annotations: { 'vipvs.io/allow-renumber': 'true' } }),
+      ip('198.51.100.1', 'p', { claims: [claim('s')] }),
+      service('s', { annotations: { 'vipvs.io/addresses': '198.51.100.1' } }),
+    ],
+    want: [
+      'IP 198.51.100.1 Active default/s[80] (Pool p does not hold this address)',
+      'default/s 198.51.100.1 AddressOutsidePool: 198.51.100.1, request from annotation vipvs.io/addresses; Pool p does not hold 198.51.100.1 any more; the address is kept; annotate the Pool with vipvs.io/allow-renumber=true to let it go',
+    ],
+  },
+  {
     name: 'asking for an address that its Pool has lost is no reason to lose it',
     given: [
       pool('p', ['192.0.2.0/29', '2001:db8::/64']),

@@ -200,3 +200,19 @@ test('a Service whose status was written in the same decision is not changed twi
     `DELETE ${IPS}/192.0.2.1`,
   ]);
 });
+
+test('a delete names the very object: its uid and its version', async () => {
+  const world = new World();
+  world.addIp('192.0.2.1', 'web');
+  const bodies: unknown[] = [];
+  world.api.fault = (when, { method, body }) => {
+    if (when === 'before' && method === 'DELETE') bodies.push(body);
+  };
+  const { uid, resourceVersion } = world.store.ips.get('192.0.2.1')?.metadata ?? {};
+  assert.ok(uid !== undefined && resourceVersion !== undefined);
+  world.actor.submit([world.release('192.0.2.1')]);
+  await world.settle();
+  assert.deepEqual(bodies, [
+    { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
+  ]);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FAILED_MAX } from '../../../../src/api/director.ts';
+import { FAILED_MAX } from '../../../../src/api/limits.ts';
 import type { Condition } from '../../../../src/api/kubernetes.ts';
 import {
   directorStatus,
