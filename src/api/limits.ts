@@ -16,6 +16,8 @@ export const SELECTOR_EXPRESSIONS_MAX = 16;
 export const SELECTOR_VALUES_MAX = 64;
 /** meta/v1 Condition: `message` has at most 32768 bytes (k8s.io/apimachinery, meta/v1/validation). */
 export const CONDITION_MESSAGE_MAX = 32_768;
+/** Bytes of an Event's note (pkg/apis/core/validation, NoteLengthLimit). */
+export const EVENT_NOTE_MAX = 1024;
 /** Reasons of Pools and IPs. */
 export const REASON_MAX = 4096;
 

@@ -4,7 +4,7 @@ import { AddressError, orAddressError, parseIp, quoted, type IpAddress } from '.
 import { specialUseOf } from '../net/special.ts';
 import { REQUEST_KEYS } from './annotations.ts';
 import type { Service } from './kubernetes.ts';
-import { NAME_MAX, POOLS_MAX, SHARING_KEY_MAX } from './limits.ts';
+import { POOLS_MAX, SHARING_KEY_MAX } from './limits.ts';
 import { serviceRef, type Problem } from './problem.ts';
 import type { Reason } from './reasons.ts';
 
@@ -177,17 +177,14 @@ function sortedUnique(items: readonly string[]): readonly string[] {
   return [...new Set(items)].sort();
 }
 
-/** What an API server takes as the name of a Pool. */
-const POOL_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
-
+/** Names that no Pool can have are taken, too: that it does not exist is what is wrong with them. */
 function parsePools({ key, text }: Source, report: Report): string | undefined {
   const names = [...new Set(listOf(text))];
-  const wrong = names.find((name) => name.length > NAME_MAX || !POOL_NAME.test(name));
-  const isBounded = names.length > 0 && names.length <= POOLS_MAX;
-  if (wrong === undefined && isBounded) return names.join(',');
-  const what =
-    wrong === undefined ? `names ${names.length} Pools` : `${quoted(wrong)} is no name of a Pool`;
-  report('InvalidAnnotation', `${key}: ${what}; allowed: at most ${POOLS_MAX} names of Pools`);
+  if (names.length > 0 && names.length <= POOLS_MAX) return names.join(',');
+  report(
+    'InvalidAnnotation',
+    `${key}: names ${names.length} Pools; allowed: at most ${POOLS_MAX} names, separated by commas`,
+  );
   return undefined;
 }
 

@@ -146,7 +146,7 @@ export class AssignerProgram {
   /** Why it is not ready; empty: all caches are filled and fresh, and nothing that it may have to write is refused. */
   notReady(): readonly string[] {
     const others = [this.#lease.problem, this.#events.problem].filter((each) => each !== undefined);
-    const reasons = [...this.#watches.problems(), ...this.#problems.current(), ...others];
+    const reasons = [...this.#watches.problems(), ...this.#problems.ofAll(), ...others];
     return [...new Set(reasons)];
   }
 

@@ -1,6 +1,7 @@
 // Judges manifests offline, with the very functions that the running programs use: nothing here knows a rule of its
 // own but which finding is a warning. Pure.
 import { ClusterStore, keyOf, objectKey, type ClusterObject } from '../api/cluster.ts';
+import { clusterIps, nodeIps, podCidrRanges, serviceCidrRanges } from '../api/cluster-ranges.ts';
 import { ADDRESS_ASSIGNED, LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { SERVICE_NAME_LABEL, type EndpointSlice, type Service } from '../api/kubernetes.ts';
 import { resolvePools } from '../api/pools.ts';
@@ -10,7 +11,7 @@ import type { Reason } from '../api/reasons.ts';
 import type { Manifests } from '../files/manifests.ts';
 import type { ManifestProblem } from '../files/parse-document.ts';
 import { desiredNode } from '../ipvs-node/desired/all-services.ts';
-import { printable, tryParseIp, type IpAddress } from '../net/address.ts';
+import { printable } from '../net/address.ts';
 
 /** SKIP: no manifest, so nothing was judged. */
 export type CheckLevel = 'PASS' | 'WARN' | 'FAIL' | 'SKIP';
@@ -86,14 +87,13 @@ function judge(objects: readonly ClusterObject[], handleUnset: boolean): readonl
   const config = { loadBalancerClass: LOAD_BALANCER_CLASS, handleUnset, holdSeconds: 0 };
   const after = new ClusterStore();
   for (const object of simulate(objects, config).objects) after.set(object);
-  const nodes = nodeAddresses(before);
   // without slices the input is meant for a cluster, which makes them itself
   const hasSlices = before.endpointSlices.size > 0;
   const ofNode = desiredNode(withoutLocal(after), ANY_NODE).problems.filter(
     ({ reason }) => hasSlices || reason !== 'NoEndpoints',
   );
   return unique([
-    ...resolvePools(before.pools.values(), nodes).problems.map(judgeProblem),
+    ...poolProblems(before).map(judgeProblem),
     ...[...after.services.values()].flatMap((service) => judgeService(service, before)),
     ...judgeIps(before, after),
     ...ofNode.map(judgeProblem),
@@ -127,10 +127,13 @@ function unique(judged: readonly Judged[]): readonly Judged[] {
   return [...byText.values()];
 }
 
-function nodeAddresses(store: ClusterStore): readonly IpAddress[] {
-  return [...store.nodes.values()]
-    .flatMap(({ status }) => status?.addresses ?? [])
-    .flatMap(({ address }) => tryParseIp(address) ?? []);
+function poolProblems({ pools, nodes, serviceCidrs, services }: ClusterStore): readonly Problem[] {
+  const ofNodes = [...nodes.values()];
+  const ranges = [...serviceCidrs.values()].flatMap(serviceCidrRanges);
+  return resolvePools(pools.values(), ofNodes.flatMap(nodeIps), {
+    ranges: [...ranges, ...ofNodes.flatMap(podCidrRanges)],
+    clusterIps: [...services.values()].flatMap(clusterIps),
+  }).problems;
 }
 
 function judgeProblem(problem: Problem): Judged {

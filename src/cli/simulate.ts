@@ -15,12 +15,13 @@ import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
 import { filesFlag, requireClassFlag } from './flag-catalogue.ts';
 import { saidOf } from './said-of-manifests.ts';
 
-const DETAILS = `Reads Pools, IPs, Services, Namespaces, Nodes and EndpointSlices, runs the assigner until nothing changes, and prints
-every object as it ends, then the Events that would be written. The output is valid input. A document that can't be
-used is named on stderr, the others go on, and the exit code is 1. Fields without effect and Services of type
+const DETAILS = `Reads Pools, IPs, Services, Namespaces, Nodes, ServiceCIDRs and EndpointSlices, runs the assigner until nothing
+changes, and prints every object as it ends, then the Events that would be written. The output is valid input. A document
+that can't be used is named on stderr, the others go on, and the exit code is 1. Fields without effect and Services of type
 LoadBalancer that are left alone are named there, too.
 
-Without --now there is no clock: conditions carry no times, and an address that is held back stays so.`;
+Without --now there is no clock: conditions carry no times, and an address that is held back stays so. The objects are
+all there is: an address that a status shows and no Pool holds is given up, as \`vipvs assigner\` does after a minute.`;
 
 export const simulateCommand = defineCommand({
   summary: 'run the assigner on manifests and print every object as it ends',

@@ -2,6 +2,8 @@
 // its series. Recording never blocks and never fails a caller; everything is bounded: how many are remembered, how
 // many wait, how fast they are written. What had to be dropped is counted and said in the log. Good news waits until
 // nothing else is to be written: nobody waits for it.
+import { cutText } from '../api/bounded-text.ts';
+import { EVENT_NOTE_MAX } from '../api/limits.ts';
 import { createObject, mergePatchObject } from './apply.ts';
 import { explainWriting, isApiError, isRbacError, isTransient } from './errors.ts';
 import { microTime } from './lease.ts';
@@ -42,8 +44,6 @@ export interface EventRecorderOptions {
   readonly log: Log;
 }
 
-/** pkg/apis/core/validation: NoteLengthLimit */
-const NOTE_MAX_BYTES = 1024;
 const REMEMBERED_MAX = 4096;
 const WAITING_MAX = 1000;
 /** client-go tools/events: a series ends when nothing was added for six minutes. */
@@ -138,7 +138,7 @@ export class EventRecorder {
     // As client-go names them: the object, then something unique; ours also between two recorders
     const unique = [wallMs, chance, this.#lastNumber].map((part) => part.toString(16)).join('-');
     return {
-      event: { ...event, note: cutNote(event.note) },
+      event: { ...event, note: cutText(event.note, EVENT_NOTE_MAX) },
       name: `${event.about.name}.${unique}`,
       count: 0,
       firstWallMs: wallMs,
@@ -266,15 +266,4 @@ export class EventRecorder {
 function keyOf({ about, type, reason, action, note }: EventToRecord): string {
   const object = [about.kind, about.namespace ?? '', about.name, about.uid ?? ''];
   return JSON.stringify([...object, type, reason, action, note]);
-}
-
-function cutNote(note: string): string {
-  const bytes = Buffer.from(note, 'utf8');
-  if (bytes.length <= NOTE_MAX_BYTES) return note;
-  // A character cut in two becomes U+FFFD: three bytes, so three fewer, and it goes with the ellipsis
-  const room = NOTE_MAX_BYTES - 6;
-  return `${bytes
-    .subarray(0, room)
-    .toString('utf8')
-    .replace(/\uFFFD+$/, '')}…`;
 }

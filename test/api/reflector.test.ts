@@ -240,6 +240,21 @@ suite('reflector', () => {
     ]);
   });
 
+  test('a kind that the API server may not have: none of it, no failure, asked again each minute', async () => {
+    const absent = failure(404, 'NotFound');
+    fake.list.push(absent, absent, listOf([object('a', '1')], '10'), absent, absent);
+    fake.watch.push(failure(404, 'NotFound'));
+    served.start({ isOptional: true });
+    await lines(['sync', 'set default/a=a']);
+    await until('it is gone again', () => clock.sleepsMs.length >= 4);
+    assert.deepEqual(clock.sleepsMs.slice(0, 4), [60_000, 60_000, 60_000, 60_000]);
+    assert.equal(served.reflector.state().problem, undefined);
+    assert.equal(served.reflector.state().synced, true);
+    assert.deepEqual(log.messages('warn'), []);
+    // what was known stays
+    await lines(['sync', 'set default/a=a']);
+  });
+
   test('the CRD is deleted while we watch: nothing is deleted until a list says so', async () => {
     fake.list.push(listOf([object('a', '1')], '10'), failure(404, 'NotFound'), listOf([], '20'));
     fake.watch.push(failure(404, 'NotFound'), streaming());

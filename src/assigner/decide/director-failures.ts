@@ -1,6 +1,8 @@
 // Which Services the directors could not program, out of the Director objects. From it comes the condition
 // vipvs.io/Programmed, which is written only for a Service that fails somewhere, and turned to True when it does no more:
 // a healthy new Service costs no write for it. Pure.
+import { cutText } from '../../api/bounded-text.ts';
+import { CONDITION_MESSAGE_MAX } from '../../api/limits.ts';
 import type { Director, FailedService } from '../../api/director.ts';
 import { Index } from '../../api/many-to-many.ts';
 
@@ -50,7 +52,10 @@ export class DirectorFailures {
       return `${where.map(({ name }) => name).join(', ')}: ${message}`;
     });
     // a condition has one reason: the first director's
-    return { reason: first.failed.reason, message: texts.join('; ') };
+    return {
+      reason: first.failed.reason,
+      message: cutText(texts.join('; '), CONDITION_MESSAGE_MAX),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 // Finds the addresses of a Service: the ones it asks for, from the Pools it asks for, or by the order of the Pools. Pure.
 // What the Service already holds is granted again without asking any rule: only new addresses obey the rules. A Pool that
 // has every family is taken before two Pools that have one each; what is held stays, whatever Pool it is of.
-import { familyOf, type Family, type IpAddress } from '../../net/address.ts';
+import { familyOf, shownName, type Family, type IpAddress } from '../../net/address.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 import type { WaitKey } from '../holders/waiting.ts';
 import { pickKept, pickNew, pickOf, type Pick } from './pick.ts';
@@ -57,7 +57,11 @@ function withMissingPools(serviceCase: ServiceCase, attempt: Attempt): Attempt {
   const absent = serviceCase.pools
     .filter((name) => serviceCase.view.holders.pools.get(name) === undefined)
     .map((name): Refusal => {
-      return { reason: 'PoolNotFound', message: `Pool ${name} does not exist`, waits: [] };
+      return {
+        reason: 'PoolNotFound',
+        message: `Pool ${shownName(name)} does not exist`,
+        waits: [],
+      };
     });
   if (!attempt.ok) return { ok: false, refusals: [...absent, ...attempt.refusals] };
   return attempt.missing.length === 0
@@ -244,12 +248,13 @@ function grantAddress(
   address: IpAddress,
   keeping: ReadonlySet<IpAddress>,
 ): Pick | Refusal {
-  const { pools, request, view } = serviceCase;
+  const { pools, view } = serviceCase;
   const entry = view.holders.pools.poolOf(address);
   const held = serviceCase.held.find((each) => each.address === address);
   const poolName = held?.poolName ?? entry?.name;
   if (poolName !== undefined && pools.length > 0 && !pools.includes(poolName)) {
-    const message = `${address} is of Pool ${poolName}, but the Service asks for Pool ${request.pool}`;
+    const asked = pools.map(shownName).join(', ');
+    const message = `${address} is of Pool ${poolName}, but the Service asks for Pool ${asked}`;
     return { reason: 'ConflictingRequest', message, waits: [] };
   }
   // also where its Pool was edited away: asking for it is no reason to lose it

@@ -1,8 +1,10 @@
 // IP objects as the assigner writes them: made, claimed, given back, and their published status. Pure.
 // spec.claims is the truth about holders; status.services is its copy (design decision 7).
 import { HELD_UNTIL, LAST_SERVICE } from '../../api/annotations.ts';
+import { cutText } from '../../api/bounded-text.ts';
 import type { IP, IpService, IpStatus } from '../../api/ip.ts';
 import type { ObjectMeta } from '../../api/kubernetes.ts';
+import { REASON_MAX } from '../../api/limits.ts';
 import { API_VERSION } from '../../api/pool.ts';
 import { objectNameOf, type IpAddress } from '../../net/address.ts';
 import { formatTimestamp, parseTimestamp } from '../../api/timestamp.ts';
@@ -95,6 +97,13 @@ export interface IpSurroundings {
 
 /** The status that the object should show, or `gone`: nobody holds it and nothing keeps it. */
 export function ipStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
+  const status = wholeStatus(ip, around);
+  // an annotation that somebody edited is longer than a reason may be
+  if (status === 'gone' || status.reason === undefined) return status;
+  return { ...status, reason: cutText(status.reason, REASON_MAX) };
+}
+
+function wholeStatus(ip: IP, around: IpSurroundings): IpStatus | 'gone' {
   const { poolName } = ip.spec;
   const { pool, clash } = around;
   if (claimsOf(ip).length > 0) return claimedStatus(ip, around);

@@ -39,12 +39,20 @@ export class WriteProblems {
 
   /** One line each. */
   current(): readonly string[] {
+    return this.#texts(() => true);
+  }
+
+  /** Those of them that make the assigner unready: what is written for any object may fail the same way. */
+  ofAll(): readonly string[] {
+    return this.#texts(({ isOfObject }) => !isOfObject);
+  }
+
+  #texts(isWanted: (problem: WriteProblem) => boolean): readonly string[] {
     const nowMs = this.#clock.nowMs();
     for (const [key, { lastMs }] of this.#problems) {
       if (nowMs - lastMs > FORGET_MS) this.#end(key);
     }
-    const all = [...this.#problems.values()].filter(({ isOfObject }) => !isOfObject);
-    return [...new Set(all.map(({ text }) => text))];
+    return [...new Set([...this.#problems.values()].filter(isWanted).map(({ text }) => text))];
   }
 
   failed(kind: WriteKind, object: string, error: ApiError, fields: LogFields = {}): void {

@@ -4,7 +4,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { ALLOW_RENUMBER, ANNOTATIONS, REQUEST_KEYS, WEIGHT } from '../../../src/api/annotations.ts';
+import {
+  ALLOW_NODE_ADDRESS,
+  ALLOW_RENUMBER,
+  ANNOTATIONS,
+  REQUEST_KEYS,
+  WEIGHT,
+} from '../../../src/api/annotations.ts';
 import { ADDRESS_ASSIGNED, PROGRAMMED } from '../../../src/api/conditions.ts';
 import { structuralSchema } from '../../../src/api/structural-schema.ts';
 import { FORWARDINGS } from '../../../src/api/pool.ts';
@@ -27,6 +33,7 @@ test('docs/reference/annotations.md names exactly the keys that are read', async
     ...Object.values(ANNOTATIONS),
     ...Object.values(REQUEST_KEYS).flat(),
     ALLOW_RENUMBER,
+    ALLOW_NODE_ADDRESS,
     WEIGHT,
   ];
   const conditions: readonly string[] = [ADDRESS_ASSIGNED, PROGRAMMED];

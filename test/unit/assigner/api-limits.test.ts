@@ -52,11 +52,11 @@ suite('what no IP object could name', () => {
     ]);
   });
 
-  test('names of Pools are names, and few', () => {
+  test('names of Pools are shown as far as they can be, and few', () => {
     const named = (text: string): string =>
       told(P, service('s', { annotations: { 'vipvs.io/pool': text } })).join();
-    assert.match(named('x'.repeat(40_000)), /InvalidAnnotation: vipvs\.io\/pool: "x{80}…" is no /);
-    assert.match(named('p\u001b[31m'), /"p\\u001b\[31m" is no name of a Pool/);
+    assert.match(named('x'.repeat(40_000)), /PoolNotFound: Pool "x{80}…" does not exist; request/);
+    assert.match(named('p\u001b[31m'), /PoolNotFound: Pool "p\\u001b\[31m" does not exist/);
     assert.match(named(','), /names 0 Pools; allowed: at most 16 names/);
     assert.match(
       named(
@@ -138,6 +138,14 @@ suite('texts that fit their field', () => {
     told(object);
     const failed = simulate([pool('p', ['192.0.2.0/24', 'x'.repeat(100)])], CONFIG).objects[0];
     assert.ok(failed?.kind === 'Pool' && failed.status?.phase === 'Failed');
+  });
+
+  test('the reason of an IP whose memory somebody edited', () => {
+    const annotations = { 'vipvs.io/last-service': 'x'.repeat(10_000) };
+    const metadata = { name: '192.0.2.1', annotations };
+    for (const status of [{ phase: 'Held' }, { phase: 'Reserved' }]) {
+      told(P, ip('192.0.2.1', 'p', { retain: true, holdSeconds: 5 }, { metadata, status }));
+    }
   });
 
   test('the message of a condition', () => {
