@@ -60,9 +60,10 @@ export CONTAINERS_STORAGE_CONF=$store/storage.conf
 configure() {
   printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "%s"\n' "$1" "$store/$1" "$work/run" >"$CONTAINERS_STORAGE_CONF"
 }
-configure overlay # copies nothing, but not every file system can carry it
-buildah info >/dev/null 2>&1 || configure vfs
 export BUILDAH_ISOLATION=chroot BUILDAH_LAYERS=true
+configure overlay
+# not every file system can carry that; vfs copies everything for each layer (21 GB), so it keeps none
+buildah info >/dev/null 2>&1 || { configure vfs; BUILDAH_LAYERS=false; }
 
 tag=$(sed -n 's/^ARG NODE_VERSION=//p' deploy/Dockerfile)
 name=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' deploy/Dockerfile)
