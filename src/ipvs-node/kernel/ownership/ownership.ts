@@ -59,7 +59,7 @@ function errnoOf(error: unknown): string | undefined {
     : undefined;
 }
 
-export function currentScope(): RecordScope {
+function currentScope(): RecordScope {
   return {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     netnsInode: /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown',
