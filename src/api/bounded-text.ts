@@ -1,20 +1,15 @@
 // Texts that fit where they go, however much there is to say. Pure.
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const MORE = '…';
 const MORE_BYTES = encoder.encode(MORE).length;
 
 /** The text, or as much of it as fits with an ellipsis; never half a character, which an API server would change. */
 export function cutText(text: string, maxBytes: number): string {
   // a UTF-16 unit has at most three bytes
-  if (text.length * 3 <= maxBytes) return text;
-  const bytes = encoder.encode(text);
-  if (bytes.length <= maxBytes) return text;
-  let end = maxBytes - MORE_BYTES;
-  // 10xxxxxx goes on with the character before it
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return decoder.decode(bytes.subarray(0, end)) + MORE;
+  if (text.length * 3 <= maxBytes || encoder.encode(text).length <= maxBytes) return text;
+  const { read } = encoder.encodeInto(text, new Uint8Array(maxBytes - MORE_BYTES));
+  return text.slice(0, read) + MORE;
 }
 
 /** `a, b and 3 more` */

@@ -3,10 +3,10 @@
 import { compareIp, familyOf, ipToBigInt, quoted, type IpAddress } from '../net/address.ts';
 import { indexAtOrAfter } from '../net/range-set.ts';
 import { formatRange, rangesOverlap, type IpRange } from '../net/range.ts';
-import { ALLOW_NODE_ADDRESS, ALLOW_RENUMBER } from './annotations.ts';
+import { ALLOW_NODE_ADDRESS } from './annotations.ts';
 import { listed } from './bounded-text.ts';
 import type { ClusterRange } from './cluster-ranges.ts';
-import { poolFlag } from './pool-flag.ts';
+import { poolFlag, unreadFlags } from './pool-flag.ts';
 import {
   capacityOf,
   parsePoolSpace,
@@ -43,7 +43,7 @@ export interface OwnedRange extends IpRange {
 }
 
 /** What the cluster uses itself beside the nodes' addresses. */
-export interface ClusterUse {
+interface ClusterUse {
   /** Service CIDRs and pod CIDRs: left out of every pool. */
   readonly ranges: readonly ClusterRange[];
   /** ClusterIPs: a pool that names one is warned. Who hands addresses out must pass them over himself: they come and go. */
@@ -79,7 +79,7 @@ export function resolvePools(
       failed.set(name, [problem]);
       continue;
     }
-    const isForNodes = poolFlag(pool, ALLOW_NODE_ADDRESS) === true;
+    const isForNodes = poolFlag(pool, ALLOW_NODE_ADDRESS);
     const withNodes = withoutNodes(parsed.space, isForNodes ? [] : nodeAddresses);
     const space = withoutCluster(withNodes, ranges);
     problems.push(...flagProblems(pool), ...clusterProblems(name, space));
@@ -184,16 +184,9 @@ function emptyProblem(name: string, space: PoolSpace): readonly Problem[] {
   return [warning(name, 'EmptyPool', `hands out nothing: ${whyNothing(space)}`)];
 }
 
-/** The annotations of a Pool that are true or false. */
-const FLAGS = [ALLOW_RENUMBER, ALLOW_NODE_ADDRESS];
-
 function flagProblems(pool: Pool): readonly Problem[] {
-  return FLAGS.filter((key) => poolFlag(pool, key) === undefined).map((key) => {
-    const text = quoted(pool.metadata.annotations?.[key] ?? '');
-    return warning(
-      pool.metadata.name,
-      'InvalidAnnotation',
-      `${key}: ${text} is not allowed: true or false; it counts as false`,
-    );
+  return unreadFlags(pool).map(({ key, text }) => {
+    const message = `${key}: ${quoted(text)} is not allowed: true or false; it counts as false`;
+    return warning(pool.metadata.name, 'InvalidAnnotation', message);
   });
 }

@@ -131,6 +131,26 @@ suite('assigner on a real API server', { timeout: 120_000 }, () => {
     });
   });
 
+  test('no VIP is inside the Service CIDR, or a ClusterIP of anybody', async () => {
+    await apply(pool('inside', '10.96.0.0/28'));
+    await untilIs('pool inside', '{.status.capacity}', '0');
+    assert.match(
+      await get('pool inside', '{.status.reason}'),
+      /^overlaps Service CIDR 10\.96\.0\.0\/16 \(kubernetes\); that is left out; hands out nothing/,
+    );
+    await apply(service('want', {}, { 'vipvs.io/addresses': '10.96.0.1' }));
+    await untilIs('svc want', REASON, 'AddressNotInPool');
+    await plane.kubectl(['delete', 'svc', 'want']);
+    await plane.kubectl(['delete', 'pool', 'inside']);
+  });
+
+  test('a key that is longer than an IP object takes is told its Service, and nobody else', async () => {
+    await apply(service('long', {}, { 'vipvs.io/sharing-key': 'k'.repeat(254) }));
+    await untilIs('svc long', REASON, 'InvalidAnnotation');
+    assert.deepEqual(assigner.program.notReady(), []);
+    await plane.kubectl(['delete', 'svc', 'long']);
+  });
+
   test('a restart changes nothing, and what happened meanwhile is made good', async () => {
     assert.equal(await assigner.stop(), 'stopped');
     await plane.kubectl(['delete', 'svc', 'four']);

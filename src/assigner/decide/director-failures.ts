@@ -52,10 +52,8 @@ export class DirectorFailures {
       return `${where.map(({ name }) => name).join(', ')}: ${message}`;
     });
     // a condition has one reason: the first director's
-    return {
-      reason: first.failed.reason,
-      message: cutText(texts.join('; '), CONDITION_MESSAGE_MAX),
-    };
+    const message = cutText(texts.join('; '), CONDITION_MESSAGE_MAX);
+    return { reason: first.failed.reason, message };
   }
 }
 

@@ -71,11 +71,10 @@ function withMissingPools(serviceCase: ServiceCase, attempt: Attempt): Attempt {
 
 /**
  * The addresses that are kept for this very Service: its reservation says which Pool is meant, whatever the order of the
- * others. Only for a Service without address: one that has an address is not moved by a reservation.
+ * others. A Service that has an address never comes here: a reservation does not move it.
  */
 function keptPicks(serviceCase: ServiceCase): readonly Pick[] {
-  const { wanted, held } = serviceCase;
-  if (held.length > 0) return [];
+  const { wanted } = serviceCase;
   const picks = wanted.families.flatMap((family) => pickKept(serviceCase, family) ?? []);
   return wanted.mode === 'one' ? picks.slice(0, 1) : picks;
 }

@@ -86,10 +86,8 @@ export class ClusterUse {
     this.#ranges = new Map([...ranges].sort(([a], [b]) => (a < b ? -1 : 1)));
     this.#merged = mergeRanges(this.ranges);
     return {
-      addresses: [...onlyIn(oldNodes, nodeOf), ...onlyIn(nodeOf, oldNodes)],
-      ranges: [...onlyIn(oldRanges, ranges), ...onlyIn(ranges, oldRanges)].flatMap(
-        (key) => oldRanges.get(key) ?? ranges.get(key) ?? [],
-      ),
+      addresses: [...onlyIn(oldNodes, nodeOf).keys(), ...onlyIn(nodeOf, oldNodes).keys()],
+      ranges: [...onlyIn(oldRanges, ranges).values(), ...onlyIn(ranges, oldRanges).values()],
     };
   }
 
@@ -123,6 +121,6 @@ export class ClusterUse {
 
 const NO_IPS: readonly IpAddress[] = [];
 
-function onlyIn<K>(map: ReadonlyMap<K, unknown>, other: ReadonlyMap<K, unknown>): K[] {
-  return [...map.keys()].filter((key) => !other.has(key));
+function onlyIn<K, V>(map: ReadonlyMap<K, V>, other: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  return new Map([...map].filter(([key]) => !other.has(key)));
 }

@@ -69,7 +69,7 @@ export class PoolSpaces {
         space,
         capacity,
         warnings: warnings.get(name) ?? [],
-        allowsRenumber: space !== undefined && poolFlag(pool, ALLOW_RENUMBER) === true,
+        allowsRenumber: space !== undefined && poolFlag(pool, ALLOW_RENUMBER),
         free,
       });
     }

@@ -25,9 +25,8 @@ export class SharingIndex {
     if (all === undefined) this.#all.set(key, new Set([address]));
     else all.add(address);
     const first = this.firstUnder(key, familyOf(address));
-    const last = first.at(-1);
     const isFull = first.length === FIRST_MAX;
-    if (isFull && last !== undefined && compareIp(address, last) > 0) return false;
+    if (isFull && first.every((other) => compareIp(other, address) < 0)) return false;
     this.#setFirst(key, familyOf(address), [...first, address]);
     return true;
   }

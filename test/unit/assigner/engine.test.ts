@@ -7,7 +7,7 @@ import { Assigner, planAll } from '../../../src/assigner/engine.ts';
 import type { Action, Decision } from '../../../src/assigner/decide/decision.ts';
 import { applyAction, targetOf } from '../../../src/assigner/carry-out.ts';
 import { simulate } from '../../../src/assigner/simulate.ts';
-import { claim, CONFIG, ip, namespace, node, NOW_MS, pool, service } from './objects.ts';
+import { claim, CONFIG, ip, namespace, node, NOW_MS, pool, service, shown } from './objects.ts';
 
 function storeOf(...objects: Parameters<ClusterStore['set']>[0][]): ClusterStore {
   const store = new ClusterStore();
@@ -73,6 +73,35 @@ test('IP create: "already exists" teaches the holders, and the next address is t
   const actions = apply(store, assigner, assigner.step(NOW_MS).decisions);
   const created = actions.find((action) => action.do === 'ip.create');
   assert.equal(created?.ip.spec.address, '192.0.2.1');
+});
+
+test('a write that is refused is told, and nothing else is decided until it is tried again', () => {
+  const store = storeOf(pool('p', ['192.0.2.0/29']), service('s', { shows: ['192.0.2.5'] }));
+  const assigner = new Assigner(store, CONFIG);
+  const [decision] = assigner.step(NOW_MS).decisions;
+  assert.equal(decision?.subject, 'default/s');
+  assigner.refused(decision, 'cannot write: 422');
+  const [told] = assigner.step(NOW_MS).decisions;
+  assert.deepEqual(namesOf(told === undefined ? [] : [told]), ['service.status']);
+  apply(store, assigner, [told ?? decision]);
+  const { addresses, reason, message } = shown(store.services.get('default/s'));
+  assert.deepEqual(
+    [addresses, reason, message],
+    [['192.0.2.5'], 'WriteRefused', 'cannot write: 422'],
+  );
+  // it is told once
+  assigner.refused(decision, 'cannot write: 422');
+  const services = (): readonly string[] =>
+    assigner
+      .step(NOW_MS)
+      .decisions.flatMap(({ actions }) =>
+        actions.map((action) => action.do).filter((each) => each !== 'pool.status'),
+      );
+  assert.deepEqual(services(), []);
+  assigner.failed(decision);
+  assert.deepEqual(services(), ['ip.create', 'service.status']);
+  assigner.refused({ actions: [], events: [], waits: [] }, 'nobody is told');
+  assert.deepEqual(services(), []);
 });
 
 test('a failed Pool status is written again', () => {

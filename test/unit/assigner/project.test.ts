@@ -75,6 +75,26 @@ test('of an object only what decisions read is kept', () => {
   assert.deepEqual(json(projectIp(held).metadata), { name: '192.0.2.1', annotations: memory });
 });
 
+test('of other Services the ClusterIPs are kept', () => {
+  const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '7' };
+  const cases = [
+    { given: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1'] }, want: { clusterIP: '10.0.0.1' } },
+    { given: { clusterIP: '10.0.0.1' }, want: { clusterIP: '10.0.0.1' } },
+    {
+      given: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1', 'fd00::1'] },
+      want: { clusterIPs: ['10.0.0.1', 'fd00::1'] },
+    },
+    { given: { clusterIP: 'None', clusterIPs: ['None'] }, want: undefined },
+    { given: { type: 'ExternalName' }, want: undefined },
+  ];
+  for (const { given, want } of cases) {
+    const other = { ...raw('ClusterIP'), metadata: { ...metadata, labels: { a: 'b' } } };
+    const kept = projectService({ ...other, spec: { ports: [{ port: 80 }], ...given } });
+    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: want };
+    assert.deepEqual(kept === undefined ? undefined : json(kept), want && service);
+  }
+});
+
 test('serviceSelectors of a Pool find the labels of a Service', () => {
   const serviceSelectors = [{ matchLabels: { app: 'web' } }];
   const selective = pool('public', ['192.0.2.0/28'], { serviceAllocation: { serviceSelectors } });

@@ -241,6 +241,12 @@ suite('beside a Pool that does not have it', () => {
   });
 });
 
+test('an entry of the status that names nothing is given up, too', () => {
+  const given: Service = { ...service('web'), status: { loadBalancer: { ingress: [{}] } } };
+  const { events } = simulate([P, given], CONFIG);
+  assert.match(events[0]?.note ?? '', /^"" is taken out of the status/);
+});
+
 test('simulate sees the end at once: the objects are all there is', () => {
   const foreign = service('web', { shows: ['203.0.113.9'] });
   for (const nowMs of [undefined, NOW_MS]) {

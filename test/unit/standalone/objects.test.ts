@@ -165,6 +165,29 @@ test('this host stays a Node whatever the manifests say about its name', () => {
   assert.equal(store.nodes.size, 2);
 });
 
+test('what a manifest says of the pods of this host counts beside its own addresses', () => {
+  const { objects, store } = harness();
+  const spec = { podCIDRs: ['10.244.1.0/24'] };
+  const own = ownNode('director', [parseIp('192.0.2.1')]);
+  const manifest = { ...own, spec, status: { addresses: [] } };
+  objects.applySource([set(manifest)], NOON);
+  objects.setOwnNode(own);
+  assert.deepEqual(store.nodes.get('director'), { ...own, spec });
+  const moved = ownNode('director', [parseIp('192.0.2.2')]);
+  objects.setOwnNode(moved);
+  assert.deepEqual(store.nodes.get('director'), { ...moved, spec });
+  objects.applySource([gone(manifest)], NOON);
+  assert.deepEqual(store.nodes.get('director'), moved);
+  const cidr: ClusterObject = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: ['10.96.0.0/12'] },
+  };
+  objects.applySource([set(cidr)], NOON);
+  assert.deepEqual(store.serviceCidrs.get('kubernetes'), cidr);
+});
+
 test('actions for objects that are gone do nothing', () => {
   const { objects, store } = harness();
   objects.applyActions([

@@ -141,6 +141,36 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: 'a Pool that is named and not there stops no other that is named',
+    given: [P, service('s', { annotations: { 'vipvs.io/pool': 'nowhere,p' } })],
+    want: [
+      'IP 192.0.2.0 Active default/s[80]',
+      'default/s 192.0.2.0 Assigned: 192.0.2.0 from Pool p, request from annotation vipvs.io/pool',
+    ],
+  },
+  {
+    name: 'of the Pools that are named: an address of another, and one of none, beside them',
+    given: [
+      P,
+      pool('six', ['2001:db8::/125']),
+      pool('other', ['2001:db8:1::/125']),
+      ip('2001:db8:1::1', 'other', { claims: [claim('s')] }),
+      service('s', {
+        annotations: { 'vipvs.io/pool': 'p,six', 'vipvs.io/addresses': '192.0.2.3' },
+        spec: { ipFamilyPolicy: 'RequireDualStack' },
+      }),
+      service('t', {
+        annotations: { 'vipvs.io/pool': 'p', 'vipvs.io/addresses': '203.0.113.1' },
+      }),
+    ],
+    want: [
+      'IP 192.0.2.3 Active default/s[80]',
+      'IP 2001:db8:: Active default/s[80]',
+      'default/s 192.0.2.3,2001:db8:: Assigned: 192.0.2.3, 2001:db8:: from Pool p, six, request from annotation vipvs.io/pool and annotation vipvs.io/addresses',
+      'default/t - AddressNotInPool: 203.0.113.1 is in no usable Pool; request from annotation vipvs.io/pool and annotation vipvs.io/addresses',
+    ],
+  },
+  {
     name: 'an address that is asked for stays, though its Pool lets such addresses go',
     given: [
       pool('p', ['192.0.2.0/29'], {}, { annotations: { 'vipvs.io/allow-renumber': 'true' } }),
