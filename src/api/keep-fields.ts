@@ -25,7 +25,6 @@ export function keysRead(
   return (row !== undefined && 'keys' in row ? row.keys[reader] : undefined) ?? noKey;
 }
 
-const noKey = (): boolean => false;
 const asItIs: Keep = (value) => value;
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -50,9 +49,13 @@ function keeperOfFields(
   };
 }
 
+const noKey = (): boolean => false;
+
 function keeperOfRow(row: FieldRow, reader: Reader): Keep {
   if ('readers' in row) return asItIs;
-  if ('keys' in row) return (map) => withKeys(map as object, row.keys[reader] ?? noKey);
+  if ('keys' in row) {
+    return (map) => withKeys(map as object, (key) => row.keys[reader]?.(key) === true);
+  }
   const keep = keeperOfFields(row.fields, reader);
   // the schema has seen to it that it is a list, or an object
   if (row.isList) return (list) => (list as readonly JsonObject[]).map(keep);

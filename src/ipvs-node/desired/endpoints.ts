@@ -173,7 +173,10 @@ function reportUnchecked(
   holders: readonly string[],
 ): void {
   if (holders.length === 0) return;
-  const vips = ingress.flatMap(({ ip }) => ip ?? []).join(', ');
+  const vips = ingress
+    .map(({ ip }) => ip)
+    .filter((ip) => ip !== undefined)
+    .join(', ');
   const named = holders.slice(0, NAMED_MAX).join(', ');
   const rest = holders.length - NAMED_MAX;
   const where = rest > 0 ? `${named} and ${rest} more` : named;

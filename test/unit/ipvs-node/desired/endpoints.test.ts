@@ -2,6 +2,7 @@
 import { ADDRESS, backend, checkDesired, DR, RR, type DesiredCase } from './desired-case.ts';
 import { NODE, node, pool, service, slice } from '../objects.ts';
 
+const NINE = [2, 3, 4, 5, 6, 7, 8, 9, 10];
 const CASES: readonly DesiredCase[] = [
   {
     name: 'ready before serving and terminating; other endpoints never',
@@ -200,6 +201,17 @@ const CASES: readonly DesiredCase[] = [
       'InvalidEndpoint: node n2 has no IPv4 address',
       'InvalidEndpoint: node n3 has no IPv4 address',
     ],
+  },
+  {
+    name: 'dr: of many nodes the first are named',
+    given: [
+      pool(),
+      DR,
+      ...NINE.map((n) => node(`n${n}`, `203.0.113.${n}`)),
+      slice(NINE.map((n) => `10.0.0.${n}@n${n}`)),
+    ],
+    want: [RR, ...NINE.map((n) => `-a -t 192.0.2.10:80 -r 203.0.113.${n}:80 -g -w 1`), ADDRESS],
+    problems: ['RealServersUnchecked: and 1 more hold 192.0.2.10'],
   },
   {
     name: 'dr without endpoints',
