@@ -41,10 +41,9 @@ export class DirectorFailures {
   /** undefined: no director says that it fails. */
   failureOf(service: string): Failure | undefined {
     const directors = [...this.#directors.get(service)].sort();
-    const all = directors.flatMap((name) => {
-      const failed = this.#failed.get(name)?.get(service);
-      return failed === undefined ? [] : [{ name, failed }];
-    });
+    const all = directors
+      .map((name) => ({ name, failed: this.#failed.get(name)?.get(service) }))
+      .filter((each): each is Named => each.failed !== undefined);
     const [first] = all;
     if (first === undefined) return undefined;
     const byMessage = Map.groupBy(all, ({ failed }) => failed.message);
@@ -55,6 +54,11 @@ export class DirectorFailures {
     const message = cutText(texts.join('; '), CONDITION_MESSAGE_MAX);
     return { reason: first.failed.reason, message };
   }
+}
+
+interface Named {
+  readonly name: string;
+  readonly failed: FailedService;
 }
 
 const NONE: ReadonlyMap<string, FailedService> = new Map();
