@@ -239,7 +239,7 @@ export function whyNothing(space: PoolSpace, family?: Family): string {
     ...(isFiltered ? ['spec.filterIPs'] : []),
     ...(family !== 6 && space.avoidBuggyIPs ? ['spec.avoidBuggyIPs'] : []),
     ...(family !== 6 && space.avoidGatewayIPs ? ['spec.avoidGatewayIPs'] : []),
-    ...(space.nodes.some(ofFamily) ? ['the addresses of nodes'] : []),
+    ...(space.nodes.some(ofFamily) ? ["the nodes' own use"] : []),
     ...new Set(space.cluster.filter(ofFamily).map(({ what }) => what)),
   ];
   const shown = listed(causes, CAUSES_SHOWN);

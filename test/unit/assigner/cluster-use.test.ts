@@ -42,6 +42,14 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: 'a Pool of nothing but the address of a node hands out nothing, and says so',
+    given: [pool('p', ['192.0.2.9/32']), node('n', ['192.0.2.9']), S],
+    want: [
+      "Pool p Active 0/0 (192.0.2.9 belongs to nodes; it is left out; hands out nothing: the nodes' own use leaves nothing)",
+      "default/s - PoolNotUsable: Pool p: the nodes' own use leaves nothing of its IPv4 addresses",
+    ],
+  },
+  {
     name: 'of a Pool that overlaps the rest is handed out',
     given: [P, serviceCidr('kubernetes', '10.96.0.0/31', '2001:db8::/112'), S, asks('10.96.0.1')],
     want: [
