@@ -13,6 +13,7 @@ import type { NodeView } from '../ipvs-node/desired/service.ts';
 import { formatNodeState, formatOp } from '../ipvs-node/model/format.ts';
 import { ADDRESS_TAG } from '../ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/model/observed-text.ts';
+import { hostAddressesOf } from '../ipvs-node/model/owned.ts';
 import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan/plan.ts';
 import type { Observed } from '../ipvs-node/model/state.ts';
 import { objectNameOf, printable, type IpAddress } from '../net/address.ts';
@@ -158,11 +159,7 @@ function planText(
   observed: Observed,
   output: 'diff' | 'rules',
 ): PlanText {
-  const hostAddresses = new Set(
-    [...(observed.addresses ?? [])]
-      .filter(([, entries]) => !entries.some(({ ours }) => ours))
-      .map(([address]) => address),
-  );
+  const hostAddresses = hostAddressesOf(observed.addresses ?? new Map(), observed.owned);
   const { state, problems } = desiredNode(view, node, hostAddresses);
   // a text without settings says nothing of them: they are taken for what the agent has set
   const seen = observed.sysctls.size > 0 ? observed : { ...observed, sysctls: state.sysctls };

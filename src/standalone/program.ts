@@ -14,14 +14,15 @@ import type { RoundSummary } from '../ipvs-node/reconcile/agent-ports.ts';
 import type { NodeView } from '../ipvs-node/desired/service.ts';
 import type { Kernel } from '../ipvs-node/model/kernel.ts';
 import type { ServiceReport } from '../ipvs-node/reconcile/service-reports.ts';
-import type { Observed } from '../ipvs-node/model/state.ts';
+import { hostAddressesOf } from '../ipvs-node/model/owned.ts';
+import { compareIp, type IpAddress } from '../net/address.ts';
 import type { Clock, Random } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { RepeatedFailures, type Log } from '../runtime/log.ts';
 import { Loop, type RoundResult } from '../runtime/loop.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { EventLog } from './event-log.ts';
-import { hostAddresses, ownNode } from './own-node.ts';
+import { ownNode } from './own-node.ts';
 import { countKernel, countObjects, countRound } from '../ipvs-node/report/metrics.ts';
 import { StandaloneObjects, type ObjectChange } from './objects.ts';
 import { StateSaver } from './state-saver.ts';
@@ -142,7 +143,9 @@ export class Standalone {
     for (;;) {
       const { addresses } = await kernel.observe();
       if (addresses !== undefined) {
-        this.#setOwnAddresses(addresses);
+        // nothing ran since: what carries our tag is ours, and not an address of this host
+        kernel.settle({ gone: [], addresses });
+        this.#setOwnAddresses(hostAddressesOf(addresses, kernel.owned));
         return;
       }
       log.warn({ delayMs: OBSERVE_RETRY_MS }, 'addresses of this host can not be read');
@@ -158,8 +161,8 @@ export class Standalone {
     });
   }
 
-  #setOwnAddresses(observed: Observed['addresses']): void {
-    const addresses = hostAddresses(observed) ?? [];
+  #setOwnAddresses(found: ReadonlySet<IpAddress>): void {
+    const addresses = [...found].sort(compareIp);
     const text = addresses.join(' ');
     if (text === this.#ownAddressesText) return;
     this.#ownAddressesText = text;
@@ -290,8 +293,8 @@ export class Standalone {
   #refreshOwnNode(nowMs: number): void {
     if (nowMs - this.#ownAddressesAtMs < OWN_ADDRESSES_MS) return;
     this.#ownAddressesAtMs = nowMs;
-    const { addresses } = this.#agent.observed;
-    if (addresses !== undefined) this.#setOwnAddresses(addresses);
+    const { hostAddresses } = this.#agent;
+    if (hostAddresses !== undefined) this.#setOwnAddresses(hostAddresses);
   }
 
   #onAgentRound(round: RoundSummary): void {

@@ -27,6 +27,8 @@ const calls = { writes: 0, dumps: 0, canaries: 0 };
 /** The kernel with its calls counted. */
 function counted(kernel: Kernel): Kernel {
   return {
+    owned: kernel.owned,
+    settle: (evidence) => kernel.settle(evidence),
     observe: () => {
       calls.dumps += 1;
       return kernel.observe();

@@ -10,16 +10,27 @@ import {
 } from '../../src/net/ipvs.ts';
 import { formatRules } from '../../src/net/ipvsadm.ts';
 import { specialUseOf } from '../../src/net/special.ts';
-import type { Kernel, KernelChange, Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
+import type {
+  Evidence,
+  Kernel,
+  KernelChange,
+  Op,
+  OpResult,
+} from '../../src/ipvs-node/model/kernel.ts';
+import {
+  bindingKey,
+  isOurs,
+  type BindingKey,
+  type ObservedAddress,
+} from '../../src/ipvs-node/model/owned.ts';
 import {
   FIREWALL_SETS,
   SYSCTLS,
   type FirewallSet,
-  type Observed,
   type ObservedHost,
-  type ObservedAddress,
   type ObservedRealServer,
   type ObservedVirtualServer,
+  type Reading,
 } from '../../src/ipvs-node/model/state.ts';
 
 interface Server {
@@ -54,7 +65,10 @@ export class FakeKernel implements Kernel {
   readonly sysctls = new Map<string, number>(SYSCTLS.map((key) => [key, 0]));
   readonly interfaces: Set<string>;
   /** Kept across kernels of one host by the adapter: the record that survives a crash. */
-  readonly owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
+  readonly owned = {
+    virtualServers: new Set<VirtualServerKey>(),
+    addresses: new Set<BindingKey>(),
+  };
   faultProbability: number;
   /** Parts whose next dump is incomplete. */
   readonly unreadable = new Set<'virtualServers' | 'addresses' | 'firewall'>();
@@ -92,7 +106,7 @@ export class FakeKernel implements Kernel {
     return this.faultProbability > 0 && this.random() < this.faultProbability;
   }
 
-  observe(): Promise<Observed> {
+  observe(): Promise<Reading> {
     this.observeCount++;
     const virtualServers = this.#isReadable('virtualServers')
       ? this.#snapshot(this.virtualServers.keys())
@@ -116,10 +130,6 @@ export class FakeKernel implements Kernel {
           ? { sets: new Map([...this.firewall].map(([set, each]) => [set, new Set(each)])) }
           : undefined,
       sysctls: new Map(this.sysctls),
-      owned: {
-        virtualServers: new Set(this.owned.virtualServers),
-        addresses: new Set(this.owned.addresses),
-      },
     };
   }
 
@@ -127,13 +137,22 @@ export class FakeKernel implements Kernel {
     return !this.unreadable.has(part) && !this.#chance();
   }
 
-  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']> {
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Reading['virtualServers']> {
     this.partialObserveCount++;
     const failed = this.unreadable.has('virtualServers') || this.#chance();
     if (failed) return Promise.resolve(undefined);
-    const found = this.#snapshot(keys);
-    for (const key of keys) if (!found.has(key)) this.owned.virtualServers.delete(key);
-    return Promise.resolve(found);
+    return Promise.resolve(this.#snapshot(keys));
+  }
+
+  settle({ gone, addresses }: Evidence): void {
+    for (const key of gone) this.owned.virtualServers.delete(key);
+    if (addresses === undefined) return;
+    const seen = [...addresses.values()].flat().filter(({ mark }) => mark !== 'network');
+    const present = new Set(seen.map((each) => bindingKey(each.address, each.interface)));
+    for (const key of this.owned.addresses) if (!present.has(key)) this.owned.addresses.delete(key);
+    for (const { address, interface: name, mark } of seen) {
+      if (mark === 'tagged') this.owned.addresses.add(bindingKey(address, name));
+    }
   }
 
   #snapshot(
@@ -235,8 +254,8 @@ export class FakeKernel implements Kernel {
     if (!this.interfaces.has(name)) return refuse('ENODEV');
     const entries = this.addresses.get(address) ?? [];
     if (entries.some((entry) => entry.interface === name)) return refuse('EEXIST');
-    this.addresses.set(address, [...entries, { address, interface: name, ours: true }]);
-    this.owned.addresses.add(address);
+    this.addresses.set(address, [...entries, { address, interface: name, mark: 'tagged' }]);
+    this.owned.addresses.add(bindingKey(address, name));
     return DONE;
   }
 
@@ -246,7 +265,7 @@ export class FakeKernel implements Kernel {
     if (rest.length === entries.length) return refuse('EADDRNOTAVAIL');
     if (rest.length === 0) this.addresses.delete(address);
     else this.addresses.set(address, rest);
-    if (!rest.some(({ ours }) => ours)) this.owned.addresses.delete(address);
+    this.owned.addresses.delete(bindingKey(address, name));
     return DONE;
   }
 
@@ -289,13 +308,14 @@ export class FakeKernel implements Kernel {
   /** `ip address add` by hand. */
   addForeignAddress(address: IpAddress, name: string): void {
     const entries = this.addresses.get(address) ?? [];
-    this.addresses.set(address, [...entries, { address, interface: name, ours: false }]);
+    this.addresses.set(address, [...entries, { address, interface: name, mark: 'plain' }]);
   }
 
   /** `ip address del` by hand. */
   removeAddress(address: IpAddress, name: string): void {
     const entries = this.addresses.get(address) ?? [];
-    const wasOurs = entries.some((entry) => entry.interface === name && entry.ours);
+    const wasOurs = entries.some((each) => each.interface === name && isOurs(this.owned, each));
+    this.owned.addresses.delete(bindingKey(address, name));
     const rest = entries.filter((entry) => entry.interface !== name);
     if (rest.length === 0) this.addresses.delete(address);
     else this.addresses.set(address, rest);

@@ -11,7 +11,8 @@ import {
 } from '../../src/net/ipvs.ts';
 import type { Kernel, Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
 import { sameRealServer } from '../../src/ipvs-node/plan/plan.ts';
-import type { Observed } from '../../src/ipvs-node/model/state.ts';
+import { bindingKey } from '../../src/ipvs-node/model/owned.ts';
+import type { Reading } from '../../src/ipvs-node/model/state.ts';
 
 export interface KernelUnderTest {
   readonly kernel: Kernel;
@@ -65,7 +66,7 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
     const run = async (...ops: readonly Op[]): Promise<readonly string[]> =>
       errnos(await under.kernel.run(ops));
 
-    async function virtualServers(): Promise<NonNullable<Observed['virtualServers']>> {
+    async function virtualServers(): Promise<NonNullable<Reading['virtualServers']>> {
       const { virtualServers: found } = await under.kernel.observe();
       assert.ok(found !== undefined, 'the dump is complete');
       return found;
@@ -198,14 +199,25 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       assert.deepEqual(await run({ op: 'rs.add', server, real }), ['ESRCH']);
     });
 
-    test('what a cheap read finds gone is not ours any more', async () => {
-      const server = virtualServer();
-      const key = virtualServerKey(server);
-      await run({ op: 'vs.add', server });
+    test('readings leave alone what is ours; what they prove to be gone is given up by settle()', async () => {
+      const [server, other] = [virtualServer(), virtualServer({ port: 81 })];
+      const [key, otherKey] = [virtualServerKey(server), virtualServerKey(other)];
+      await run({ op: 'vs.add', server }, { op: 'vs.add', server: other });
       await under.flush();
-      assert.ok((await under.kernel.observeHost()).owned.virtualServers.has(key));
+      const { addresses } = await under.kernel.observe();
+      await under.kernel.observeHost();
       assert.equal((await under.kernel.observeVirtualServers([key]))?.size, 0);
-      assert.equal((await under.kernel.observeHost()).owned.virtualServers.has(key), false);
+      const { owned } = under.kernel;
+      assert.deepEqual([...owned.virtualServers.keys()].sort(), [key, otherKey]);
+      under.kernel.settle({ gone: [], addresses });
+      assert.equal(owned.virtualServers.size, 2);
+      under.kernel.settle({ gone: [key], addresses: undefined });
+      assert.deepEqual([...owned.virtualServers.keys()], [otherKey]);
+      await under.addForeign(server);
+      assert.deepEqual(await run({ op: 'vs.add', server }), ['EEXIST']);
+      assert.equal(owned.virtualServers.has(key), false, 'made anew by somebody else');
+      await under.flush();
+      under.kernel.settle({ gone: [otherKey], addresses: undefined });
     });
 
     test('the host without its virtual servers reads as the same host with them', async () => {
@@ -226,7 +238,8 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
         'ok',
         'EEXIST',
       ]);
-      let { owned, virtualServers: found } = await under.kernel.observe();
+      const { owned } = under.kernel;
+      const { virtualServers: found } = await under.kernel.observe();
       assert.deepEqual(
         [virtualServerKey(server), virtualServerKey(foreign)].map((key) => [
           found?.has(key),
@@ -238,10 +251,8 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
         ],
       );
       assert.deepEqual(await run({ op: 'vs.set', server: foreign }), ['ok']);
-      ({ owned, virtualServers: found } = await under.kernel.observe());
       assert.ok(owned.virtualServers.has(virtualServerKey(foreign)), 'adopted by a set');
       await run({ op: 'vs.del', server }, { op: 'vs.del', server: foreign });
-      ({ owned } = await under.kernel.observe());
       assert.equal(owned.virtualServers.has(virtualServerKey(server)), false);
     });
 
@@ -257,16 +268,18 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
           ),
           ['ok', 'EEXIST', 'ok'],
         );
-        let { addresses, owned } = await under.kernel.observe();
-        assert.deepEqual(addresses?.get(address), [{ ...at, ours: true }]);
-        assert.ok(owned.addresses.has(address));
+        const key = bindingKey(address, name);
+        const { owned } = under.kernel;
+        let { addresses } = await under.kernel.observe();
+        assert.deepEqual(addresses?.get(address), [{ ...at, mark: 'tagged' }]);
+        assert.ok(owned.addresses.has(key));
         assert.deepEqual(await run({ op: 'vip.del', ...at }, { op: 'vip.del', ...at }), [
           'ok',
           'EADDRNOTAVAIL',
         ]);
-        ({ addresses, owned } = await under.kernel.observe());
+        ({ addresses } = await under.kernel.observe());
         assert.equal(addresses?.get(address), undefined);
-        assert.equal(owned.addresses.has(address), false);
+        assert.equal(owned.addresses.has(key), false);
       }
       assert.deepEqual(await run({ op: 'vip.add', address: VIP4, interface: 'nosuch0' }), [
         'ENODEV',
@@ -275,8 +288,8 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       const { addresses } = await under.kernel.observe();
       const entries = addresses?.get(parseIp('198.18.0.77'));
       assert.deepEqual(
-        entries?.map(({ ours }) => ours),
-        [false],
+        entries?.map(({ mark }) => mark),
+        ['plain'],
       );
       await under.removeAddress('198.18.0.77');
     });
@@ -294,8 +307,37 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       await under.removeAddress(VIP4);
       await first.promise;
       assert.deepEqual(told, [`${VIP4} ${under.interface}`]);
+      const key = bindingKey(VIP4, under.interface);
+      assert.equal(under.kernel.owned.addresses.has(key), false, 'and is not ours any more');
+      assert.equal((await under.kernel.observe()).addresses?.get(VIP4), undefined);
+      await under.addForeignAddress(VIP4);
+      assert.deepEqual(await run({ op: 'vip.add', ...at }), ['EEXIST']);
       const { addresses } = await under.kernel.observe();
-      assert.equal(addresses?.get(VIP4), undefined);
+      under.kernel.settle({ gone: [], addresses });
+      assert.equal(under.kernel.owned.addresses.has(key), false, 'put there by somebody else');
+      await under.removeAddress(VIP4);
+    });
+
+    test('of addresses, those are given up that a reading lacks', async () => {
+      const at = { address: VIP4, interface: under.interface };
+      const key = bindingKey(VIP4, under.interface);
+      await run({ op: 'vip.add', ...at });
+      const { addresses } = await under.kernel.observeHost();
+      const { owned } = under.kernel;
+      under.kernel.settle({ gone: [], addresses });
+      assert.ok(owned.addresses.has(key));
+      under.kernel.settle({ gone: [], addresses: undefined });
+      assert.ok(owned.addresses.has(key), 'not read is not gone');
+      under.kernel.settle({ gone: [], addresses: new Map() });
+      assert.equal(owned.addresses.has(key), false);
+      under.kernel.settle({ gone: [], addresses });
+      assert.ok(owned.addresses.has(key), 'known by its tag');
+      const prefixed = { ...at, mark: 'network' } as const;
+      under.kernel.settle({ gone: [], addresses: new Map([[VIP4, [prefixed]]]) });
+      assert.equal(owned.addresses.has(key), false, 'a network of the host, not a VIP');
+      under.kernel.settle({ gone: [], addresses });
+      assert.deepEqual(await run({ op: 'vip.del', ...at }), ['ok']);
+      assert.equal(owned.addresses.has(key), false);
     });
 
     test('firewall sets: elements come and go as text', async () => {

@@ -6,6 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import type { KernelChange, Op } from '../../src/ipvs-node/model/kernel.ts';
+import { bindingKey } from '../../src/ipvs-node/model/owned.ts';
 import { ADDRESS_TAG } from '../../src/ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { RtNetlink } from '../../src/ipvs-node/kernel/addresses/rtnetlink.ts';
 import { ipFromBigInt, parseIp, type IpAddress } from '../../src/net/address.ts';
@@ -65,12 +66,14 @@ test('a plan goes in and is read back', async () => {
   const found = observed.virtualServers?.get(virtualServerKey(server));
   assert.deepEqual(found?.server, server);
   assert.deepEqual([...found.realServers.keys()].sort(), ['10.1.0.1:8080', '10.1.0.2:8080']);
-  assert.deepEqual(observed.addresses?.get(VIP), [{ address: VIP, interface: DEVICE, ours: true }]);
+  assert.deepEqual(observed.addresses?.get(VIP), [
+    { address: VIP, interface: DEVICE, mark: 'tagged' },
+  ]);
   assert.ok(typeof observed.firewall === 'object');
   assert.deepEqual([...(observed.firewall.sets.get('ports4') ?? [])], ['192.0.2.10 . tcp . 80']);
   assert.equal(observed.sysctls.get('net/ipv4/vs/conntrack'), 1);
-  assert.deepEqual([...observed.owned.virtualServers], ['192.0.2.10:80/TCP']);
-  assert.deepEqual([...observed.owned.addresses], [VIP]);
+  assert.deepEqual([...kernel.owned.virtualServers.keys()], ['192.0.2.10:80/TCP']);
+  assert.deepEqual([...kernel.owned.addresses.keys()], [bindingKey(VIP, DEVICE)]);
   assert.equal(await kernel.canary(virtualServerKey(server)), true);
   const some = await kernel.observeVirtualServers([
     virtualServerKey(server),
@@ -156,8 +159,7 @@ test('a missing interface is an answer with its name, and the rest is done', asy
     errno: 'ENODEV',
     message: 'there is no interface eth77',
   });
-  const { owned } = await kernel.observe();
-  assert.deepEqual([...owned.addresses], [VIP]);
+  assert.deepEqual([...kernel.owned.addresses.keys()], [bindingKey(VIP, DEVICE)]);
 });
 
 test('an interface that appears later is found', async () => {
@@ -170,7 +172,7 @@ test('an interface that appears later is found', async () => {
 test('a scheduler that the kernel lacks is refused and leaves no trace', async () => {
   const results = await kernel.run([add({ ...virtualServer(), scheduler: 'twos' })]);
   assert.deepEqual(errnos(results), ['ENOENT']);
-  assert.deepEqual([...(await kernel.observe()).owned.virtualServers], []);
+  assert.deepEqual([...kernel.owned.virtualServers.keys()], []);
 });
 
 test('races with somebody who edits by hand end in answers', async () => {
@@ -196,9 +198,10 @@ test('races with somebody who edits by hand end in answers', async () => {
     'EADDRNOTAVAIL',
   ]);
   // what was there before us is not ours
-  const { owned, addresses } = await kernel.observe();
-  assert.deepEqual([...owned.virtualServers, ...owned.addresses], []);
-  assert.equal(addresses?.get(VIP)?.[0]?.ours, false);
+  const { addresses } = await kernel.observe();
+  kernel.settle({ gone: [], addresses });
+  assert.deepEqual([kernel.owned.virtualServers.size, kernel.owned.addresses.size], [0, 0]);
+  assert.equal(addresses?.get(VIP)?.[0]?.mark, 'plain');
   await ip(SELF, [`address del ${VIP}/32 dev ${DEVICE}`]);
 });
 

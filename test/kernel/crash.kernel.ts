@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
+import { virtualServerKey } from '../../src/net/ipvs.ts';
 import { SELF, ip, run, start, stop } from '../lab/topology.ts';
 import {
   CHILD,
@@ -123,7 +124,7 @@ test('a record that was cut in half is read up to there, and written on whole', 
   appendFileSync(file, '+vs 192.0.2.10:8');
   kernel = await openKernel();
   assert.deepEqual(
-    [...(await kernel.observe()).owned.virtualServers],
+    [...kernel.owned.virtualServers.keys()],
     ['192.0.2.10:80/TCP', '192.0.2.10:81/TCP'],
   );
   await kernel.run([add(virtualServer(VIP, 82))]);
@@ -131,6 +132,20 @@ test('a record that was cut in half is read up to there, and written on whole', 
     readFileSync(file, 'utf8'),
     /^vipvs-owned 1 .*\n(\+vs 192\.0\.2\.10:8[0-2]\/TCP\n){3}$/,
   );
+});
+
+test('readings write nothing into the record, settle() does', async () => {
+  await kernel.run([add(), bind()]);
+  const file = `${RUN}/${(await run(SELF, ['ls', RUN])).stdout.trim()}`;
+  const recorded = readFileSync(file, 'utf8');
+  await run(SELF, ['ipvsadm', '-C']);
+  const key = virtualServerKey(virtualServer());
+  await kernel.observeVirtualServers([key]);
+  await kernel.observeHost();
+  const { addresses } = await kernel.observe();
+  assert.equal(readFileSync(file, 'utf8'), recorded);
+  kernel.settle({ gone: [key], addresses });
+  assert.equal(readFileSync(file, 'utf8'), `${recorded}-vs ${key}\n`);
 });
 
 test('without room for the record nothing is made, and with room again it is', async () => {
@@ -153,7 +168,7 @@ test('without room for the record nothing is made, and with room again it is', a
     assert.deepEqual(errnos(await kernel.run([add(virtualServer(VIP, 1000))])), ['ok']);
     await kernel.close();
     kernel = await openKernel();
-    assert.equal((await kernel.observe()).owned.virtualServers.size, 2);
+    assert.equal(kernel.owned.virtualServers.size, 2);
     await kernel.close();
     await cleanUp({ runDirectory: RUN, dryRun: false });
   } finally {
@@ -178,7 +193,8 @@ test('kill -9 during a batch: the next start knows every virtual server that was
     await delay(waitMs);
     await stop(child, 'SIGKILL');
     kernel = await openKernel();
-    const { virtualServers, owned } = await kernel.observe();
+    const { owned } = kernel;
+    const { virtualServers } = await kernel.observe();
     const keys = [...(virtualServers?.keys() ?? [])];
     assert.deepEqual(
       keys.filter((key) => !owned.virtualServers.has(key)),

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Op } from '../../src/ipvs-node/model/kernel.ts';
 import { formatNodeState, formatOp } from '../../src/ipvs-node/model/format.ts';
+import { bindingKey, isBoundByUs, isOurs } from '../../src/ipvs-node/model/owned.ts';
 import { planNode, type Plan } from '../../src/ipvs-node/plan/plan.ts';
 import { planParts } from '../../src/ipvs-node/plan/parts.ts';
 import type {
@@ -142,10 +143,17 @@ function kernelOf({ servers, bound }: Found): FakeKernel {
   }
   for (const { vip, name, ours } of bound) {
     const entriesOfVip = kernel.addresses.get(vip) ?? [];
-    kernel.addresses.set(vip, [...entriesOfVip, { address: vip, interface: name, ours }]);
-    if (ours) kernel.owned.addresses.add(vip);
+    kernel.addresses.set(vip, [...entriesOfVip, { address: vip, interface: name, mark: 'plain' }]);
+    if (ours) kernel.owned.addresses.add(bindingKey(vip, name));
   }
   return kernel;
+}
+
+/** With what is ours as it is now. */
+async function readingOf(kernel: FakeKernel): Promise<Observed> {
+  const { virtualServers, addresses } = kernel.owned;
+  const owned = { virtualServers: new Set(virtualServers), addresses: new Set(addresses) };
+  return { ...(await kernel.observe()), owned };
 }
 
 /** Plans and runs until nothing is left to do, as the agent does over time. */
@@ -154,7 +162,7 @@ async function converge(kernel: FakeKernel, desired: NodeState): Promise<readonl
   let drains: Plan['drains'] = new Map();
   let nowMs = 0;
   for (let round = 0; round < 200; round++) {
-    const plan = planNode(desired, await kernel.observe(), drains, nowMs, LIMITS);
+    const plan = planNode(desired, await readingOf(kernel), drains, nowMs, LIMITS);
     plans.push(plan);
     if (plan.ops.length === 0 && plan.wakeAtMs === undefined) return plans;
     const results = await kernel.run(plan.ops);
@@ -175,13 +183,12 @@ function isForeign(
   key: VirtualServerKey,
   vip: IpAddress,
 ): boolean {
-  const { owned, addresses } = observed;
+  const { owned } = observed;
   if (owned.virtualServers.has(key)) return false;
-  const tagged = addresses?.get(vip)?.some(({ ours }) => ours) ?? false;
   const behind = [...(desired.addresses.get(vip)?.virtualServers ?? [])];
   return (
     !desired.virtualServers.has(key) ||
-    !tagged ||
+    !isBoundByUs(observed, vip) ||
     behind.some((each) => owned.virtualServers.has(each))
   );
 }
@@ -189,10 +196,10 @@ function isForeign(
 test('(1) a plan leads to what is wanted, (2) and then there is nothing to do', async () => {
   const property = fc.asyncProperty(entries, found, async (wanted, there) => {
     const kernel = kernelOf(there);
-    const before = await kernel.observe();
+    const before = await readingOf(kernel);
     const desired = desiredOf(wanted);
     await converge(kernel, desired);
-    const after = await kernel.observe();
+    const after = await readingOf(kernel);
     for (const [key, { server, realServers }] of desired.virtualServers) {
       if (before.virtualServers?.has(key) && isForeign(before, desired, key, server.vip)) continue;
       const reached = after.virtualServers?.get(key);
@@ -204,11 +211,11 @@ test('(1) a plan leads to what is wanted, (2) and then there is nothing to do', 
       });
       assert.deepEqual(new Map(reals), new Map(realServers));
     }
-    for (const key of before.owned.virtualServers) {
+    for (const key of before.owned.virtualServers.keys()) {
       assert.equal(after.virtualServers?.has(key), desired.virtualServers.has(key));
     }
     for (const [vip, list] of after.addresses ?? []) {
-      const ours = list.filter((each) => each.ours).map((each) => each.interface);
+      const ours = list.filter((each) => isOurs(after.owned, each)).map((each) => each.interface);
       assert.ok(ours.length <= (desired.addresses.has(vip) ? 1 : 0), `${vip} on ${ours.join()}`);
     }
     const again = planNode(desired, after, new Map(), 1e9, LIMITS);
@@ -222,7 +229,7 @@ test('(2b) in parts it is the same plan, in a safe order, and leads there, too',
   const property = fc.asyncProperty(entries, found, sizes, async (wanted, there, atOnce) => {
     const kernel = kernelOf(there);
     const desired = desiredOf(wanted);
-    const before = await kernel.observe();
+    const before = await readingOf(kernel);
     const whole = planNode(desired, before, new Map(), 0, LIMITS);
     const parts = [...planParts(desired, before, new Map(), 0, LIMITS, atOnce)];
     const lines = parts.flatMap(({ ops }) => ops.map(formatOp));
@@ -270,8 +277,8 @@ test('(3) the order of the input does not matter', async () => {
       assert.equal(formatNodeState(one), formatNodeState(two));
       const shuffled = { servers: shuffle(there.servers), bound: shuffle(there.bound) };
       const plans = [
-        planNode(one, await kernelOf(there).observe(), new Map(), 0, LIMITS),
-        planNode(two, await kernelOf(shuffled).observe(), new Map(), 0, LIMITS),
+        planNode(one, await readingOf(kernelOf(there)), new Map(), 0, LIMITS),
+        planNode(two, await readingOf(kernelOf(shuffled)), new Map(), 0, LIMITS),
       ];
       const [first, second] = plans.map(({ ops }) =>
         ops.filter(({ op }) => op !== 'vip.del').map(formatOp),
@@ -307,7 +314,7 @@ test('an address is bound after its virtual servers, and withdrawn before them',
   const property = fc.asyncProperty(entries, found, async (wanted, there) => {
     const kernel = kernelOf(there);
     const desired = desiredOf(wanted);
-    const { ops } = planNode(desired, await kernel.observe(), new Map(), 0, LIMITS);
+    const { ops } = planNode(desired, await readingOf(kernel), new Map(), 0, LIMITS);
     const at = (isMatch: (op: Op) => boolean): readonly number[] =>
       ops.flatMap((op, i) => (isMatch(op) ? [i] : []));
     for (const vip of VIPS) {
@@ -327,17 +334,18 @@ test('an address is bound after its virtual servers, and withdrawn before them',
 test('(5) what is not ours is never touched', async () => {
   const property = fc.asyncProperty(entries, found, async (wanted, there) => {
     const kernel = kernelOf(there);
-    const before = await kernel.observe();
+    const before = await readingOf(kernel);
     const desired = desiredOf(wanted);
     await converge(kernel, desired);
-    const after = await kernel.observe();
+    const after = await readingOf(kernel);
     for (const [key, entryBefore] of before.virtualServers ?? []) {
       if (!isForeign(before, desired, key, entryBefore.server.vip)) continue;
       assert.deepEqual(after.virtualServers?.get(key), entryBefore);
     }
     for (const [vip, list] of before.addresses ?? []) {
-      const foreign = list.filter(({ ours }) => !ours);
-      assert.deepEqual(after.addresses?.get(vip)?.filter(({ ours }) => !ours) ?? [], foreign);
+      const foreign = list.filter((each) => !isOurs(before.owned, each));
+      const left = after.addresses?.get(vip)?.filter((each) => !isOurs(after.owned, each)) ?? [];
+      assert.deepEqual(left, foreign);
     }
   });
   await fc.assert(property, RUNS);
@@ -346,7 +354,7 @@ test('(5) what is not ours is never touched', async () => {
 test('(6) nothing is deleted from a part that was not read, and nothing added to it', async () => {
   const part = fc.constantFrom('virtualServers', 'addresses', 'firewall');
   const property = fc.asyncProperty(entries, found, part, async (wanted, there, missing) => {
-    const observed = { ...(await kernelOf(there).observe()), [missing]: undefined };
+    const observed = { ...(await readingOf(kernelOf(there))), [missing]: undefined };
     const { ops } = planNode(desiredOf(wanted), observed, new Map(), 0, LIMITS);
     const prefixes = { virtualServers: /^[vr]s\./, addresses: /^vip\./, firewall: /^fw\./ };
     const pattern = prefixes[missing];

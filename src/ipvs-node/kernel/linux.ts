@@ -7,7 +7,7 @@ import type { IpAddress } from '../../net/address.ts';
 import { familyOf } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { AddressWatch, type SeenAddress } from './addresses/address-watch.ts';
+import { AddressWatch } from './addresses/address-watch.ts';
 import { Announcer } from './addresses/announcer.ts';
 import { takeInstanceLock, type InstanceLock } from './instance-lock.ts';
 import { announce } from './addresses/neighbours.ts';
@@ -16,21 +16,16 @@ import { library } from './libvipvs.ts';
 import type { IpvsResult } from './ipvs/result.ts';
 import { IpvsSocket } from './ipvs/socket.ts';
 import { serviceKeyOf, type DumpedService } from './ipvs/values.ts';
-import type { Kernel, KernelChange, Op, OpResult, ServerOp } from '../model/kernel.ts';
+import type { Evidence, Kernel, KernelChange, Op, OpResult, ServerOp } from '../model/kernel.ts';
+import type { Owned } from '../model/owned.ts';
 import { NftFirewall } from './firewall/nft.ts';
 import { isOurKindOfKey, observedVirtualServers } from './ipvs/observed.ts';
 import { groupAt, type Group, type SysctlOp } from './op-groups.ts';
-import { addressId, parseVirtualServerKey } from './ownership/journal.ts';
+import { parseVirtualServerKey } from './ownership/journal.ts';
 import { DEFAULT_RUN_DIRECTORY, Ownership, UnrecordedError } from './ownership/ownership.ts';
 import { addressEntry, ipvsEntry, runRecorded } from './ownership/recorded-run.ts';
 import { RtMonitor, RtNetlink } from './addresses/rtnetlink.ts';
-import {
-  EXACT_SYSCTLS,
-  SYSCTLS,
-  type Observed,
-  type ObservedAddress,
-  type ObservedHost,
-} from '../model/state.ts';
+import { EXACT_SYSCTLS, SYSCTLS, type ObservedHost, type Reading } from '../model/state.ts';
 import { readSysctl, sysctlProblem, writeSysctl } from './sysctl.ts';
 
 export interface LinuxKernelOptions {
@@ -82,7 +77,7 @@ export class LinuxKernel implements Kernel {
     this.#onTornDump = options.onTornDump ?? (() => undefined);
     this.#ownership = new Ownership(options.runDirectory ?? DEFAULT_RUN_DIRECTORY);
     this.#route = new RtNetlink();
-    this.#book = new AddressWatch(this.#route, (change) => {
+    this.#book = new AddressWatch(this.#route, this.#ownership, (change) => {
       for (const listener of this.#listeners) listener(change);
     });
     this.#monitor = new RtMonitor((event) => {
@@ -90,7 +85,7 @@ export class LinuxKernel implements Kernel {
     }, tuneSocket);
     this.#announcer = new Announcer(
       (name, addresses) => this.#sendBurst(name, addresses),
-      (target) => this.#book.holds(target.address, target.interface),
+      (target) => this.#book.holds(target),
     );
     if (this.#ownership.unreadable > 0) {
       this.#notice(
@@ -100,17 +95,28 @@ export class LinuxKernel implements Kernel {
     }
   }
 
-  observe(): Promise<Observed> {
+  get owned(): Owned {
+    return this.#ownership.owned;
+  }
+
+  settle(evidence: Evidence): void {
+    try {
+      this.#ownership.settle(evidence);
+    } catch (error) {
+      if (!(error instanceof UnrecordedError)) throw error;
+      this.#notice(error.message); // claims will be refused, each with its result
+    }
+  }
+
+  observe(): Promise<Reading> {
     return this.#exclusive(async () => {
-      const [virtualServers, seen, firewall] = await Promise.all([
+      const [virtualServers, addresses, firewall] = await Promise.all([
         this.#dumpVirtualServers(),
-        this.#book.observe((address) => this.#isOurs(address)),
+        this.#book.observe(),
         this.#firewall.observe(),
       ]);
-      if (virtualServers !== undefined && seen !== undefined) {
-        this.#compact((key) => virtualServers.has(key), seen);
-      }
-      return { virtualServers, ...this.#observedHost(seen, firewall) };
+      this.#noticeAbsence();
+      return { virtualServers, addresses, firewall, sysctls: readSysctls() };
     });
   }
 
@@ -118,25 +124,17 @@ export class LinuxKernel implements Kernel {
     // nft lists 20,000 elements in a tenth of a second, in an emulated guest in one or two: operations do not wait for that
     const firewall = await this.#firewall.observe();
     return this.#exclusive(async () => {
-      const seen = await this.#book.observe((address) => this.#isOurs(address));
-      if (seen !== undefined) this.#compact(() => true, seen);
-      return this.#observedHost(seen, firewall);
+      const addresses = await this.#book.observe();
+      this.#noticeAbsence();
+      return { addresses, firewall, sysctls: readSysctls() };
     });
   }
 
-  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']> {
-    return this.#exclusive(async () => {
-      const found = await this.#readVirtualServers(keys);
-      const gone = keys.filter((key) => found?.has(key) === false);
-      // somebody else may make it anew, and that one is not ours
-      this.#ownership.release(gone.map((key) => ({ kind: 'virtualServer', key })));
-      return found;
-    });
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Reading['virtualServers']> {
+    return this.#exclusive(() => this.#readVirtualServers(keys));
   }
 
-  async #readVirtualServers(
-    keys: readonly VirtualServerKey[],
-  ): Promise<Observed['virtualServers']> {
+  async #readVirtualServers(keys: readonly VirtualServerKey[]): Promise<Reading['virtualServers']> {
     const services: DumpedService[] = [];
     for (const key of keys) {
       const server = parseVirtualServerKey(key);
@@ -196,7 +194,7 @@ export class LinuxKernel implements Kernel {
 
   // ---- observing
 
-  async #dumpVirtualServers(): Promise<Observed['virtualServers']> {
+  async #dumpVirtualServers(): Promise<Reading['virtualServers']> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const services = await this.#ipvs.dumpServices();
       if (services.complete) {
@@ -210,58 +208,12 @@ export class LinuxKernel implements Kernel {
     return undefined;
   }
 
-  #isOurs(seen: SeenAddress): boolean {
-    if (!seen.isSingle) return false;
-    return seen.hasTag || this.#ownership.has({ kind: 'address', ...seen });
-  }
-
-  #observedHost(
-    seen: readonly SeenAddress[] | undefined,
-    firewall: Observed['firewall'],
-  ): ObservedHost {
-    if (this.#firewall.absence !== undefined) {
-      this.#notice(
-        `${this.#firewall.absence.reason}: no masquerade, no loadBalancerSourceRanges, and closed ports of a VIP ` +
-          'reach this host',
-      );
-    }
-    const addresses = seen === undefined ? undefined : this.#observedAddresses(seen);
-    return { addresses, firewall, sysctls: readSysctls(), owned: this.#ownedWith(seen) };
-  }
-
-  #observedAddresses(seen: readonly SeenAddress[]): ReadonlyMap<IpAddress, ObservedAddress[]> {
-    const addresses = new Map<IpAddress, ObservedAddress[]>();
-    for (const item of seen) {
-      const observed = {
-        address: item.address,
-        interface: item.interface,
-        ours: this.#isOurs(item),
-      };
-      const list = addresses.get(item.address);
-      if (list === undefined) addresses.set(item.address, [observed]);
-      else list.push(observed);
-    }
-    return addresses;
-  }
-
-  /** Tagged addresses are ours even where the record was lost. */
-  #ownedWith(seen: readonly SeenAddress[] | undefined): Observed['owned'] {
-    const { virtualServers, addresses } = this.#ownership.owned;
-    const tagged = (seen ?? []).filter((item) => this.#isOurs(item)).map((item) => item.address);
-    return { virtualServers, addresses: new Set([...addresses, ...tagged]) };
-  }
-
-  #compact(virtualServers: (key: VirtualServerKey) => boolean, seen: readonly SeenAddress[]): void {
-    const present = new Set(seen.map((item) => addressId(item.address, item.interface)));
-    try {
-      this.#ownership.compact({
-        virtualServers,
-        address: (address, name) => present.has(addressId(address, name)),
-      });
-    } catch (error) {
-      if (!(error instanceof UnrecordedError)) throw error;
-      this.#notice(error.message); // claims will be refused, each with its result
-    }
+  #noticeAbsence(): void {
+    const { absence } = this.#firewall;
+    if (absence === undefined) return;
+    this.#notice(
+      `${absence.reason}: no masquerade, no loadBalancerSourceRanges, and closed ports of a VIP reach this host`,
+    );
   }
 
   // ---- changing

@@ -8,7 +8,8 @@ import {
   type VirtualServerAddress,
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
-import type { FirewallSet, Observed, ObservedHost } from './state.ts';
+import type { Owned } from './owned.ts';
+import type { FirewallSet, ObservedHost, Reading } from './state.ts';
 
 /** `key` is the server's, where the planner has it at hand: making it anew for 60,000 operations is what a round feels. */
 interface OfServer<Server> {
@@ -52,13 +53,32 @@ export type OpResult =
       readonly message: string;
     };
 
-export interface Kernel {
+/** What a reading proves about what is ours. */
+export interface Evidence {
+  /** Virtual servers that were looked for and are not there. */
+  readonly gone: readonly VirtualServerKey[];
+  /** All addresses; undefined where they were not read. */
+  readonly addresses: Reading['addresses'];
+}
+
+/** The one set of what is ours. */
+export interface OwnershipPort {
+  readonly owned: Owned;
+  /**
+   * Brings it in line with a reading, after which no operation ran: what is gone is not ours any more, because somebody else
+   * may make it anew; an address with our tag is ours, whatever was recorded.
+   */
+  settle(evidence: Evidence): void;
+}
+
+/** The readings change nothing, in the kernel or in the record. */
+export interface Kernel extends OwnershipPort {
   /** Dumps everything. A part that could not be read whole is undefined in the answer, never empty. */
-  observe(): Promise<Observed>;
+  observe(): Promise<Reading>;
   /** The part beside the virtual servers. Operations may run meanwhile: it is then of before or after them. */
   observeHost(): Promise<ObservedHost>;
-  /** These virtual servers only: the cheap read that a drain and a step of the audit need. One that is gone is not ours. */
-  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Observed['virtualServers']>;
+  /** These virtual servers only: the cheap read that a drain and a step of the audit need. */
+  observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Reading['virtualServers']>;
   /** Runs the operations in order and answers for each one. Never throws for the failure of an operation. */
   run(ops: readonly Op[]): Promise<readonly OpResult[]>;
   /** True while a virtual server of ours is still there: somebody may have flushed the table. */

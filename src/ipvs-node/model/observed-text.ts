@@ -4,10 +4,10 @@ import { AddressError, bitsOf, familyOf, parseIp, type IpAddress } from '../../n
 import { parseRules, type NumberedText } from '../../net/ipvsadm-parse.ts';
 import type { RealServerKey, VirtualServerKey } from '../../net/ipvs.ts';
 import { parseSysctlLine } from './format.ts';
+import { bindingKey, type BindingKey, type ObservedAddress } from './owned.ts';
 import {
   SYSCTLS,
   type Observed,
-  type ObservedAddress,
   type ObservedRealServer,
   type ObservedVirtualServer,
 } from './state.ts';
@@ -46,7 +46,7 @@ export function parseObserved(
 ): ParsedObserved {
   const { rules, rest, errors } = parseRules(text);
   const virtualServers = new Map<VirtualServerKey, ObservedVirtualServer>();
-  const owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
+  const owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<BindingKey>() };
   for (const [key, { server, realServers }] of rules) {
     const observed = new Map<RealServerKey, ObservedRealServer>();
     for (const [realKey, real] of realServers) {
@@ -75,9 +75,9 @@ export function parseObserved(
       tag === undefined
         ? (marks?.isOurUntagged(address, served.has(address)) ?? true)
         : tag === marks?.tag;
-    const ours = isSingle && isMarked && isOurs(address);
-    addresses.set(address, [...(addresses.get(address) ?? []), { address, interface: name, ours }]);
-    if (ours) owned.addresses.add(address);
+    const mark = isSingle ? 'plain' : 'network';
+    addresses.set(address, [...(addresses.get(address) ?? []), { address, interface: name, mark }]);
+    if (isSingle && isMarked && isOurs(address)) owned.addresses.add(bindingKey(address, name));
   }
   const observed = { virtualServers, addresses, firewall: 'absent' as const, sysctls, owned };
   return { observed, errors: allErrors.sort((a, b) => a.line - b.line) };

@@ -8,6 +8,7 @@ import type {
   VirtualServer,
   VirtualServerKey,
 } from '../../net/ipvs.ts';
+import type { ObservedAddress, Owned } from './owned.ts';
 
 export interface DesiredVirtualServer {
   readonly server: VirtualServer;
@@ -83,18 +84,16 @@ export interface ObservedVirtualServer {
   readonly realServers: ReadonlyMap<RealServerKey, ObservedRealServer>;
 }
 
-export interface ObservedAddress {
-  readonly address: IpAddress;
-  readonly interface: string;
-  /** Carries our IFA_PROTO tag (or, on kernels without tags, stands in our ownership record). */
-  readonly ours: boolean;
+/** What a plan compares with. */
+export interface Observed extends Reading {
+  readonly owned: Owned;
 }
 
 /**
- * Each part is undefined while its dump is missing or incomplete: that is a third answer beside present and
- * absent, and nothing is deleted on it.
+ * What a kernel was seen to hold. Each part is undefined while its dump is missing or incomplete: that is a third answer
+ * beside present and absent, and nothing is deleted on it.
  */
-export interface Observed extends ObservedHost {
+export interface Reading extends ObservedHost {
   readonly virtualServers: ReadonlyMap<VirtualServerKey, ObservedVirtualServer> | undefined;
 }
 
@@ -105,13 +104,6 @@ export interface ObservedHost {
   readonly firewall: FirewallState | 'absent' | undefined;
   /** What could be read of SYSCTLS; one that is missing is left as it is. */
   readonly sysctls: ReadonlyMap<string, number>;
-  /** Virtual servers and addresses that we made, from the record that survives a crash. */
-  readonly owned: Owned;
-}
-
-export interface Owned {
-  readonly virtualServers: ReadonlySet<VirtualServerKey>;
-  readonly addresses: ReadonlySet<IpAddress>;
 }
 
 export interface PortKey {

@@ -61,7 +61,9 @@ export function* planParts(
     planScope({ ...NO_SCOPE, ...part }, desired, observed, drains, nowMs, limits);
   yield safePlan(planSysctls(desired, observed));
   const wanted = keys.filter((key) => desired.virtualServers.has(key));
-  for (const virtualServers of inSlices(wanted, atOnce)) {
+  // whose a virtual server is depends on what is ours of its VIP: one VIP is never in two parts
+  const vipOf = (key: VirtualServerKey): string => serverOf(key)?.vip ?? '';
+  for (const virtualServers of inSlices(wanted, atOnce, vipOf)) {
     yield planOf({ virtualServers, isSorted: true });
   }
   yield safePlan(firewall.add);
@@ -82,8 +84,24 @@ function safePlan(ops: readonly Op[]): Plan {
   return { ...NOTHING_PLANNED, ops, safeOps: ops.length };
 }
 
-function* inSlices<T>(items: readonly T[], length: number): Generator<readonly T[]> {
-  for (let from = 0; from < items.length; from += length) yield items.slice(from, from + length);
+/** Of at least `length` items; neighbours of one group stay together. */
+function* inSlices<T>(
+  items: readonly T[],
+  length: number,
+  groupOf: (item: T) => unknown = (item) => item,
+): Generator<readonly T[]> {
+  let slice: T[] = [];
+  let last: unknown;
+  for (const item of items) {
+    const group = groupOf(item);
+    if (slice.length >= length && group !== last) {
+      yield slice;
+      slice = [];
+    }
+    slice.push(item);
+    last = group;
+  }
+  if (slice.length > 0) yield slice;
 }
 
 export const NOTHING_PLANNED: Plan = {

@@ -16,6 +16,7 @@ import {
 import { drainStep } from './drain.ts';
 import type { Op } from '../model/kernel.ts';
 import { planFirewall } from './firewall.ts';
+import { isBoundByUs, isOurs } from '../model/owned.ts';
 import { sortKeys } from './order.ts';
 import { hostScope, wholeScope, type Scope } from './scope.ts';
 import {
@@ -286,15 +287,13 @@ class Planner {
   }
 
   /**
-   * The VIP carries our tag and the record knows none of its virtual servers: the record was lost, and what stands there
+   * The VIP is bound by us and the record knows none of its virtual servers: the record was lost, and what stands there
    * is ours all the same. Where it knows one, another that it does not know is somebody else's.
    */
   #mayAdopt(vip: IpAddress): boolean {
-    const { addresses, owned } = this.#observed;
-    const isTagged =
-      owned.addresses.has(vip) || addresses?.get(vip)?.some(({ ours }) => ours) === true;
+    const { virtualServers } = this.#observed.owned;
     const keys = this.#desired.addresses.get(vip)?.virtualServers ?? [];
-    return isTagged && !keys.some((key) => owned.virtualServers.has(key));
+    return isBoundByUs(this.#observed, vip) && !keys.some((key) => virtualServers.has(key));
   }
 
   /** Surely somebody else's; while the addresses are not known, nothing is sure. */
@@ -316,7 +315,7 @@ class Planner {
     const name = this.#desired.addresses.get(address)?.interface;
     const found = this.#observed.addresses?.get(address) ?? [];
     return (
-      found.every((each) => each.ours && each.interface === name) &&
+      found.every((each) => each.interface === name && isOurs(this.#observed.owned, each)) &&
       (name === undefined || found.length > 0)
     );
   }
@@ -324,7 +323,7 @@ class Planner {
   #planAddress(address: IpAddress): void {
     const wanted = this.#desired.addresses.get(address);
     const found = this.#observed.addresses?.get(address) ?? [];
-    const ours = found.filter((each) => each.ours);
+    const ours = found.filter((each) => isOurs(this.#observed.owned, each));
     for (const each of ours) {
       if (each.interface === wanted?.interface) continue;
       this.unbind.push({ op: 'vip.del', address, interface: each.interface });

@@ -4,6 +4,7 @@
 // leaves the kernel as it is.
 import type { ClusterObject, ClusterView } from '../../api/cluster.ts';
 import type { ResolvedPools } from '../../api/pools.ts';
+import type { IpAddress } from '../../net/address.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { COALESCE_MS, Loop, type RoundResult } from '../../runtime/loop.ts';
 import { DesiredIndex } from '../desired/all-services.ts';
@@ -14,7 +15,6 @@ import type { NodeState, Observed, ObservedHost } from '../model/state.ts';
 import { DEFAULT_LIMITS } from '../plan/plan.ts';
 import { Agenda } from './agenda.ts';
 import type { AgentOptions, AgentPorts } from './agent-ports.ts';
-import { hostAddressesOf } from './mirror.ts';
 import { Rounds } from './rounds.ts';
 
 export class Agent {
@@ -65,6 +65,11 @@ export class Agent {
   /** What the kernel holds, as far as is known. */
   get observed(): Observed {
     return this.#rounds.mirror;
+  }
+
+  /** Addresses that only others have put on this host; undefined before it was read. */
+  get hostAddresses(): ReadonlySet<IpAddress> | undefined {
+    return this.#rounds.mirror.hostAddresses;
   }
 
   get pools(): ResolvedPools {
@@ -161,8 +166,9 @@ export class Agent {
   #refresh(host: ObservedHost | undefined): void {
     if (!this.#isSynced) return;
     const services = this.#dirtyServices;
-    if (host?.addresses !== undefined) {
-      const touched = this.#index.setHostAddresses(hostAddressesOf(host.addresses));
+    const { hostAddresses } = this.#rounds.mirror;
+    if (host?.addresses !== undefined && hostAddresses !== undefined) {
+      const touched = this.#index.setHostAddresses(hostAddresses);
       for (const service of touched) services.add(service);
     }
     if (services.size === 0) return;

@@ -8,6 +8,7 @@ import type { RealServerKey, VirtualServerKey } from '../../net/ipvs.ts';
 import { driftKindOf, isRepair, type DriftKind, type Known } from './drift.ts';
 import type { Target } from './retries.ts';
 import { isServerOp, serverKeyOf, type Kernel, type Op, type OpResult } from '../model/kernel.ts';
+import { isBoundByUs } from '../model/owned.ts';
 import type { KernelMirror } from './mirror.ts';
 import { isAnswerLost, outcomeOf } from './outcome.ts';
 import type { Plan, PlanProblem } from '../plan/plan.ts';
@@ -122,7 +123,7 @@ class Executor implements Execution {
       return false;
     }
     if (op.op === 'vip.announce') {
-      return (this.#mirror.addresses?.get(op.address) ?? []).some(({ ours }) => ours);
+      return isBoundByUs(this.#mirror, op.address);
     }
     return !isOfRealServer(op) || !this.#failed.has(serverKeyOf(op));
   }

@@ -1,6 +1,7 @@
 // What the kernel holds, as far as we know: the last dump plus every operation that was reached since. The next
 // difference is computed from it, so that a change costs no dump.
-// Invariant: an operation whose outcome is not known changes nothing here; a dump settles it.
+// Invariants: an operation whose outcome is not known changes nothing here; a dump settles it. What is ours is the
+// kernel's own set, brought in line with every reading that is taken.
 import type { IpAddress } from '../../net/address.ts';
 import {
   realServerKey,
@@ -8,17 +9,18 @@ import {
   type RealServerKey,
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
-import { serverKeyOf, type Op } from '../model/kernel.ts';
+import { serverKeyOf, type Op, type OwnershipPort } from '../model/kernel.ts';
+import { hostAddressesOf, type ObservedAddress } from '../model/owned.ts';
 import { sameRealServer, sameVirtualServer } from '../plan/plan.ts';
 import type {
   FirewallSet,
   FirewallState,
   NodeState,
-  Observed,
-  ObservedAddress,
   ObservedHost,
+  Observed,
   ObservedRealServer,
   ObservedVirtualServer,
+  Reading,
 } from '../model/state.ts';
 import type { DrainStarts } from '../model/state.ts';
 
@@ -28,7 +30,12 @@ export class KernelMirror implements Observed {
   #firewall: Map<FirewallSet, Set<string>> | 'absent' | undefined;
   #sysctls = new Map<string, number>();
   #edited: Map<RealServerKey, ObservedRealServer> | undefined;
-  #owned = { virtualServers: new Set<VirtualServerKey>(), addresses: new Set<IpAddress>() };
+  readonly #ownership: OwnershipPort;
+  #hostAddresses: ReadonlySet<IpAddress> | undefined;
+
+  constructor(ownership: OwnershipPort) {
+    this.#ownership = ownership;
+  }
 
   get virtualServers(): Observed['virtualServers'] {
     return this.#virtualServers;
@@ -47,34 +54,46 @@ export class KernelMirror implements Observed {
   }
 
   get owned(): Observed['owned'] {
-    return this.#owned;
+    return this.#ownership.owned;
+  }
+
+  /**
+   * Addresses that only others have put on this host, when it was read last; undefined before. While operations run, this
+   * and what is ours are not of the same moment, so that it is not computed anew from them.
+   */
+  get hostAddresses(): ReadonlySet<IpAddress> | undefined {
+    return this.#hostAddresses;
   }
 
   /** Takes a dump. A part that could not be read stays as it was known before. Answers whether all was read. */
-  load(observed: Observed): boolean {
-    const { virtualServers } = observed;
-    if (virtualServers !== undefined) this.#virtualServers = new Map(virtualServers);
-    return this.loadHost(observed) && virtualServers !== undefined;
+  load(reading: Reading): boolean {
+    const { virtualServers } = reading;
+    if (virtualServers !== undefined) {
+      this.#virtualServers = new Map(virtualServers);
+      const gone = [...this.owned.virtualServers.keys()].filter((key) => !virtualServers.has(key));
+      this.#ownership.settle({ gone, addresses: undefined });
+    }
+    return this.loadHost(reading) && virtualServers !== undefined;
   }
 
   /** The same for the part beside the virtual servers. */
-  loadHost({ addresses, firewall, sysctls, owned }: ObservedHost): boolean {
-    if (addresses !== undefined) this.#addresses = new Map(addresses);
+  loadHost({ addresses, firewall, sysctls }: ObservedHost): boolean {
+    if (addresses !== undefined) {
+      this.#addresses = new Map(addresses);
+      this.#ownership.settle({ gone: [], addresses });
+      this.#hostAddresses = hostAddressesOf(addresses, this.owned);
+    }
     if (firewall !== undefined) this.#firewall = copyFirewall(firewall);
     this.#sysctls = new Map(sysctls);
-    this.#owned = {
-      virtualServers: new Set(owned.virtualServers),
-      addresses: new Set(owned.addresses),
-    };
     return addresses !== undefined && firewall !== undefined;
   }
 
   /** Only what that dump had: the mirror remembers what it lacks, and nothing may be deleted on memories. */
-  seenIn(observed: Observed): Observed {
+  seenIn(reading: Reading): Observed {
     return {
-      virtualServers: observed.virtualServers && this.virtualServers,
-      addresses: observed.addresses && this.addresses,
-      firewall: observed.firewall && this.firewall,
+      virtualServers: reading.virtualServers && this.virtualServers,
+      addresses: reading.addresses && this.addresses,
+      firewall: reading.firewall && this.firewall,
       sysctls: this.sysctls,
       owned: this.owned,
     };
@@ -83,7 +102,7 @@ export class KernelMirror implements Observed {
   /** What the kernel must be asked about before it is edited: what drains, and what others may have taken away by now. */
   unsureOf(keys: Iterable<VirtualServerKey>, drains: DrainStarts): readonly VirtualServerKey[] {
     const mayBeGone = (key: VirtualServerKey): boolean =>
-      this.#virtualServers?.has(key) === true && !this.#owned.virtualServers.has(key);
+      this.#virtualServers?.has(key) === true && !this.owned.virtualServers.has(key);
     return [...keys].filter((key) => drains.has(key) || mayBeGone(key));
   }
 
@@ -92,13 +111,16 @@ export class KernelMirror implements Observed {
     keys: Iterable<VirtualServerKey>,
     found: ReadonlyMap<VirtualServerKey, ObservedVirtualServer>,
   ): void {
+    const gone: VirtualServerKey[] = [];
     for (const key of keys) {
       const server = found.get(key);
-      if (server === undefined) {
+      if (server !== undefined) this.#virtualServers?.set(key, server);
+      else {
         this.#virtualServers?.delete(key);
-        this.#owned.virtualServers.delete(key);
-      } else this.#virtualServers?.set(key, server);
+        gone.push(key);
+      }
     }
+    if (gone.length > 0) this.#ownership.settle({ gone, addresses: undefined });
   }
 
   /**
@@ -130,15 +152,11 @@ export class KernelMirror implements Observed {
         const key = serverKeyOf(op);
         const realServers = this.#virtualServers?.get(key)?.realServers ?? new Map();
         this.#virtualServers?.set(key, { server: op.server, realServers });
-        this.#owned.virtualServers.add(key);
         break;
       }
-      case 'vs.del': {
-        const key = serverKeyOf(op);
-        this.#virtualServers?.delete(key);
-        this.#owned.virtualServers.delete(key);
+      case 'vs.del':
+        this.#virtualServers?.delete(serverKeyOf(op));
         break;
-      }
       case 'rs.add':
         this.#editRealServers(serverKeyOf(op), (realServers) => {
           realServers.set(realServerKey(op.real), op.real);
@@ -162,13 +180,11 @@ export class KernelMirror implements Observed {
         this.#setAddress(op.address, op.interface, {
           address: op.address,
           interface: op.interface,
-          ours: true,
+          mark: 'plain',
         });
-        this.#owned.addresses.add(op.address);
         break;
       case 'vip.del':
         this.#setAddress(op.address, op.interface, undefined);
-        if (!this.#addresses?.has(op.address)) this.#owned.addresses.delete(op.address);
         break;
       case 'vip.announce':
         break;
@@ -241,20 +257,9 @@ function copyFirewall(
   return new Map([...firewall.sets].map(([set, elements]) => [set, new Set(elements)]));
 }
 
-/** Addresses that only others have put on this host. */
-export function hostAddressesOf(
-  addresses: NonNullable<Observed['addresses']>,
-): ReadonlySet<IpAddress> {
-  const found = new Set<IpAddress>();
-  for (const [address, entries] of addresses) {
-    if (!entries.some(({ ours }) => ours)) found.add(address);
-  }
-  return found;
-}
-
 /** The parts that the dump lacks, for the log. */
-export function unread(observed: Observed): readonly string[] {
-  const { virtualServers, addresses, firewall } = observed;
+export function unread(reading: Reading): readonly string[] {
+  const { virtualServers, addresses, firewall } = reading;
   const parts = Object.entries({ virtualServers, addresses, firewall });
   return parts.filter(([, part]) => part === undefined).map(([name]) => name);
 }

@@ -6,6 +6,7 @@ import type { VirtualServerKey } from '../../net/ipvs.ts';
 import { Backoff, LOCAL_BACKOFF } from '../../runtime/backoff.ts';
 import type { DesiredIndex } from '../desired/all-services.ts';
 import type { Op } from '../model/kernel.ts';
+import { isBoundByUs } from '../model/owned.ts';
 import type { NodeState, ObservedHost } from '../model/state.ts';
 import { DRAIN_CHECK_MS } from '../plan/drain.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from '../plan/parts.ts';
@@ -37,7 +38,7 @@ const NO_DRAINS: DrainStarts = new Map();
 const NO_ADDRESSES: ReadonlySet<IpAddress> = new Set();
 
 export class Rounds {
-  readonly mirror = new KernelMirror();
+  readonly mirror: KernelMirror;
   readonly retries: Retries;
   readonly reports: ServiceReports;
   readonly #ports: RoundsPorts;
@@ -52,6 +53,7 @@ export class Rounds {
   constructor(view: ConstructorParameters<typeof ServiceReports>[0], ports: RoundsPorts) {
     const { kernel, random, index, report, wake } = ports;
     this.#ports = ports;
+    this.mirror = new KernelMirror(kernel);
     this.retries = new Retries(random);
     this.reports = new ServiceReports(view, index, this.retries, report);
     this.#hostReading = new HostReading(kernel, wake);
@@ -79,7 +81,10 @@ export class Rounds {
       draining: this.#drains.starts.keys(),
       retries: this.retries.due(nowMs),
       vipOf: (key) => this.#desired.virtualServers.get(key)?.server.vip,
-      audited: () => [...this.#desired.virtualServers.keys(), ...this.mirror.owned.virtualServers],
+      audited: () => [
+        ...this.#desired.virtualServers.keys(),
+        ...this.mirror.owned.virtualServers.keys(),
+      ],
     });
     if (round.kind === 'full') await this.#full(nowMs);
     else await this.#incremental(round, host, nowMs);
@@ -251,9 +256,9 @@ export class Rounds {
     const ops: Op[] = [];
     for (const address of addresses) {
       const name = this.#desired.addresses.get(address)?.interface;
-      const isBound = this.mirror.addresses?.get(address)?.some(({ ours }) => ours) === true;
-      if (name !== undefined && isBound) ops.push({ op: 'vip.announce', address, interface: name });
-      else this.retries.clear({ kind: 'announcement', address });
+      if (name !== undefined && isBoundByUs(this.mirror, address)) {
+        ops.push({ op: 'vip.announce', address, interface: name });
+      } else this.retries.clear({ kind: 'announcement', address });
     }
     return ops;
   }

@@ -85,7 +85,8 @@ const NOTHING_DESIRED: Pick<NodeState, 'virtualServers' | 'addresses'> = {
   virtualServers: new Map(),
   addresses: new Map(),
 };
-const NOTHING_OBSERVED: Pick<Observed, 'virtualServers' | 'addresses'> = {
+const NOTHING_OBSERVED: Pick<Observed, 'virtualServers' | 'addresses' | 'owned'> = {
+  owned: { virtualServers: new Set(), addresses: new Set() },
   virtualServers: undefined,
   addresses: undefined,
 };

@@ -12,13 +12,14 @@ import { FAILED_MAX, FAILED_MESSAGE_MAX } from '../../api/limits.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HeldGroups } from '../model/held-groups.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
+import { isBoundByUs } from '../model/owned.ts';
 import type { NodeState, Observed } from '../model/state.ts';
 
 export interface DirectorFacts {
   readonly phase: 'starting' | 'running' | 'stopped';
   readonly held: Pick<HeldGroups, 'groups'>;
   readonly desired: Pick<NodeState, 'virtualServers' | 'addresses'>;
-  readonly observed: Pick<Observed, 'virtualServers' | 'addresses'>;
+  readonly observed: Pick<Observed, 'virtualServers' | 'addresses' | 'owned'>;
   /** Services that are not wholly in the kernel. */
   readonly failing: ReadonlyMap<string, FailedService>;
   /** What could not be reached and concerns no single Service. */
@@ -46,7 +47,7 @@ export function directorStatus(
   }
   let addresses = 0;
   for (const address of desired.addresses.keys()) {
-    if (observed.addresses?.get(address)?.some(({ ours }) => ours) === true) addresses += 1;
+    if (isBoundByUs(observed, address)) addresses += 1;
   }
   const conditions = [readyCondition(facts.phase), programmedCondition(facts, failed)];
   return {

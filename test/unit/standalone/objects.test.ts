@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StandaloneObjects } from '../../../src/standalone/objects.ts';
-import { hostAddresses, ownNode } from '../../../src/standalone/own-node.ts';
+import { ownNode } from '../../../src/standalone/own-node.ts';
 import { EventLog, MAX_EVENTS } from '../../../src/standalone/event-log.ts';
 import { keyOf, type ClusterObject } from '../../../src/api/cluster.ts';
 import type { IP } from '../../../src/api/ip.ts';
@@ -215,20 +215,6 @@ test('a condition is set once, and its time changes only with its status', () =>
   assert.equal(objects.setCondition('default/web', type, undefined, ONE), true);
   assert.deepEqual(conditions(), []);
   assert.equal(objects.setCondition('default/web', type, undefined, ONE), false);
-});
-
-test('the addresses of the host are those that vipvs did not put there', () => {
-  const place = (address: string, ours: boolean) => {
-    const ip = parseIp(address);
-    return [ip, [{ address: ip, interface: 'eth0', ours }]] as const;
-  };
-  const observed = new Map([
-    place('192.0.2.9', false),
-    place('192.0.2.100', true),
-    place('::1', false),
-  ]);
-  assert.deepEqual(hostAddresses(observed), ['192.0.2.9', '::1']);
-  assert.equal(hostAddresses(undefined), undefined);
 });
 
 test('events are counted, kept by number, and the newest is last', () => {

@@ -1,10 +1,12 @@
-// Links and VIPs of this namespace, kept up to date by notifications: what the adapter of addresses needs to know
-// between two dumps. Tells the listener when an address of ours went away that we did not take away, and when a link
-// went up or down. Invariant: `held` are the addresses that we added or saw as ours, and nobody took away since.
+// Links of this namespace, kept up to date by notifications, and what happens to its addresses between two dumps. Tells
+// the listener when an address of ours went away that we did not take away, and when a link went up or down.
+// Invariant: what somebody took away is not ours any more, before anybody is told.
 import type { IpAddress } from '../../../net/address.ts';
 import { bitsOf, familyOf } from '../../../net/address.ts';
 import type { KernelChange, Op, OpResult } from '../../model/kernel.ts';
-import { addressId } from '../ownership/journal.ts';
+import { bindingKey, type BindingKey, type ObservedAddress } from '../../model/owned.ts';
+import type { Binding } from '../ownership/journal.ts';
+import type { Ownership } from '../ownership/ownership.ts';
 import { ADDRESS_TAG, type AddressRecord, type LinkRecord } from './rtnetlink-codec.ts';
 import { IncompleteDumpError, type ChangeOutcome, type RtEvent } from './rtnetlink.ts';
 
@@ -23,13 +25,8 @@ export interface AddressPort {
   ): Promise<readonly ChangeOutcome[]>;
 }
 
-export interface SeenAddress {
-  readonly address: IpAddress;
-  readonly interface: string;
-  /** A single address (/32, /128), as a VIP is. */
-  readonly isSingle: boolean;
-  readonly hasTag: boolean;
-}
+/** What this file needs of Ownership. */
+export type AddressOwner = Pick<Ownership, 'has' | 'release' | 'addresses'>;
 
 const MESSAGES: Readonly<Record<string, string>> = {
   EEXIST: 'this address is on the interface already',
@@ -42,14 +39,18 @@ const MESSAGES: Readonly<Record<string, string>> = {
 
 export class AddressWatch {
   readonly #port: AddressPort;
+  readonly #owner: AddressOwner;
   readonly #emit: (change: KernelChange) => void;
   #links = new Map<number, LinkRecord>();
-  /** By index of the interface. */
-  readonly #held = new Map<number, Set<IpAddress>>();
+  /** The kernel has been asked to add or to remove them: what is heard of them is our own doing. */
+  #asked: ReadonlySet<BindingKey> = new Set();
+  /** Grows where a change begins and where it ends: what was read meanwhile is neither the state before nor after. */
+  #edits = 0;
   #isRereading = false;
 
-  constructor(port: AddressPort, emit: (change: KernelChange) => void) {
+  constructor(port: AddressPort, owner: AddressOwner, emit: (change: KernelChange) => void) {
     this.#port = port;
+    this.#owner = owner;
     this.#emit = emit;
   }
 
@@ -58,15 +59,16 @@ export class AddressWatch {
     return undefined;
   }
 
-  holds(address: IpAddress, interfaceName: string): boolean {
-    const link = this.link(interfaceName);
-    return link !== undefined && this.#held.get(link.ifindex)?.has(address) === true;
+  /** Whether the address is ours and stays: it is not being removed, and was not just asked for. */
+  holds({ address, interface: name }: Binding): boolean {
+    return (
+      this.#owner.has({ kind: 'address', address, interface: name }) &&
+      !this.#asked.has(bindingKey(address, name))
+    );
   }
 
-  /** Reads links and addresses anew; `isOurs` decides what is held from now on. undefined: they could not be read whole. */
-  async observe(
-    isOurs: (seen: SeenAddress) => boolean,
-  ): Promise<readonly SeenAddress[] | undefined> {
+  /** Reads links and addresses anew. undefined: they could not be read whole. */
+  async observe(): Promise<ReadonlyMap<IpAddress, readonly ObservedAddress[]> | undefined> {
     let links: readonly LinkRecord[];
     let addresses: readonly AddressRecord[];
     try {
@@ -77,25 +79,31 @@ export class AddressWatch {
       throw error;
     }
     this.#links = new Map(links.map((link) => [link.ifindex, link]));
-    this.#held.clear();
-    const seen: SeenAddress[] = [];
+    const seen = new Map<IpAddress, ObservedAddress[]>();
     for (const record of addresses) {
       const link = this.#links.get(record.ifindex);
       if (link === undefined) continue; // made since the dump of the links: the next round sees it
-      const item: SeenAddress = {
-        address: record.ip,
-        interface: link.name,
-        isSingle: isSingle(record),
-        hasTag: record.protocol === ADDRESS_TAG,
-      };
-      seen.push(item);
-      if (isOurs(item)) this.#hold(record.ip, record.ifindex);
+      const item = { address: record.ip, interface: link.name, mark: markOf(record) };
+      const places = seen.get(record.ip);
+      if (places === undefined) seen.set(record.ip, [item]);
+      else places.push(item);
     }
     return seen;
   }
 
   /** Adds and removes addresses in order. */
   async change(ops: readonly AddressOp[]): Promise<readonly OpResult[]> {
+    this.#asked = new Set(ops.map((op) => bindingKey(op.address, op.interface)));
+    this.#edits++;
+    try {
+      return await this.#change(ops);
+    } finally {
+      this.#asked = new Set();
+      this.#edits++;
+    }
+  }
+
+  async #change(ops: readonly AddressOp[]): Promise<readonly OpResult[]> {
     if (ops.some((op) => this.link(op.interface) === undefined)) await this.#readLinks();
     const results = new Array<OpResult | undefined>(ops.length);
     const sent: { readonly index: number; readonly op: AddressOp; readonly ifindex: number }[] = [];
@@ -104,7 +112,6 @@ export class AddressWatch {
       if (link === undefined) results[index] = withoutInterface(op);
       else sent.push({ index, op, ifindex: link.ifindex });
     });
-    for (const { op, ifindex } of sent) if (op.op === 'vip.del') this.#drop(op.address, ifindex);
     const outcomes = await this.#port.change(
       sent.map(({ op, ifindex }) => ({
         op: op.op === 'vip.add' ? 'add' : 'del',
@@ -112,11 +119,9 @@ export class AddressWatch {
         ifindex,
       })),
     );
-    sent.forEach(({ index, op, ifindex }, i) => {
-      const outcome = outcomes[i] ?? 'unknown';
-      results[index] = resultOf(outcome);
-      if (op.op === 'vip.add' && outcome === 'ok') this.#hold(op.address, ifindex);
-    });
+    for (const [i, { index }] of sent.entries()) {
+      results[index] = resultOf(outcomes[i] ?? 'unknown');
+    }
     return results.map((result) => result ?? resultOf('unknown'));
   }
 
@@ -127,7 +132,7 @@ export class AddressWatch {
         void this.#reread();
         return;
       case 'address':
-        if (event.removed) this.#gone(event.address);
+        if (event.removed) this.#removed(event.address);
         return;
       case 'link':
         this.#takeLink(event.link, event.removed);
@@ -148,14 +153,11 @@ export class AddressWatch {
     if (this.#isRereading) return;
     this.#isRereading = true;
     try {
+      const edits = this.#edits;
       const links = await this.#port.links();
       const addresses = await this.#port.addresses();
-      const present = new Set(addresses.map((record) => addressId(record.ip, `${record.ifindex}`)));
-      for (const [ifindex, held] of this.#held) {
-        for (const address of [...held]) {
-          if (!present.has(addressId(address, `${ifindex}`))) this.#lost(address, ifindex);
-        }
-      }
+      // a reading from before an address was added would have it for lost: the periodic round finds what this leaves out
+      if (edits === this.#edits) this.#loseMissing(links, addresses);
       const indexes = new Set(links.map((link) => link.ifindex));
       for (const link of [...this.#links.values()]) {
         if (!indexes.has(link.ifindex)) this.#takeLink(link, true);
@@ -169,6 +171,16 @@ export class AddressWatch {
     }
   }
 
+  #loseMissing(links: readonly LinkRecord[], addresses: readonly AddressRecord[]): void {
+    const names = new Map(links.map((link) => [link.ifindex, link.name]));
+    const present = new Set(
+      addresses.map(({ ip, ifindex }) => bindingKey(ip, names.get(ifindex) ?? '')),
+    );
+    for (const held of this.#owner.addresses) {
+      if (!present.has(bindingKey(held.address, held.interface))) this.#lose(held);
+    }
+  }
+
   async #readLinks(): Promise<void> {
     try {
       for (const link of await this.#port.links()) this.#links.set(link.ifindex, link);
@@ -177,26 +189,17 @@ export class AddressWatch {
     }
   }
 
-  #hold(address: IpAddress, ifindex: number): void {
-    const held = this.#held.get(ifindex);
-    if (held === undefined) this.#held.set(ifindex, new Set([address]));
-    else held.add(address);
-  }
-
-  #drop(address: IpAddress, ifindex: number): boolean {
-    return this.#held.get(ifindex)?.delete(address) === true;
-  }
-
-  #gone(record: AddressRecord): void {
-    const { ip, ifindex } = record;
-    if (isSingle(record) && this.#lost(ip, ifindex)) return;
-    this.#emit({ kind: 'address.freed', address: ip, interface: this.#nameOf(ifindex) });
+  #removed(record: AddressRecord): void {
+    const removed = { address: record.ip, interface: this.#nameOf(record.ifindex) };
+    if (markOf(record) !== 'network' && this.#lose(removed)) return;
+    this.#emit({ kind: 'address.freed', ...removed });
   }
 
   /** False: we removed it, or it never was ours. */
-  #lost(address: IpAddress, ifindex: number): boolean {
-    if (!this.#drop(address, ifindex)) return false;
-    this.#emit({ kind: 'address.removed', address, interface: this.#nameOf(ifindex) });
+  #lose(removed: Binding): boolean {
+    if (!this.holds(removed)) return false;
+    this.#owner.release([{ kind: 'address', ...removed }]);
+    this.#emit({ kind: 'address.removed', ...removed });
     return true;
   }
 
@@ -205,8 +208,9 @@ export class AddressWatch {
   }
 }
 
-function isSingle(record: AddressRecord): boolean {
-  return record.prefixLength === bitsOf(familyOf(record.ip));
+function markOf({ ip, prefixLength, protocol }: AddressRecord): ObservedAddress['mark'] {
+  if (prefixLength !== bitsOf(familyOf(ip))) return 'network';
+  return protocol === ADDRESS_TAG ? 'tagged' : 'plain';
 }
 
 function withoutInterface(op: AddressOp): OpResult {

@@ -14,6 +14,7 @@ import {
   type VirtualServerAddress,
   type VirtualServerKey,
 } from '../../../net/ipvs.ts';
+import { bindingKey, type BindingKey } from '../../model/owned.ts';
 
 export type Entry =
   | { readonly kind: 'virtualServer'; readonly key: VirtualServerKey }
@@ -27,10 +28,14 @@ export interface RecordScope {
   readonly netnsInode: string;
 }
 
+export interface Binding {
+  readonly address: IpAddress;
+  readonly interface: string;
+}
+
 export interface OwnedRecord {
   readonly virtualServers: Set<VirtualServerKey>;
-  /** By `address interface`. */
-  readonly addresses: Map<string, { readonly address: IpAddress; readonly interface: string }>;
+  readonly addresses: Map<BindingKey, Binding>;
   /** Values from before the first change, by key. */
   readonly sysctls: Map<string, number>;
 }
@@ -53,10 +58,6 @@ export function sysctlLine(key: string, value: number): string {
   return `sysctl ${key} ${value}\n`;
 }
 
-export function addressId(address: IpAddress, interfaceName: string): string {
-  return [address, interfaceName].join(' '); // flat in memory, unlike a template's string
-}
-
 /** `192.0.2.10:80/TCP`, `[2001:db8::1]:80/TCP`; undefined for any other text. */
 export function parseVirtualServerKey(text: string): VirtualServerAddress | undefined {
   const match = /^(?:\[([0-9a-f:]+)\]|([0-9.]+)):([1-9]\d{0,4})\/([A-Z]+)$/.exec(text);
@@ -75,7 +76,7 @@ export function applyEntry(record: OwnedRecord, sign: '+' | '-', entry: Entry): 
     else record.virtualServers.add(entry.key);
     return;
   }
-  const id = addressId(entry.address, entry.interface);
+  const id = bindingKey(entry.address, entry.interface);
   if (sign === '-') record.addresses.delete(id);
   else record.addresses.set(id, { address: entry.address, interface: entry.interface });
 }

@@ -1,4 +1,4 @@
-// The ownership record on disk (in the run directory, a tmpfs) and the lock that keeps a second instance out.
+// What is ours: the one set that planner, mirror and adapter ask, and its record on disk (in the run directory, a tmpfs).
 // Invariant: claim() returns only when the lines are in the file; where they can't be, nothing may be done to the kernel.
 // Plain write() is enough: the page cache survives kill -9, and a crash of the host takes the kernel state with it.
 import {
@@ -15,11 +15,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 
-import type { IpAddress } from '../../../net/address.ts';
-import type { VirtualServerAddress, VirtualServerKey } from '../../../net/ipvs.ts';
+import type { VirtualServerAddress } from '../../../net/ipvs.ts';
 import { messageOf, OperationalError } from '../../../runtime/errors.ts';
 import {
-  addressId,
   applyEntry,
   emptyRecord,
   entryLine,
@@ -28,11 +26,14 @@ import {
   parseVirtualServerKey,
   renderRecord,
   sysctlLine,
+  type Binding,
   type Entry,
   type OwnedRecord,
   type RecordScope,
 } from './journal.ts';
-import type { Owned } from '../../model/state.ts';
+import type { Evidence } from '../../model/kernel.ts';
+import { bindingKey, type Owned } from '../../model/owned.ts';
+import type { Reading } from '../../model/state.ts';
 
 export const DEFAULT_RUN_DIRECTORY = '/run/vipvs';
 /** The journal is rewritten when it has grown to this many times the lines that it needs. */
@@ -80,6 +81,21 @@ function writeWhole(write: Write, descriptor: number, text: string): number {
   return bytes;
 }
 
+type SeenAddresses = NonNullable<Reading['addresses']>;
+
+function isSeen(held: Binding, addresses: SeenAddresses): boolean {
+  const places = addresses.get(held.address) ?? [];
+  return places.some((each) => each.interface === held.interface && each.mark !== 'network');
+}
+
+function* taggedOf(addresses: SeenAddresses): Generator<Entry> {
+  for (const places of addresses.values()) {
+    for (const { address, interface: name, mark } of places) {
+      if (mark === 'tagged') yield { kind: 'address', address, interface: name };
+    }
+  }
+}
+
 export class Ownership {
   readonly #file: string;
   readonly #scope: RecordScope;
@@ -110,18 +126,16 @@ export class Ownership {
     return this.#unreadable;
   }
 
+  /** Live. */
   get owned(): Owned {
-    return {
-      virtualServers: new Set(this.#record.virtualServers),
-      addresses: new Set([...this.#record.addresses.values()].map((held) => held.address)),
-    };
+    return this.#record;
   }
 
   get virtualServers(): readonly VirtualServerAddress[] {
     return [...this.#record.virtualServers].flatMap((key) => parseVirtualServerKey(key) ?? []);
   }
 
-  get addresses(): readonly { readonly address: IpAddress; readonly interface: string }[] {
+  get addresses(): readonly Binding[] {
     return [...this.#record.addresses.values()];
   }
 
@@ -133,7 +147,7 @@ export class Ownership {
   has(entry: Entry): boolean {
     return entry.kind === 'virtualServer'
       ? this.#record.virtualServers.has(entry.key)
-      : this.#record.addresses.has(addressId(entry.address, entry.interface));
+      : this.#record.addresses.has(bindingKey(entry.address, entry.interface));
   }
 
   /** Before the kernel is changed. Throws UnrecordedError, and then records none of the entries. */
@@ -146,7 +160,7 @@ export class Ownership {
     for (const entry of fresh) applyEntry(this.#record, '+', entry);
   }
 
-  /** After the kernel has it no more. A failed write is caught up by the next compact(). */
+  /** After the kernel has it no more. A failed write is caught up by the next settle(). */
   release(entries: readonly Entry[]): void {
     const held = entries.filter((entry) => this.has(entry));
     if (held.length === 0) return;
@@ -166,21 +180,19 @@ export class Ownership {
   }
 
   /**
-   * After a full round that read the whole kernel: drops what is not there any more and, where it pays, rewrites the
-   * file. Throws UnrecordedError where it has to be rewritten and can't be.
+   * Drops what a reading shows to be gone, takes what carries our tag and, where it pays, rewrites the file. Throws
+   * UnrecordedError where it has to be rewritten and can't be.
    */
-  compact(present: {
-    readonly virtualServers: (key: VirtualServerKey) => boolean;
-    readonly address: (address: IpAddress, interfaceName: string) => boolean;
-  }): void {
-    const gone: Entry[] = [];
-    for (const key of this.#record.virtualServers) {
-      if (!present.virtualServers(key)) gone.push({ kind: 'virtualServer', key });
+  settle({ gone, addresses }: Evidence): void {
+    const released: Entry[] = gone.map((key) => ({ kind: 'virtualServer', key }));
+    if (addresses !== undefined) {
+      for (const held of this.#record.addresses.values()) {
+        if (!isSeen(held, addresses)) released.push({ kind: 'address', ...held });
+      }
+      // their tag is a record of its own: the file has their lines when it is written anew
+      for (const tagged of taggedOf(addresses)) applyEntry(this.#record, '+', tagged);
     }
-    for (const held of this.#record.addresses.values()) {
-      if (!present.address(held.address, held.interface)) gone.push({ kind: 'address', ...held });
-    }
-    this.release(gone);
+    this.release(released);
     const needed = this.#record.virtualServers.size + this.#record.addresses.size;
     const isLong = this.#lines > COMPACT_LEAST_LINES && this.#lines > COMPACT_AT * needed;
     if (this.#isBroken || isLong || this.#isRemoved()) this.#rewrite();

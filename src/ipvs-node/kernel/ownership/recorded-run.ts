@@ -2,7 +2,8 @@
 // never made is struck out afterwards. Invariant: an operation that can not be written down is refused, not done.
 import type { AddressOp } from '../addresses/address-watch.ts';
 import { serverKeyOf, type Op, type OpResult, type ServerOp } from '../../model/kernel.ts';
-import { addressId, type Entry } from './journal.ts';
+import { bindingKey } from '../../model/owned.ts';
+import type { Entry } from './journal.ts';
 import { UnrecordedError, type Ownership } from './ownership.ts';
 
 /** What an operation does to the record. */
@@ -63,14 +64,19 @@ function releasedEntries(
   results: readonly OpResult[],
 ): readonly Entry[] {
   const released = new Map<string, Entry>();
+  /** Written down just now, and not made yet. */
+  const pending = new Set(fresh);
   for (const [i, effect] of effects.entries()) {
     const result = results[i];
     if (effect === undefined || result === undefined) continue;
     const id = entryId(effect.entry);
     if (effect.makes) {
-      if (result.ok) released.delete(id);
-      // refused: EEXIST among them, which says that it is somebody else's
-      else if (fresh.has(id) && result.errno !== 'unknown') released.set(id, effect.entry);
+      if (result.ok) {
+        released.delete(id);
+        pending.delete(id);
+      }
+      // refused: EEXIST among them, which says that it is somebody else's, unless we made it a moment before
+      else if (pending.has(id) && result.errno !== 'unknown') released.set(id, effect.entry);
     } else if (result.ok || GONE.has(result.errno)) released.set(id, effect.entry);
   }
   return [...released.values()];
@@ -97,5 +103,5 @@ async function withoutFresh<T extends Op>(
 }
 
 function entryId(entry: Entry): string {
-  return entry.kind === 'virtualServer' ? entry.key : addressId(entry.address, entry.interface);
+  return entry.kind === 'virtualServer' ? entry.key : bindingKey(entry.address, entry.interface);
 }

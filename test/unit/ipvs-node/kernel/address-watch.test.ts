@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import {
   AddressWatch,
+  type AddressOwner,
   type AddressPort,
 } from '../../../../src/ipvs-node/kernel/addresses/address-watch.ts';
 import {
@@ -10,8 +11,9 @@ import {
   type AddressRecord,
   type LinkRecord,
 } from '../../../../src/ipvs-node/kernel/addresses/rtnetlink-codec.ts';
+import type { Binding, Entry } from '../../../../src/ipvs-node/kernel/ownership/journal.ts';
 import { IncompleteDumpError } from '../../../../src/ipvs-node/kernel/addresses/rtnetlink.ts';
-import { parseIp } from '../../../../src/net/address.ts';
+import { parseIp, type IpAddress } from '../../../../src/net/address.ts';
 
 const VIP = parseIp('192.0.2.10');
 const VIP6 = parseIp('2001:db8::10');
@@ -29,28 +31,56 @@ class FakePort implements AddressPort {
   addresses_: AddressRecord[] = [];
   outcomes: string[] = [];
   isBroken = false;
+  error: Error | undefined;
+  onChange: () => void = () => undefined;
+  onRead: () => void = () => undefined;
 
   links(): Promise<readonly LinkRecord[]> {
     if (this.isBroken) return Promise.reject(new IncompleteDumpError('no answer'));
     return Promise.resolve(this.links_);
   }
   addresses(): Promise<readonly AddressRecord[]> {
+    this.onRead();
     return Promise.resolve(this.addresses_);
   }
   change(changes: Parameters<AddressPort['change']>[0]): Promise<readonly string[]> {
+    this.onChange();
+    if (this.error !== undefined) return Promise.reject(this.error);
     this.sent.push(...changes.map((each) => `${each.op} ${each.ip} ${each.ifindex}`));
     return Promise.resolve(changes.map(() => this.outcomes.shift() ?? 'ok'));
   }
 }
 
-function setUp(): { port: FakePort; book: AddressWatch; told: string[] } {
+class FakeOwner implements AddressOwner {
+  readonly held = new Map<string, Binding>();
+
+  get addresses(): readonly Binding[] {
+    return [...this.held.values()];
+  }
+  has(entry: Entry): boolean {
+    return entry.kind === 'address' && this.held.has(`${entry.address} ${entry.interface}`);
+  }
+  release(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.kind === 'address') this.held.delete(`${entry.address} ${entry.interface}`);
+    }
+  }
+  claim(...addresses: readonly IpAddress[]): void {
+    for (const address of addresses) {
+      this.held.set(`${address} eth0`, { address, interface: 'eth0' });
+    }
+  }
+}
+
+function setUp(): { port: FakePort; book: AddressWatch; owner: FakeOwner; told: string[] } {
   const port = new FakePort();
+  const owner = new FakeOwner();
   const told: string[] = [];
-  const book = new AddressWatch(port, (change) => {
+  const book = new AddressWatch(port, owner, (change) => {
     const detail = change.kind === 'link' ? (change.up ? 'up' : 'down') : change.address;
     told.push(`${change.kind} ${change.interface} ${detail}`);
   });
-  return { port, book, told };
+  return { port, book, owner, told };
 }
 
 const add = (address = VIP, name = 'eth0') =>
@@ -58,30 +88,57 @@ const add = (address = VIP, name = 'eth0') =>
 const del = (address = VIP, name = 'eth0') =>
   ({ op: 'vip.del', address, interface: name }) as const;
 
-async function observed(book: AddressWatch) {
-  return book.observe((seen) => seen.isSingle && seen.hasTag);
-}
-
-test('observing says what is single and tagged, and holds what is ours', async () => {
-  const { port, book } = setUp();
-  port.addresses_ = [record(), record(parseIp('10.0.0.1'), 0, 24), record(VIP6, ADDRESS_TAG, 128)];
-  assert.deepEqual(await observed(book), [
-    { address: VIP, interface: 'eth0', isSingle: true, hasTag: true },
-    { address: '10.0.0.1', interface: 'eth0', isSingle: false, hasTag: false },
-    { address: VIP6, interface: 'eth0', isSingle: true, hasTag: true },
-  ]);
-  assert.equal(book.holds(VIP, 'eth0'), true);
-  assert.equal(book.holds(parseIp('10.0.0.1'), 'eth0'), false);
-  assert.equal(book.holds(VIP, 'eth9'), false);
+test('observing says what is single and tagged, and gives up nothing', async () => {
+  const { port, book, owner } = setUp();
+  const host = parseIp('10.0.0.1');
+  const untagged = parseIp('10.0.0.2');
+  port.addresses_ = [record(), record(host, 0, 24), record(VIP6, ADDRESS_TAG, 128)];
+  port.addresses_.push(
+    record(untagged, 0),
+    { ...record(), ifindex: 1 },
+    { ...record(), ifindex: 9 },
+  );
+  owner.claim(VIP, parseIp('192.0.2.99'));
+  assert.deepEqual(
+    [...((await book.observe()) ?? [])],
+    [
+      [
+        VIP,
+        [
+          { address: VIP, interface: 'eth0', mark: 'tagged' },
+          { address: VIP, interface: 'lo', mark: 'tagged' },
+        ],
+      ],
+      [host, [{ address: host, interface: 'eth0', mark: 'network' }]],
+      [VIP6, [{ address: VIP6, interface: 'eth0', mark: 'tagged' }]],
+      [untagged, [{ address: untagged, interface: 'eth0', mark: 'plain' }]],
+    ],
+  );
+  assert.equal(owner.held.size, 2);
 });
 
-test('a dump that is not whole gives no answer, and keeps what was known', async () => {
+test('a dump that is not whole gives no answer', async () => {
   const { port, book } = setUp();
-  port.addresses_ = [record()];
-  await observed(book);
   port.isBroken = true;
-  assert.equal(await observed(book), undefined);
-  assert.equal(book.holds(VIP, 'eth0'), true);
+  assert.equal(await book.observe(), undefined);
+});
+
+test('an address is held that is ours and is not being changed', async () => {
+  const { port, book, owner } = setUp();
+  assert.equal(book.holds({ address: VIP, interface: 'eth0' }), false);
+  owner.claim(VIP, VIP6);
+  assert.equal(book.holds({ address: VIP, interface: 'eth0' }), true);
+  assert.equal(book.holds({ address: VIP, interface: 'eth9' }), false);
+  const seen: boolean[] = [];
+  port.onChange = () => {
+    seen.push(...[VIP, VIP6].map((address) => book.holds({ address, interface: 'eth0' })));
+  };
+  await book.change([del()]);
+  assert.deepEqual(seen, [false, true]);
+  assert.equal(book.holds({ address: VIP, interface: 'eth0' }), true, 'until it is released');
+  port.error = new Error('broken');
+  await assert.rejects(book.change([del()]), /broken/);
+  assert.equal(book.holds({ address: VIP, interface: 'eth0' }), true);
 });
 
 test('changes go out in order with the index of the interface', async () => {
@@ -93,13 +150,11 @@ test('changes go out in order with the index of the interface', async () => {
     results.map((result) => (result.ok ? 'ok' : result.errno)),
     ['ok', 'EEXIST', 'EADDRNOTAVAIL'],
   );
-  assert.equal(book.holds(VIP, 'eth0'), true);
-  assert.equal(book.holds(VIP6, 'eth0'), false);
 });
 
 test('an interface that is not there is an answer, one that came meanwhile is found', async () => {
   const { port, book } = setUp();
-  await observed(book);
+  await book.observe();
   const missing = await book.change([add(VIP, 'eth1'), del(VIP, 'eth1')]);
   assert.deepEqual(
     missing.map((result) => (result.ok ? 'ok' : `${result.errno} ${result.message}`)),
@@ -111,27 +166,49 @@ test('an interface that is not there is an answer, one that came meanwhile is fo
 });
 
 test('what is ours and goes unasked is told as lost, all else that goes as free', async () => {
-  const { port, book, told } = setUp();
-  port.addresses_ = [record(), record(VIP6, ADDRESS_TAG, 128)];
-  await observed(book);
+  const { port, book, owner, told } = setUp();
+  const take = (address: AddressRecord, removed = true): void => {
+    book.take({ kind: 'address', removed, address });
+  };
+  await book.observe();
+  owner.claim(VIP, VIP6);
+  port.onChange = () => take(record(VIP6, ADDRESS_TAG, 128));
   await book.change([del(VIP6)]);
-  book.take({ kind: 'address', removed: true, address: record(VIP6, 0, 128) });
-  book.take({ kind: 'address', removed: true, address: record(parseIp('10.0.0.1'), 0, 32) });
-  book.take({ kind: 'address', removed: true, address: record(VIP, 0, 24) });
-  book.take({ kind: 'address', removed: false, address: record() });
+  owner.release([{ kind: 'address', address: VIP6, interface: 'eth0' }]);
+  take(record(VIP6, 0, 128));
+  take(record(parseIp('10.0.0.1'), 0, 32));
+  take(record(VIP, 0, 24));
+  take(record(), false);
   assert.deepEqual(told.splice(0), [
+    `address.freed eth0 ${VIP6}`,
     `address.freed eth0 ${VIP6}`,
     'address.freed eth0 10.0.0.1',
     `address.freed eth0 ${VIP}`,
   ]);
-  book.take({ kind: 'address', removed: true, address: record() });
-  book.take({ kind: 'address', removed: true, address: record() });
+  take(record());
+  assert.equal(owner.held.size, 0, 'somebody else may put it there now');
+  take(record());
   assert.deepEqual(told, [`address.removed eth0 ${VIP}`, `address.freed eth0 ${VIP}`]);
+});
+
+test('what is heard of an address while it is added is of before', async () => {
+  const { port, book, owner, told } = setUp();
+  owner.claim(VIP);
+  const removed = (): void => {
+    book.take({ kind: 'address', removed: true, address: record() });
+  };
+  port.onChange = removed;
+  // the interface is not known yet: links are read first, and that takes its time
+  const changing = book.change([add()]);
+  removed();
+  assert.deepEqual(await changing, [{ ok: true }]);
+  assert.deepEqual(told, [`address.freed interface 2 ${VIP}`, `address.freed eth0 ${VIP}`]);
+  assert.equal(owner.held.size, 1);
 });
 
 test('links are told when they come, change and go, and not for anything else', async () => {
   const { book, told } = setUp();
-  await observed(book);
+  await book.observe();
   const take = (each: LinkRecord, removed = false): void => {
     book.take({ kind: 'link', removed, link: each });
   };
@@ -152,19 +229,33 @@ test('links are told when they come, change and go, and not for anything else', 
   ]);
 });
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 test('lost notifications are made up for by reading', async () => {
-  const { port, book, told } = setUp();
-  port.addresses_ = [record(), record(VIP6, ADDRESS_TAG, 128)];
+  const { port, book, owner, told } = setUp();
   port.links_.push(link(3, 'eth1'));
-  await observed(book);
-  port.addresses_ = [record(VIP6, ADDRESS_TAG, 128)];
+  await book.observe();
+  owner.claim(VIP, VIP6);
+  port.addresses_ = [record(VIP6, ADDRESS_TAG, 128), { ...record(), ifindex: 7 }];
   port.links_ = [link(1, 'lo'), link(2, 'eth0', false)];
   book.take({ kind: 'lost' });
   book.take({ kind: 'lost' }); // while the first is being made up for
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   assert.deepEqual(told, [`address.removed eth0 ${VIP}`, 'link eth1 down', 'link eth0 down']);
+  assert.deepEqual(owner.addresses, [{ address: VIP6, interface: 'eth0' }]);
   port.isBroken = true;
   book.take({ kind: 'lost' });
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   assert.equal(told.length, 3);
+});
+
+test('what was read while an address was added tells nothing about addresses', async () => {
+  const { port, book, owner, told } = setUp();
+  await book.observe();
+  owner.claim(VIP);
+  port.onRead = () => void book.change([add()]);
+  book.take({ kind: 'lost' });
+  await turn();
+  assert.deepEqual(told, []);
+  assert.equal(owner.held.size, 1);
 });

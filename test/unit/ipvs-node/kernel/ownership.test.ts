@@ -10,7 +10,8 @@ import {
   UnrecordedError,
 } from '../../../../src/ipvs-node/kernel/ownership/ownership.ts';
 import { OperationalError } from '../../../../src/runtime/errors.ts';
-import { parseIp } from '../../../../src/net/address.ts';
+import type { ObservedAddress } from '../../../../src/ipvs-node/model/owned.ts';
+import { parseIp, type IpAddress } from '../../../../src/net/address.ts';
 import { virtualServerKey } from '../../../../src/net/ipvs.ts';
 
 const SCOPE = { bootId: 'b00t', netnsInode: '4026531840' };
@@ -39,7 +40,16 @@ function address(text: string, name = 'eth0'): Entry {
 const open = (): Ownership => new Ownership(directory, SCOPE);
 function texts(ownership: Ownership): readonly string[] {
   const { virtualServers, addresses } = ownership.owned;
-  return [...virtualServers, ...addresses];
+  return [...virtualServers.keys(), ...addresses.keys()];
+}
+
+function seenAt(
+  ...places: readonly (readonly [string, string, ObservedAddress['mark']])[]
+): ReadonlyMap<IpAddress, readonly ObservedAddress[]> {
+  const seen = places.map(([text, name, mark]): ObservedAddress => {
+    return { address: parseIp(text), interface: name, mark };
+  });
+  return Map.groupBy(seen, (each) => each.address);
 }
 
 test('the first start has no file and owns nothing', () => {
@@ -63,7 +73,7 @@ test('claims are in the file when claim returns, and releases strike them out', 
   assert.match(readFileSync(file, 'utf8'), /-vs 192\.0\.2\.10:80\/TCP\n$/);
   ownership.close();
   const again = open();
-  assert.deepEqual(texts(again), ['[2001:db8::1]:443/TCP', '192.0.2.10']);
+  assert.deepEqual(texts(again), ['[2001:db8::1]:443/TCP', '192.0.2.10 eth0']);
   assert.deepEqual(
     again.virtualServers.map((each) => each.port),
     [443],
@@ -146,7 +156,7 @@ test('the first value of a setting is the one that is kept', () => {
   );
 });
 
-test('compact drops what is gone and shortens a long journal', () => {
+test('settling drops what is gone and shortens a long journal', () => {
   const ownership = open();
   for (let i = 0; i < 600; i++) {
     ownership.claim([server(1)]);
@@ -154,10 +164,8 @@ test('compact drops what is gone and shortens a long journal', () => {
   }
   ownership.claim([server(80), server(81), address('192.0.2.10'), address('192.0.2.11')]);
   assert.ok(readFileSync(file, 'utf8').split('\n').length > 1200);
-  ownership.compact({
-    virtualServers: (key) => key !== '192.0.2.10:81/TCP',
-    address: (ip) => ip !== '192.0.2.11',
-  });
+  const gone = [virtualServerKey({ vip: parseIp('192.0.2.10'), port: 81, protocol: 'TCP' })];
+  ownership.settle({ gone, addresses: seenAt(['192.0.2.10', 'eth0', 'plain']) });
   assert.equal(
     readFileSync(file, 'utf8'),
     `${HEADER}+vs 192.0.2.10:80/TCP\n+address 192.0.2.10 eth0\n`,
@@ -166,6 +174,43 @@ test('compact drops what is gone and shortens a long journal', () => {
   ownership.close();
   assert.equal(texts(open()).length, 3);
 });
+
+const VIP_OF_ALL = '192.0.2.10';
+const readings = [
+  { name: 'it is there', seen: [[VIP_OF_ALL, 'eth0', 'plain']], want: ['192.0.2.10 eth0'] },
+  { name: 'nothing is there', seen: [], want: [] },
+  { name: 'it is elsewhere', seen: [[VIP_OF_ALL, 'eth1', 'plain']], want: [] },
+  {
+    name: 'it is elsewhere with our tag',
+    seen: [[VIP_OF_ALL, 'eth1', 'tagged']],
+    want: ['192.0.2.10 eth1'],
+  },
+  { name: 'it is a network of the host', seen: [[VIP_OF_ALL, 'eth0', 'network']], want: [] },
+  {
+    name: 'it is both',
+    seen: [
+      [VIP_OF_ALL, 'eth0', 'network'],
+      [VIP_OF_ALL, 'eth0', 'tagged'],
+    ],
+    want: ['192.0.2.10 eth0'],
+  },
+  { name: 'others are there', seen: [['192.0.2.99', 'eth0', 'plain']], want: [] },
+] as const;
+for (const { name, seen, want } of readings) {
+  test(`an address that is recorded, and ${name}`, () => {
+    const ownership = open();
+    ownership.claim([address(VIP_OF_ALL), server(80)]);
+    const { owned } = ownership;
+    ownership.settle({ gone: [], addresses: seenAt(...seen) });
+    assert.deepEqual([...owned.addresses.keys()], want);
+    assert.equal(owned.virtualServers.size, 1, 'the set is live, and of the rest nothing was said');
+    ownership.close();
+    const again = open();
+    // what carries our tag needs no line
+    again.settle({ gone: [], addresses: seenAt(...seen) });
+    assert.deepEqual([...again.owned.addresses.keys()], want);
+  });
+}
 
 test('a file that somebody deletes is written whole again', () => {
   const ownership = open();
@@ -177,7 +222,7 @@ test('a file that somebody deletes is written whole again', () => {
     `${HEADER}+vs 192.0.2.10:80/TCP\n+vs 192.0.2.10:81/TCP\n`,
   );
   rmSync(directory, { recursive: true });
-  ownership.compact({ virtualServers: () => true, address: () => true });
+  ownership.settle({ gone: [], addresses: undefined });
   assert.equal(readFileSync(file, 'utf8').split('\n').length, 4);
 });
 

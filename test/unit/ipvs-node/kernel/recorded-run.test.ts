@@ -59,6 +59,20 @@ const cases = [
     want: [1],
   },
   {
+    name: 'made, and refused a second time',
+    owned: [],
+    ops: ['vs.add 1', 'vs.add 1'],
+    errnos: ['ok', 'EEXIST'],
+    want: [1],
+  },
+  {
+    name: 'refused, made anew by somebody else after ours was deleted',
+    owned: [],
+    ops: ['vs.add 1', 'vs.del 1', 'vs.add 1'],
+    errnos: ['ok', 'ok', 'EEXIST'],
+    want: [],
+  },
+  {
     name: 'each for itself',
     owned: [],
     ops: ['vs.add 1', 'vs.add 2', 'vs.add 3'],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOp, parseSysctlLine } from '../../../../src/ipvs-node/model/format.ts';
 import { parseObserved } from '../../../../src/ipvs-node/model/observed-text.ts';
+import { hostAddressesOf } from '../../../../src/ipvs-node/model/owned.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 
 const TEXT = `# a comment
@@ -24,20 +25,18 @@ test('rules, addresses, sysctls, and whose they are', () => {
     [...(observed.virtualServers?.keys() ?? [])],
     ['192.0.2.10:80/TCP', '[2001:db8::1]:53/UDP'],
   );
-  assert.deepEqual([...observed.owned.virtualServers], ['192.0.2.10:80/TCP']);
-  assert.deepEqual([...observed.owned.addresses], [vip]);
+  assert.deepEqual([...observed.owned.virtualServers.keys()], ['192.0.2.10:80/TCP']);
+  assert.deepEqual([...observed.owned.addresses.keys()], ['192.0.2.10 eth0', '192.0.2.10 lo']);
   assert.deepEqual(observed.addresses?.get(vip), [
-    { address: vip, interface: 'eth0', ours: true },
-    { address: vip, interface: 'lo', ours: true },
+    { address: vip, interface: 'eth0', mark: 'plain' },
+    { address: vip, interface: 'lo', mark: 'plain' },
   ]);
-  const others = ['2001:db8::1', '192.0.2.1'].map(parseIp);
-  for (const address of others) {
-    assert.deepEqual(
-      observed.addresses.get(address)?.map(({ ours }) => ours),
-      [false],
-      address,
-    );
-  }
+  const others = [parseIp('2001:db8::1'), parseIp('192.0.2.1')];
+  assert.deepEqual(
+    others.map((address) => observed.addresses?.get(address)?.map(({ mark }) => mark)),
+    [['plain'], ['network']],
+  );
+  assert.deepEqual([...hostAddressesOf(observed.addresses, observed.owned)], others);
   assert.deepEqual([...observed.sysctls], [['net/ipv4/vs/conntrack', 1]]);
 });
 
@@ -53,8 +52,8 @@ ip address add 198.51.100.1/32 dev eth0 proto 76
   const isOurs = (address: string): boolean => address.startsWith('192.0.2.');
   const marks = { tag: 76, isOurUntagged: (_: string, hasServer: boolean) => hasServer };
   assert.deepEqual(
-    [...parseObserved(text, isOurs, marks).observed.owned.addresses],
-    ['192.0.2.1', '192.0.2.3', '192.0.2.4'],
+    [...parseObserved(text, isOurs, marks).observed.owned.addresses.keys()],
+    ['192.0.2.1 eth0', '192.0.2.3 eth0', '192.0.2.4 eth0'],
   );
 });
 

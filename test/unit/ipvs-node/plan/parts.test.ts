@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
+import { isServerOp, serverKeyOf } from '../../../../src/ipvs-node/model/kernel.ts';
+import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
+import { parseIp } from '../../../../src/net/address.ts';
+import type { VirtualServerKey } from '../../../../src/net/ipvs.ts';
 import { planNode } from '../../../../src/ipvs-node/plan/plan.ts';
 import {
   inTurn,
@@ -46,6 +50,23 @@ test('IPVS first, then the addresses; what goes, at the end', () => {
     parts.map(({ safeOps }) => safeOps),
     [0, 3, 3, 0, 0, 0, 0],
   );
+});
+
+test('what stands on one VIP is adopted in one part: once the record knows one of it, the others would be foreign', () => {
+  const lines = [VS1, VS1B, VIP1, VS2, VIP2];
+  const owned = {
+    virtualServers: new Set<VirtualServerKey>(),
+    addresses: new Set(['192.0.2.1', '192.0.2.2'].map((vip) => bindingKey(parseIp(vip), 'eth0'))),
+  };
+  const observed = { ...observedOf(lines), owned };
+  const adopted: string[][] = [];
+  for (const { ops, problems } of planParts(desiredOf(lines), observed, new Map(), 0, LIMITS, 1)) {
+    assert.deepEqual(problems, []);
+    const keys = ops.filter(isServerOp).map(serverKeyOf);
+    for (const key of keys) owned.virtualServers.add(key); // as the adapter does
+    if (keys.length > 0) adopted.push(keys);
+  }
+  assert.deepEqual(adopted, [['192.0.2.1:80/TCP', '192.0.2.1:81/TCP'], ['192.0.2.2:80/TCP']]);
 });
 
 test('the firewall opens before the first address and closes after the last', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
+import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
 import { planNode, planScope } from '../../../../src/ipvs-node/plan/plan.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
@@ -250,7 +251,10 @@ const CASES: readonly Case[] = [
     desired: desiredOf([VS, RS1, VIP]),
     observed: {
       ...observedOf([VS, RS1, VIP]),
-      owned: { virtualServers: new Set(), addresses: new Set() },
+      owned: {
+        virtualServers: new Set(),
+        addresses: new Set([bindingKey(parseIp('192.0.2.10'), 'eth0')]),
+      },
     },
     want: ['ipvsadm -E -t 192.0.2.10:80 -s rr'],
   },
@@ -259,18 +263,12 @@ const CASES: readonly Case[] = [
     desired: desiredOf([VS, RS1]),
     observed: {
       ...observedOf([VS, RS1, VIP]),
-      owned: { virtualServers: new Set(), addresses: new Set() },
+      owned: {
+        virtualServers: new Set(),
+        addresses: new Set([bindingKey(parseIp('192.0.2.10'), 'eth0')]),
+      },
     },
     want: ['ipvsadm -E -t 192.0.2.10:80 -s rr', 'ip address del 192.0.2.10/32 dev eth0'],
-  },
-  {
-    name: 'the address is in the record only: adopted',
-    desired: desiredOf([VS, RS1, VIP]),
-    observed: {
-      ...observedOf([VS, RS1]),
-      owned: { virtualServers: new Set(), addresses: new Set([parseIp('192.0.2.10')]) },
-    },
-    want: ['ipvsadm -E -t 192.0.2.10:80 -s rr', VIP, ANNOUNCE],
   },
   {
     name: 'the record knows another port of the address: what it does not know is not ours',
@@ -279,7 +277,7 @@ const CASES: readonly Case[] = [
       ...observedOf([VS, VS81, VIP]),
       owned: {
         virtualServers: new Set(['192.0.2.10:81/TCP' as VirtualServerKey]),
-        addresses: new Set([parseIp('192.0.2.10')]),
+        addresses: new Set([bindingKey(parseIp('192.0.2.10'), 'eth0')]),
       },
     },
     want: [],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KernelMirror } from '../../../../src/ipvs-node/reconcile/mirror.ts';
-import { parseIp } from '../../../../src/net/address.ts';
+import { parseIp, type IpAddress } from '../../../../src/net/address.ts';
 import {
   realServerKey,
   virtualServerKey,
@@ -10,6 +10,7 @@ import {
   type VirtualServer,
 } from '../../../../src/net/ipvs.ts';
 import type { DesiredVirtualServer } from '../../../../src/ipvs-node/model/state.ts';
+import { FakeKernel } from '../../../contract/fake-kernel.ts';
 import { observedOf } from '../kernel-text.ts';
 
 const VIP = parseIp('192.0.2.10');
@@ -32,7 +33,7 @@ const ADDRESS = 'ip address add 192.0.2.10/32 dev eth0';
 const at = { address: VIP, interface: 'eth0' };
 
 test('before the first dump nothing is known, whatever is applied', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   mirror.apply({ op: 'vs.add', server });
   mirror.apply({ op: 'rs.add', server, real });
   mirror.apply({ op: 'vs.del', server });
@@ -52,7 +53,7 @@ test('before the first dump nothing is known, whatever is applied', () => {
 });
 
 test('a torn dump keeps what was known of the part', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   assert.equal(mirror.load(observedOf([VS, ADDRESS])), true);
   const torn = { virtualServers: undefined, addresses: undefined, firewall: undefined };
   assert.equal(mirror.load({ ...observedOf([]), ...torn }), false);
@@ -61,17 +62,47 @@ test('a torn dump keeps what was known of the part', () => {
   assert.equal(mirror.firewall, 'absent');
 });
 
-test('a virtual server that a reading lacks is gone, and is not ours any more', () => {
-  const mirror = new KernelMirror();
-  mirror.load(observedOf([VS]));
-  const key = virtualServerKey(server);
-  assert.ok(mirror.owned.virtualServers.has(key));
-  mirror.loadVirtualServers([key], new Map());
-  assert.deepEqual([mirror.virtualServers?.size, mirror.owned.virtualServers.size], [0, 0]);
+test('what a reading lacks is gone, and is not ours any more; what it does not tell stays', async () => {
+  const kernel = new FakeKernel();
+  const mirror = new KernelMirror(kernel);
+  const servers = [80, 81, 82].map((port): VirtualServer => ({ ...server, port }));
+  await kernel.run(servers.map((each) => ({ op: 'vs.add', server: each })));
+  await kernel.run([{ op: 'vip.add', ...at }]);
+  const [key = assert.fail(), second = assert.fail(), third] = servers.map(virtualServerKey);
+  const owned = (): unknown => [
+    [...mirror.owned.virtualServers.keys()],
+    [...mirror.owned.addresses.keys()],
+  ];
+  const all = await kernel.observe();
+  mirror.load(all);
+  const found = await kernel.observeVirtualServers([second]);
+  mirror.loadVirtualServers([key, second], found ?? new Map());
+  assert.equal(mirror.virtualServers?.size, 2);
+  assert.deepEqual(owned(), [[second, third], ['192.0.2.10 eth0']]);
+  mirror.load({ ...all, virtualServers: undefined, addresses: undefined });
+  assert.deepEqual(owned(), [[second, third], ['192.0.2.10 eth0']]);
+  mirror.load({ ...all, virtualServers: found });
+  assert.deepEqual(owned(), [[second], ['192.0.2.10 eth0']]);
+  mirror.loadHost({ ...all, addresses: new Map() });
+  assert.deepEqual(owned(), [[second], []]);
+});
+
+test('addresses of the host are those of the last reading that vipvs did not put there', async () => {
+  const kernel = new FakeKernel();
+  const mirror = new KernelMirror(kernel);
+  const found = (): readonly IpAddress[] | undefined =>
+    mirror.hostAddresses && [...mirror.hostAddresses];
+  assert.equal(found(), undefined);
+  await kernel.run([{ op: 'vip.add', ...at }]);
+  kernel.addForeignAddress(parseIp('192.0.2.1'), 'eth0');
+  mirror.load(await kernel.observe());
+  assert.deepEqual(found(), ['192.0.2.1']);
+  mirror.loadHost({ ...(await kernel.observeHost()), addresses: undefined });
+  assert.deepEqual(found(), ['192.0.2.1']);
 });
 
 test('operations', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   const dump = observedOf([], undefined, { firewall: {} });
   mirror.load(dump);
   mirror.apply({ op: 'rs.add', server, real });
@@ -88,9 +119,12 @@ test('operations', () => {
   mirror.apply({ op: 'vip.add', ...at, interface: 'eth1' });
   mirror.apply({ op: 'vip.announce', ...at });
   mirror.apply({ op: 'vip.del', ...at });
-  assert.ok(mirror.owned.addresses.has(VIP), 'still on eth1');
+  assert.deepEqual(
+    mirror.addresses?.get(VIP)?.map((each) => each.interface),
+    ['eth1'],
+  );
   mirror.apply({ op: 'vip.del', ...at, interface: 'eth1' });
-  assert.equal(mirror.owned.addresses.has(VIP), false);
+  assert.equal(mirror.addresses.has(VIP), false);
   mirror.apply({ op: 'fw.add', set: 'vips4', element: VIP });
   mirror.apply({ op: 'fw.add', set: 'vips4', element: '192.0.2.11' });
   mirror.apply({ op: 'fw.del', set: 'vips4', element: '192.0.2.11' });
@@ -99,12 +133,12 @@ test('operations', () => {
   mirror.apply({ op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 });
   assert.equal(mirror.sysctls.get('net/ipv4/ip_forward'), 1);
   mirror.apply({ op: 'vs.del', server });
-  assert.equal(mirror.owned.virtualServers.size, 0);
+  assert.equal(mirror.virtualServers.size, 0);
   assert.equal(dump.virtualServers?.size, 0, 'the dump itself is as it was');
 });
 
 test('what is wanted and there is in memory once; what differs stays apart', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   mirror.load(observedOf([]));
   const key = virtualServerKey(server);
   const second: RealServer = { ...real, port: 8081 };
@@ -152,7 +186,7 @@ test('what is wanted and there is in memory once; what differs stays apart', () 
 });
 
 test('elements of a set that the dump did not name', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   mirror.load({ ...observedOf([]), firewall: { sets: new Map() } });
   mirror.apply({ op: 'fw.add', set: 'local6', element: '2001:db8::1' });
   const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
@@ -160,7 +194,7 @@ test('elements of a set that the dump did not name', () => {
 });
 
 test('a set of a real server that the last dump lacked adds it', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   mirror.load(observedOf([VS]));
   mirror.apply({ op: 'rs.set', server, real: { ...real, weight: 0 } });
   const entry = mirror.virtualServers?.get(virtualServerKey(server));

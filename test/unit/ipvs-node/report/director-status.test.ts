@@ -8,6 +8,7 @@ import {
   type DirectorFacts,
 } from '../../../../src/ipvs-node/report/director-status.ts';
 import { ALL_HELD, NONE_HELD } from '../../../../src/ipvs-node/model/held-groups.ts';
+import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
 import { desiredNode } from '../../../../src/ipvs-node/desired/all-services.ts';
 import { NODE, pool, service, slice, storeOf } from '../objects.ts';
 
@@ -24,8 +25,12 @@ const OBSERVED: DirectorFacts['observed'] = {
     [key ?? assert.fail(), { server: server.server, realServers: new Map(real) }],
   ]),
   addresses: new Map([
-    [address.address, [{ address: address.address, interface: 'eth0', ours: true }]],
+    [address.address, [{ address: address.address, interface: 'eth0', mark: 'tagged' }]],
   ]),
+  owned: {
+    virtualServers: new Set(),
+    addresses: new Set([bindingKey(address.address, 'eth0')]),
+  },
 };
 const FACTS: DirectorFacts = {
   phase: 'running',
@@ -46,17 +51,11 @@ const conditionsOf = (facts: Partial<DirectorFacts>, shown: readonly Condition[]
 test('counts what is in the kernel, not what is wanted', () => {
   const { virtualServers, realServers, addresses } = directorStatus(FACTS, [], 'now');
   assert.deepEqual([virtualServers, realServers, addresses], [1, 2, 1]);
-  const nothing = { virtualServers: undefined, addresses: undefined };
+  const nothing = { ...OBSERVED, virtualServers: undefined, addresses: undefined };
   const empty = directorStatus({ ...FACTS, observed: nothing }, [], 'now');
   assert.deepEqual([empty.virtualServers, empty.realServers, empty.addresses], [0, 0, 0]);
-  const others = new Map([
-    [address.address, [{ address: address.address, interface: 'eth0', ours: false }]],
-  ]);
-  const status = directorStatus(
-    { ...FACTS, observed: { ...OBSERVED, addresses: others } },
-    [],
-    'x',
-  );
+  const owned = { ...OBSERVED.owned, addresses: new Set<never>() };
+  const status = directorStatus({ ...FACTS, observed: { ...OBSERVED, owned } }, [], 'x');
   assert.equal(status.addresses, 0);
 });
 
