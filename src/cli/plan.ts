@@ -13,6 +13,7 @@ import type { NodeView } from '../ipvs-node/desired/service.ts';
 import { formatNodeState, formatOp } from '../ipvs-node/model/format.ts';
 import { ADDRESS_TAG } from '../ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { EMPTY_KERNEL, parseObserved } from '../ipvs-node/model/observed-text.ts';
+import { isFirewallOp } from '../ipvs-node/model/kernel.ts';
 import { hostAddressesOf } from '../ipvs-node/model/owned.ts';
 import { DEFAULT_LIMITS, planNode } from '../ipvs-node/plan/plan.ts';
 import type { Observed } from '../ipvs-node/model/state.ts';
@@ -165,7 +166,9 @@ function planText(
   const seen = observed.sysctls.size > 0 ? observed : { ...observed, sysctls: state.sysctls };
   const plan = planNode(state, seen, new Map(), 0, DEFAULT_LIMITS);
   // to announce an address is a part of adding it, not a difference of its own
-  const lines = plan.ops.filter(({ op }) => op !== 'vip.announce').map(formatOp);
+  const lines = plan.ops
+    .filter((op) => !isFirewallOp(op) && op.op !== 'vip.announce')
+    .map((op) => formatOp(op));
   const stderr = [...problems.map(formatProblem), ...plan.problems.map(({ message }) => message)];
   return {
     stdout: output === 'rules' ? formatNodeState(state) : linesText(lines),

@@ -12,6 +12,7 @@ import { formatRules } from '../../src/net/ipvsadm.ts';
 import { specialUseOf } from '../../src/net/special.ts';
 import type {
   Evidence,
+  FirewallOp,
   Kernel,
   KernelChange,
   Op,
@@ -24,9 +25,14 @@ import {
   type ObservedAddress,
 } from '../../src/ipvs-node/model/owned.ts';
 import {
+  elementKey,
   FIREWALL_SETS,
-  SYSCTLS,
+  type ElementKey,
+  type FirewallElement,
   type FirewallSet,
+} from '../../src/ipvs-node/model/firewall.ts';
+import {
+  SYSCTLS,
   type ObservedHost,
   type ObservedRealServer,
   type ObservedVirtualServer,
@@ -59,8 +65,8 @@ function refuse(errno: string, message = errno): OpResult {
 export class FakeKernel implements Kernel {
   readonly virtualServers = new Map<VirtualServerKey, Server>();
   readonly addresses = new Map<IpAddress, ObservedAddress[]>();
-  readonly firewall = new Map<FirewallSet, Set<string>>(
-    FIREWALL_SETS.map((set) => [set, new Set()]),
+  readonly firewall = new Map<FirewallSet, Map<ElementKey, FirewallElement>>(
+    FIREWALL_SETS.map((set) => [set, new Map()]),
   );
   readonly sysctls = new Map<string, number>(SYSCTLS.map((key) => [key, 0]));
   readonly interfaces: Set<string>;
@@ -127,7 +133,7 @@ export class FakeKernel implements Kernel {
       firewall: !this.#hasFirewall
         ? 'absent'
         : this.#isReadable('firewall')
-          ? { sets: new Map([...this.firewall].map(([set, each]) => [set, new Set(each)])) }
+          ? { sets: new Map([...this.firewall].map(([set, each]) => [set, new Map(each)])) }
           : undefined,
       sysctls: new Map(this.sysctls),
     };
@@ -210,7 +216,7 @@ export class FakeKernel implements Kernel {
         return DONE;
       case 'fw.add':
       case 'fw.del':
-        return this.#editFirewall(op.op, op.set, op.element);
+        return this.#editFirewall(op);
       case 'sysctl.set':
         if (!this.sysctls.has(op.key)) return refuse('ENOENT');
         this.sysctls.set(op.key, op.value);
@@ -269,12 +275,14 @@ export class FakeKernel implements Kernel {
     return DONE;
   }
 
-  #editFirewall(op: 'fw.add' | 'fw.del', set: FirewallSet, element: string): OpResult {
+  #editFirewall({ op, set, key, element }: FirewallOp): OpResult {
     if (!this.#hasFirewall) return refuse('EOPNOTSUPP');
-    const elements = this.firewall.get(set) ?? new Set();
+    if (key !== elementKey(element))
+      return refuse('EINVAL', `${key} is not the key of its element`);
+    const elements = this.firewall.get(set);
     // nft: adding an element twice is no error, deleting one that is not there is
-    if (op === 'fw.add') elements.add(element);
-    else if (!elements.delete(element)) return refuse('ENOENT');
+    if (op === 'fw.add') elements?.set(key, element);
+    else if (elements?.delete(key) !== true) return refuse('ENOENT');
     return DONE;
   }
 

@@ -11,6 +11,14 @@ import {
 } from '../../src/net/ipvs.ts';
 import type { Kernel, Op, OpResult } from '../../src/ipvs-node/model/kernel.ts';
 import { sameRealServer } from '../../src/ipvs-node/plan/plan.ts';
+import {
+  elementKey,
+  FIREWALL_SETS,
+  type FirewallElement,
+  type FirewallSet,
+} from '../../src/ipvs-node/model/firewall.ts';
+import { parseRange } from '../../src/net/range.ts';
+import { addElement, deleteElement } from './firewall-op.ts';
 import { bindingKey } from '../../src/ipvs-node/model/owned.ts';
 import type { Reading } from '../../src/ipvs-node/model/state.ts';
 
@@ -222,7 +230,7 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
 
     test('the host without its virtual servers reads as the same host with them', async () => {
       const at = { address: VIP4, interface: under.interface };
-      await run({ op: 'vip.add', ...at }, { op: 'fw.add', set: 'vips4', element: VIP4 });
+      await run({ op: 'vip.add', ...at }, addElement('vips4', VIP4));
       const { virtualServers: all, ...host } = await under.kernel.observe();
       assert.equal(all?.size, 0);
       assert.deepEqual(await under.kernel.observeHost(), host);
@@ -340,36 +348,42 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       assert.equal(owned.addresses.has(key), false);
     });
 
-    test('firewall sets: elements come and go as text', async () => {
+    test('firewall sets: elements come and go', async () => {
       const { firewall } = await under.kernel.observe();
       if (firewall === 'absent') return;
-      const element = `${VIP4} . tcp . 80`;
-      const source = `${element} . 198.51.100.0/24`;
+      const port = { vip: VIP4, port: 80, protocol: 'TCP' } as const;
+      const port6 = { vip: VIP6, port: 53, protocol: 'UDP' } as const;
+      const elements: Partial<Record<FirewallSet, readonly FirewallElement[]>> = {
+        vips4: [VIP4],
+        ports4: [port, { ...port, protocol: 'SCTP' }],
+        ranged4: [port],
+        sources4: ['198.51.100.0/24', '192.0.2.1', '10.0.0.1-10.0.0.9'].map((text) => {
+          return { port, source: parseRange(text) };
+        }),
+        local4: [parseIp('10.1.0.1'), parseRange('10.2.0.0/16')],
+        ports6: [port6],
+        sources6: [{ port: port6, source: parseRange('2001:db8:99::/48') }],
+        local6: [parseIp('2001:db8:18:1::1')],
+      };
+      const each = (make: typeof addElement): readonly Op[] =>
+        Object.entries(elements).flatMap(([set, list]) =>
+          list.map((element) => make(set as FirewallSet, element)),
+        );
       assert.deepEqual(
-        await run(
-          { op: 'fw.add', set: 'vips4', element: VIP4 },
-          { op: 'fw.add', set: 'ports4', element },
-          { op: 'fw.add', set: 'sources4', element: source },
-          { op: 'fw.add', set: 'local6', element: '2001:db8:18:1::1' },
-        ),
-        ['ok', 'ok', 'ok', 'ok'],
+        await run(...each(addElement)),
+        each(addElement).map(() => 'ok'),
       );
       const seen = await under.kernel.observe();
       const sets = typeof seen.firewall === 'object' ? seen.firewall.sets : undefined;
-      assert.deepEqual([...(sets?.get('vips4') ?? [])], [VIP4]);
-      assert.deepEqual([...(sets?.get('ports4') ?? [])], [element]);
-      assert.deepEqual([...(sets?.get('sources4') ?? [])], [source]);
-      assert.deepEqual([...(sets?.get('local6') ?? [])], ['2001:db8:18:1::1']);
+      for (const set of FIREWALL_SETS) {
+        const wanted = new Map((elements[set] ?? []).map((each) => [elementKey(each), each]));
+        assert.deepEqual(sets?.get(set), wanted, set);
+      }
       assert.deepEqual(
-        await run(
-          { op: 'fw.del', set: 'sources4', element: source },
-          { op: 'fw.del', set: 'ports4', element },
-          { op: 'fw.del', set: 'ports4', element },
-          { op: 'fw.del', set: 'vips4', element: VIP4 },
-          { op: 'fw.del', set: 'local6', element: '2001:db8:18:1::1' },
-        ),
-        ['ok', 'ok', 'ENOENT', 'ok', 'ok'],
+        await run(...each(deleteElement)),
+        each(deleteElement).map(() => 'ok'),
       );
+      assert.deepEqual(await run(deleteElement('ports4', port)), ['ENOENT']);
     });
 
     test('sysctls are read and set', async () => {

@@ -6,6 +6,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import type { KernelChange, Op } from '../../src/ipvs-node/model/kernel.ts';
+import { emptyFirewall } from '../../src/ipvs-node/model/firewall.ts';
 import { bindingKey } from '../../src/ipvs-node/model/owned.ts';
 import { ADDRESS_TAG } from '../../src/ipvs-node/kernel/addresses/rtnetlink-codec.ts';
 import { RtNetlink } from '../../src/ipvs-node/kernel/addresses/rtnetlink.ts';
@@ -26,7 +27,8 @@ import {
   until,
   virtualServer,
 } from './adapter-lab.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/model/firewall-elements.ts';
+import { parseRange } from '../../src/net/range.ts';
+import { addElement, deleteElement } from '../contract/firewall-op.ts';
 
 let kernel: LinuxKernel;
 
@@ -50,8 +52,8 @@ test('a plan goes in and is read back', async () => {
   const server = virtualServer();
   const results = await kernel.run([
     { op: 'sysctl.set', key: 'net/ipv4/vs/conntrack', value: 1 },
-    { op: 'fw.add', set: 'vips4', element: vipElement(VIP) },
-    { op: 'fw.add', set: 'ports4', element: portElement(server) },
+    addElement('vips4', VIP),
+    addElement('ports4', server),
     add(server),
     { op: 'rs.add', server, real: realServer(1) },
     { op: 'rs.add', server, real: realServer(2) },
@@ -70,7 +72,10 @@ test('a plan goes in and is read back', async () => {
     { address: VIP, interface: DEVICE, mark: 'tagged' },
   ]);
   assert.ok(typeof observed.firewall === 'object');
-  assert.deepEqual([...(observed.firewall.sets.get('ports4') ?? [])], ['192.0.2.10 . tcp . 80']);
+  assert.deepEqual(
+    [...(observed.firewall.sets.get('ports4')?.keys() ?? [])],
+    ['192.0.2.10:80/TCP'],
+  );
   assert.equal(observed.sysctls.get('net/ipv4/vs/conntrack'), 1);
   assert.deepEqual([...kernel.owned.virtualServers.keys()], ['192.0.2.10:80/TCP']);
   assert.deepEqual([...kernel.owned.addresses.keys()], [bindingKey(VIP, DEVICE)]);
@@ -263,10 +268,7 @@ const firewallHands: Readonly<Record<string, readonly string[]>> = {
 
 for (const [what, command] of Object.entries(firewallHands)) {
   test(`somebody empties or deletes ${what}: it is seen and filled again`, async () => {
-    const fill: readonly Op[] = [
-      { op: 'fw.add', set: 'vips4', element: vipElement(VIP) },
-      { op: 'fw.add', set: 'vips6', element: vipElement(VIP6) },
-    ];
+    const fill: readonly Op[] = [addElement('vips4', VIP), addElement('vips6', VIP6)];
     await kernel.run(fill);
     await run(SELF, ['nft', ...command]);
     const seen = (await kernel.observe()).firewall;
@@ -275,7 +277,7 @@ for (const [what, command] of Object.entries(firewallHands)) {
     assert.deepEqual(errnos(await kernel.run(fill)), ['ok', 'ok']);
     const filled = (await kernel.observe()).firewall;
     assert.ok(typeof filled === 'object');
-    assert.deepEqual([...(filled.sets.get('vips4') ?? [])], [VIP]);
+    assert.deepEqual([...(filled.sets.get('vips4')?.keys() ?? [])], [VIP]);
     const rules = (await run(SELF, ['nft', 'list', 'chain', 'inet', 'vipvs', 'postrouting']))
       .stdout;
     assert.equal(rules.match(/masquerade/g)?.length, 4);
@@ -284,10 +286,32 @@ for (const [what, command] of Object.entries(firewallHands)) {
 
 test('a refused firewall element does not hinder the others', async () => {
   const results = await kernel.run([
-    { op: 'fw.add', set: 'local4', element: '10.1.0.0/16' },
-    { op: 'fw.del', set: 'vips4', element: '192.0.2.99' },
-    { op: 'fw.add', set: 'local4', element: '10.1.2.0/24' },
-    { op: 'fw.add', set: 'vips4', element: VIP },
+    addElement('local4', parseRange('10.1.0.0/16')),
+    deleteElement('vips4', parseIp('192.0.2.99')),
+    addElement('local4', parseRange('10.1.2.0/24')),
+    addElement('vips4', VIP),
   ]);
   assert.deepEqual(errnos(results), ['ok', 'ENOENT', 'EEXIST', 'ok']);
 });
+
+const strangers = {
+  'a port range': 'sources4 { 192.0.2.10 . tcp . 80-90 . 10.0.0.0/8 }',
+  'a range of VIPs': 'sources4 { 192.0.2.0/24 . tcp . 80 . 10.0.0.0/8 }',
+  'another protocol': 'ports4 { 192.0.2.10 . dccp . 80 }',
+  'a comment': 'vips4 { 192.0.2.99 comment "mine" }',
+};
+for (const [what, element] of Object.entries(strangers)) {
+  test(`somebody adds an element with ${what}: the table is made anew`, async () => {
+    const fill = [addElement('vips4', VIP), addElement('ports4', virtualServer())];
+    await kernel.run(fill);
+    await run(SELF, ['nft', `add element inet vipvs ${element}`]);
+    const { firewall } = await kernel.observe();
+    assert.deepEqual(firewall, emptyFirewall());
+    assert.deepEqual(errnos(await kernel.run(fill)), ['ok', 'ok']);
+    const listed = (await run(SELF, ['nft', 'list', 'table', 'inet', 'vipvs'])).stdout;
+    assert.equal(
+      listed.includes('10.0.0.0/8') || listed.includes('dccp') || listed.includes('mine'),
+      false,
+    );
+  });
+}

@@ -10,6 +10,7 @@ import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import { virtualServerKey } from '../../src/net/ipvs.ts';
 import { SELF, ip, run, start, stop } from '../lab/topology.ts';
+import { addElement } from '../contract/firewall-op.ts';
 import {
   CHILD,
   DEVICE,
@@ -86,7 +87,7 @@ test('cleanup deletes what is ours and leaves everything else, and may run twice
     add(virtualServer(VIP6)),
     bind(VIP),
     bind(VIP6),
-    { op: 'fw.add', set: 'vips4', element: VIP },
+    addElement('vips4', VIP),
   ]);
   await kernel.close();
   const planned = await cleanUp({ runDirectory: RUN, dryRun: true });

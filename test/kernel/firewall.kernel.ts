@@ -19,9 +19,12 @@ import {
   type Topology,
 } from '../lab/topology.ts';
 import { PROTOCOLS, RUN, VIPS, bindAll, mustRun, opsFor, raiseSettings } from './forwarding-lab.ts';
-import { portElement, sourceElement } from '../../src/ipvs-node/model/firewall-elements.ts';
+import { SETS_OF } from '../../src/ipvs-node/model/firewall.ts';
+import { parseRange } from '../../src/net/range.ts';
+import { addElement, deleteElement } from '../contract/firewall-op.ts';
 
 const OTHER_SOURCE = { 4: '10.9.0.77', 6: 'fd09::77' } as const;
+const LAN = parseRange('10.0.0.0/24');
 let lab: Topology;
 let kernel: LinuxKernel;
 let host: readonly ChildProcess[];
@@ -72,9 +75,9 @@ test('masquerade brings replies back that would go another way', async () => {
 
 test('without masquerade they do not come back', async () => {
   await forwardAll();
-  await mustRun(kernel, [{ op: 'fw.add', set: 'local4', element: '10.0.0.0/24' }]);
+  await mustRun(kernel, [addElement('local4', LAN)]);
   assert.deepEqual(await countAnswers('client', 'tcp', VIPS[0], 80, 1), { errors: 1 });
-  await mustRun(kernel, [{ op: 'fw.del', set: 'local4', element: '10.0.0.0/24' }]);
+  await mustRun(kernel, [deleteElement('local4', LAN)]);
   assert.deepEqual(await countAnswers('client', 'tcp', VIPS[0], 80, 3), EVENLY);
 });
 
@@ -103,10 +106,10 @@ test('source ranges let in whom they name, and nobody else', async () => {
   for (const vip of VIPS) {
     const family = familyOf(vip);
     const key = { vip, protocol: 'TCP' as const, port: 80 };
-    const allowed = `${OTHER_SOURCE[family]}/${family === 4 ? 32 : 128}`;
+    const source = parseRange(OTHER_SOURCE[family]);
     await mustRun(kernel, [
-      { op: 'fw.add', set: `sources${family}`, element: sourceElement(key, allowed) },
-      { op: 'fw.add', set: `ranged${family}`, element: portElement(key) },
+      addElement(SETS_OF[family].sources, { port: key, source }),
+      addElement(SETS_OF[family].ranged, key),
     ]);
     const ask = (source?: string): Promise<Answers> =>
       countAnswers('client', 'tcp', vip, 80, source === undefined ? 1 : 3, source);
@@ -121,11 +124,6 @@ test('source ranges let in whom they name, and nobody else', async () => {
 async function widen(vip: IpAddress): Promise<void> {
   const key = { vip, protocol: 'TCP' as const, port: 80 };
   const family = familyOf(vip);
-  await mustRun(kernel, [
-    {
-      op: 'fw.add',
-      set: `sources${family}`,
-      element: sourceElement(key, family === 4 ? '10.0.0.0/8' : 'fd09::/64'),
-    },
-  ]);
+  const source = parseRange(family === 4 ? '10.0.0.0/8' : 'fd09::/64');
+  await mustRun(kernel, [addElement(SETS_OF[family].sources, { port: key, source })]);
 }

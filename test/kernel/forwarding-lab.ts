@@ -6,7 +6,8 @@ import type { Op } from '../../src/ipvs-node/model/kernel.ts';
 import { SYSCTLS } from '../../src/ipvs-node/model/state.ts';
 import { familyOf, parseIp, type IpAddress } from '../../src/net/address.ts';
 import type { Method, Protocol, RealServer, Tunnel } from '../../src/net/ipvs.ts';
-import { portElement, vipElement } from '../../src/ipvs-node/model/firewall-elements.ts';
+import { SETS_OF } from '../../src/ipvs-node/model/firewall.ts';
+import { addElement } from '../contract/firewall-op.ts';
 import type { LabNode } from '../lab/topology.ts';
 
 export const RUN = '/run/vipvs-test';
@@ -45,8 +46,8 @@ export function opsFor(rule: Rule, backends: readonly LabNode[]): readonly Op[] 
     persistenceSeconds: 0,
   };
   return [
-    { op: 'fw.add', set: family === 4 ? 'vips4' : 'vips6', element: vipElement(vip) },
-    { op: 'fw.add', set: family === 4 ? 'ports4' : 'ports6', element: portElement(server) },
+    addElement(SETS_OF[family].vips, vip),
+    addElement(SETS_OF[family].ports, server),
     { op: 'vs.add', server },
     ...realServers(rule, backends).map((real): Op => ({ op: 'rs.add', server, real })),
   ];

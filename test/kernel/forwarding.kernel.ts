@@ -6,7 +6,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
 import type { Op } from '../../src/ipvs-node/model/kernel.ts';
+import { parseIp } from '../../src/net/address.ts';
 import type { Method, Tunnel } from '../../src/net/ipvs.ts';
+import { addElement } from '../contract/firewall-op.ts';
 import {
   addVipsToBackends,
   buildTopology,
@@ -49,8 +51,8 @@ async function forward(method: Method, tunnel?: Tunnel): Promise<void> {
     ...raiseSettings(),
     // the backends are this node's own: their replies come back through it, the client's address stays
     ...lab.backends.flatMap((node): readonly Op[] => [
-      { op: 'fw.add', set: 'local4', element: node.v4 },
-      { op: 'fw.add', set: 'local6', element: node.v6 },
+      addElement('local4', parseIp(node.v4)),
+      addElement('local6', parseIp(node.v6)),
     ]),
     ...rules,
     ...bindAll(VIPS),

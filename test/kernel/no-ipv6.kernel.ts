@@ -5,11 +5,12 @@ import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
-import { emptyFirewall } from '../../src/ipvs-node/model/firewall-elements.ts';
+import { emptyFirewall } from '../../src/ipvs-node/model/firewall.ts';
 import { parseIp } from '../../src/net/address.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { parseListen, type ListenAddress } from '../../src/runtime/flags.ts';
 import { startHealthServer, type HealthServer } from '../../src/runtime/http.ts';
+import { addElement } from '../contract/firewall-op.ts';
 import { SELF, ip, run } from '../lab/topology.ts';
 
 const VIP = parseIp('192.0.2.10');
@@ -70,7 +71,7 @@ test('a VIP of IPv4 is served, with its firewall', async () => {
   assert.deepEqual(before.firewall, emptyFirewall());
   assert.equal(before.virtualServers?.size, 0);
   const results = await kernel.run([
-    { op: 'fw.add', set: 'vips4', element: VIP },
+    addElement('vips4', VIP),
     { op: 'vs.add', server },
     { op: 'rs.add', server, real },
     { op: 'vip.add', address: VIP, interface: 'eth0' },

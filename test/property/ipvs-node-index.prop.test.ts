@@ -86,7 +86,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
 
 function textOf(state: NodeState): string {
   const sets = [...state.firewall.sets].map(
-    ([set, each]) => `${set}: ${[...each].sort().join(', ')}`,
+    ([set, each]) => `${set}: ${[...each.keys()].sort().join(', ')}`,
   );
   const drains = [...state.virtualServers]
     .map(([key, each]) => `${key} ${each.service} ${each.drainSeconds}`)
@@ -142,7 +142,11 @@ test('an agent on a kernel that fails one time in ten gets to the same state', a
       const lines = wanted.split('\n').filter((line) => !line.startsWith('sysctl'));
       assert.equal(under.kernel.dump(), lines.join('\n'));
       for (const [set, each] of desiredNode(under.store, NODE).state.firewall.sets) {
-        assert.deepEqual([...(under.kernel.firewall.get(set) ?? [])].sort(), [...each].sort(), set);
+        assert.deepEqual(
+          [...(under.kernel.firewall.get(set)?.keys() ?? [])].sort(),
+          [...each.keys()].sort(),
+          set,
+        );
       }
       await under.agent.stop();
     },

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Op } from '../../src/ipvs-node/model/kernel.ts';
-import { formatNodeState, formatOp } from '../../src/ipvs-node/model/format.ts';
+import { formatNodeState } from '../../src/ipvs-node/model/format.ts';
+import { elementKey, FIREWALL_SETS, type ElementKey } from '../../src/ipvs-node/model/firewall.ts';
+import { opText } from '../unit/ipvs-node/kernel-text.ts';
 import { bindingKey, isBoundByUs, isOurs } from '../../src/ipvs-node/model/owned.ts';
 import { planNode, type Plan } from '../../src/ipvs-node/plan/plan.ts';
 import { planParts } from '../../src/ipvs-node/plan/parts.ts';
@@ -13,7 +15,6 @@ import type {
   NodeState,
   Observed,
 } from '../../src/ipvs-node/model/state.ts';
-import { FIREWALL_SETS } from '../../src/ipvs-node/model/state.ts';
 import { parseIp, type IpAddress } from '../../src/net/address.ts';
 import {
   realServerKey,
@@ -91,7 +92,7 @@ const entries = fc.uniqueArray(entry, {
 function desiredOf(wanted: readonly Entry[]): NodeState {
   const virtualServers = new Map<VirtualServerKey, DesiredVirtualServer>();
   const addresses = new Map<IpAddress, DesiredAddress>();
-  const vips = new Set<string>();
+  const vips = new Map<ElementKey, IpAddress>();
   for (const { server, reals, drainSeconds } of wanted) {
     const key = virtualServerKey(server);
     const serving = reals.map((real) => ({ ...real, weight: Math.max(1, real.weight) }));
@@ -100,10 +101,10 @@ function desiredOf(wanted: readonly Entry[]): NodeState {
     const behind = (addresses.get(server.vip)?.virtualServers ?? []).concat(key);
     const address = { address: server.vip, interface: 'eth0', virtualServers: behind };
     addresses.set(server.vip, address);
-    if (!server.vip.includes(':')) vips.add(server.vip);
+    if (!server.vip.includes(':')) vips.set(elementKey(server.vip), server.vip);
   }
   const sets = new Map(
-    FIREWALL_SETS.map((set) => [set, set === 'vips4' ? vips : new Set<string>()]),
+    FIREWALL_SETS.map((set) => [set, set === 'vips4' ? vips : new Map<never, never>()]),
   );
   return { virtualServers, addresses, firewall: { sets }, sysctls: new Map() };
 }
@@ -168,7 +169,7 @@ async function converge(kernel: FakeKernel, desired: NodeState): Promise<readonl
     const results = await kernel.run(plan.ops);
     for (const [i, result] of results.entries()) {
       const op = plan.ops[i];
-      assert.ok(result.ok, `${op === undefined ? '' : formatOp(op)}: ${JSON.stringify(result)}`);
+      assert.ok(result.ok, `${op === undefined ? '' : opText(op)}: ${JSON.stringify(result)}`);
     }
     drains = plan.drains;
     nowMs = plan.wakeAtMs ?? nowMs;
@@ -232,8 +233,8 @@ test('(2b) in parts it is the same plan, in a safe order, and leads there, too',
     const before = await readingOf(kernel);
     const whole = planNode(desired, before, new Map(), 0, LIMITS);
     const parts = [...planParts(desired, before, new Map(), 0, LIMITS, atOnce)];
-    const lines = parts.flatMap(({ ops }) => ops.map(formatOp));
-    assert.deepEqual(lines.toSorted(), whole.ops.map(formatOp).toSorted());
+    const lines = parts.flatMap(({ ops }) => ops.map(opText));
+    assert.deepEqual(lines.toSorted(), whole.ops.map(opText).toSorted());
     assert.deepEqual(new Set(parts.flatMap(({ problems }) => problems)), new Set(whole.problems));
     assert.deepEqual(new Map(parts.flatMap(({ drains }) => [...drains])), whole.drains);
     const ops = parts.flatMap((part) => part.ops);
@@ -281,7 +282,7 @@ test('(3) the order of the input does not matter', async () => {
         planNode(two, await readingOf(kernelOf(shuffled)), new Map(), 0, LIMITS),
       ];
       const [first, second] = plans.map(({ ops }) =>
-        ops.filter(({ op }) => op !== 'vip.del').map(formatOp),
+        ops.filter(({ op }) => op !== 'vip.del').map(opText),
       );
       assert.deepEqual(first, second);
     },

@@ -55,7 +55,7 @@ class World {
     },
     firewall: () =>
       [...this.#kernel.firewall]
-        .flatMap(([set, elements]) => [...elements].sort().map((element) => `${set} ${element}`))
+        .flatMap(([set, elements]) => [...elements.keys()].sort().map((key) => `${set} ${key}`))
         .join('\n'),
     services: () => this.#services(),
     connections: (body) => {

@@ -2,13 +2,18 @@
 // in a firewall set, so each of them is counted.
 import { familyOf, type IpAddress } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
-import type { Claim, FirewallElement, NodeView } from './service.ts';
+import { eachElement, type FirewallClaim } from './firewall.ts';
+import type { Claim, NodeView } from './service.ts';
 import { ALL_HELD, type HeldGroups } from '../model/held-groups.ts';
 import {
   FIREWALL_SETS,
+  type ElementKey,
+  type FirewallElement,
+  type FirewallSet,
+} from '../model/firewall.ts';
+import {
   type DesiredAddress,
   type DesiredVirtualServer,
-  type FirewallSet,
   type NodeState,
   type SysctlKey,
 } from '../model/state.ts';
@@ -17,7 +22,7 @@ import {
 export interface Changed {
   readonly virtualServers: ReadonlySet<VirtualServerKey>;
   readonly addresses: ReadonlySet<IpAddress>;
-  readonly firewall: ReadonlyMap<FirewallSet, ReadonlySet<string>>;
+  readonly firewall: ReadonlyMap<FirewallSet, ReadonlySet<ElementKey>>;
   readonly sysctls: boolean;
   /** Services whose problems may be others now. */
   readonly services: ReadonlySet<string>;
@@ -26,7 +31,7 @@ export interface Changed {
 class Changes implements Changed {
   readonly virtualServers = new Set<VirtualServerKey>();
   readonly addresses = new Set<IpAddress>();
-  readonly firewall = new Map<FirewallSet, Set<string>>();
+  readonly firewall = new Map<FirewallSet, Set<ElementKey>>();
   readonly services = new Set<string>();
   sysctls = false;
 }
@@ -37,9 +42,11 @@ export class NodeStateBuilder {
   /** VIPs that are bound here, and those that the Services want just as much but another director holds. */
   readonly #addresses = new Map<IpAddress, DesiredAddress>();
   readonly #elsewhere = new Map<IpAddress, DesiredAddress>();
-  readonly #sets = new Map<FirewallSet, Set<string>>(FIREWALL_SETS.map((set) => [set, new Set()]));
+  readonly #sets = new Map<FirewallSet, Map<ElementKey, FirewallElement>>(
+    FIREWALL_SETS.map((set) => [set, new Map()]),
+  );
   /** Uses beyond the first, of elements that have more than one: most have not, and a count for each costs memory. */
-  readonly #moreUses = new Map<FirewallSet, Map<string, number>>(
+  readonly #moreUses = new Map<FirewallSet, Map<ElementKey, number>>(
     FIREWALL_SETS.map((set) => [set, new Map()]),
   );
   readonly #masquerading = { 4: 0, 6: 0 };
@@ -97,10 +104,14 @@ export class NodeStateBuilder {
     if (after === undefined) this.#virtualServers.delete(key);
     else this.#virtualServers.set(key, after.desired);
     // the new one first: what both need is never taken out in between
-    for (const element of after?.elements ?? []) this.#use(element);
-    for (const element of before?.elements ?? []) this.#release(element);
-    if (after !== undefined) this.#count(after, 1);
-    if (before !== undefined) this.#count(before, -1);
+    if (after !== undefined) {
+      eachElement(firewallOf(after), (set, each, element) => this.#use(set, each, element));
+      this.#count(after, 1);
+    }
+    if (before !== undefined) {
+      eachElement(firewallOf(before), (set, each) => this.#release(set, each));
+      this.#count(before, -1);
+    }
     const vip = (after ?? before)?.desired.server.vip;
     if (vip !== undefined) this.#setAddress(vip, key, after);
   }
@@ -131,32 +142,31 @@ export class NodeStateBuilder {
     if (claim.masquerades) this.#masquerading[familyOf(claim.desired.server.vip)] += step;
   }
 
-  #use({ set, element }: FirewallElement): void {
+  #use(set: FirewallSet, key: ElementKey, element: FirewallElement): void {
     const elements = this.#sets.get(set);
-    if (elements?.has(element) === true) {
+    if (elements?.has(key) === true) {
       const more = this.#moreUses.get(set);
-      more?.set(element, (more.get(element) ?? 0) + 1);
-      return;
-    }
-    elements?.add(element);
-    this.#touchElement(set, element);
+      more?.set(key, (more.get(key) ?? 0) + 1);
+    } else this.#touchElement(set, key);
+    // the last one that uses it, else the virtual server that it replaces would stay in memory
+    elements?.set(key, element);
   }
 
-  #release({ set, element }: FirewallElement): void {
+  #release(set: FirewallSet, key: ElementKey): void {
     const more = this.#moreUses.get(set);
-    const count = more?.get(element) ?? 0;
-    if (count > 1) more?.set(element, count - 1);
-    else if (count === 1) more?.delete(element);
+    const count = more?.get(key) ?? 0;
+    if (count > 1) more?.set(key, count - 1);
+    else if (count === 1) more?.delete(key);
     else {
-      this.#sets.get(set)?.delete(element);
-      this.#touchElement(set, element);
+      this.#sets.get(set)?.delete(key);
+      this.#touchElement(set, key);
     }
   }
 
-  #touchElement(set: FirewallSet, element: string): void {
-    const elements = this.#changes.firewall.get(set);
-    if (elements === undefined) this.#changes.firewall.set(set, new Set([element]));
-    else elements.add(element);
+  #touchElement(set: FirewallSet, key: ElementKey): void {
+    const keys = this.#changes.firewall.get(set);
+    if (keys === undefined) this.#changes.firewall.set(set, new Set([key]));
+    else keys.add(key);
   }
 
   /** Only what the virtual servers of this node need; nothing is lowered when they go (others may need it by then). */
@@ -180,6 +190,10 @@ export class NodeStateBuilder {
     if (this.#masquerading[6] > 0) wanted.set('net/ipv6/conf/all/forwarding', 1);
     return wanted;
   }
+}
+
+function firewallOf({ key, desired, firewall }: Claim): FirewallClaim {
+  return { key, server: desired.server, local: firewall.local, ranges: firewall.ranges };
 }
 
 const MODERN_KERNEL = { major: 5, minor: 9 };

@@ -15,12 +15,10 @@ import { serviceRef, type Problem } from '../../api/problem.ts';
 import { resolveTraffic, type TrafficPolicy } from '../../api/traffic.ts';
 import {
   AddressError,
-  bitsOf,
   familyOf,
   objectNameOf,
   quoted,
   tryParseIp,
-  type Family,
   type IpAddress,
 } from '../../net/address.ts';
 import {
@@ -30,14 +28,14 @@ import {
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
 import { mergeRanges } from '../../net/range-set.ts';
-import { formatRange, parseRange, rangeSize, type IpRange } from '../../net/range.ts';
+import { parseRange, type IpRange } from '../../net/range.ts';
 import { specialUseOf } from '../../net/special.ts';
 import { backendsOf, type Backends, type Report } from './endpoints.ts';
 import { kubeProxyClaimProblem, type KubeProxyClaim } from './kube-proxy-claims.ts';
+import type { FirewallClaim } from './firewall.ts';
 import type { HeldGroups } from '../model/held-groups.ts';
 import type { KubeProxyMode } from '../model/kube-proxy.ts';
-import { portElement, vipElement } from '../model/firewall-elements.ts';
-import type { DesiredVirtualServer, FirewallSet } from '../model/state.ts';
+import type { DesiredVirtualServer } from '../model/state.ts';
 
 /** What the agent knows about its own node. */
 export interface NodeView {
@@ -54,18 +52,13 @@ export interface NodeView {
   readonly kernelVersion?: { readonly major: number; readonly minor: number };
 }
 
-export interface FirewallElement {
-  readonly set: FirewallSet;
-  readonly element: string;
-}
-
 /** One virtual server that a Service wants. */
 export interface Claim {
   readonly key: VirtualServerKey;
   readonly desired: DesiredVirtualServer;
   readonly interface: string;
-  /** Hold only while the claim does. */
-  readonly elements: readonly FirewallElement[];
+  /** Holds only while the claim does. */
+  readonly firewall: Pick<FirewallClaim, 'local' | 'ranges'>;
   /** Packets are forwarded by NAT, and answers come back through this node. */
   readonly masquerades: boolean;
 }
@@ -279,7 +272,7 @@ function claimsOf(source: Source, context: DesiredContext): readonly ClaimWithNo
           service: name,
         },
         interface: source.pool?.spec.bindInterface ?? context.node.bindInterface,
-        elements: elementsOf(server, backends, ranges, family),
+        firewall: { local: backends.local.length === 0 ? NOTHING : backends.local, ranges },
         masquerades: backends.realServers.some(({ method }) => method === 'masquerade'),
       };
       return [{ claim, nodes: backends.nodes }];
@@ -309,11 +302,8 @@ function virtualServerOf(vip: IpAddress, port: ServicePort, traffic: TrafficPoli
   };
 }
 
-/** Disjoint; undefined: everybody may come. */
-type SourceRanges = readonly IpRange[] | undefined;
-
 /** An entry that cannot be read lets nobody in: the list as a whole still closes the port. */
-function sourceRangesOf(service: Service, report: Report): SourceRanges {
+function sourceRangesOf(service: Service, report: Report): FirewallClaim['ranges'] {
   const texts = service.spec.loadBalancerSourceRanges ?? [];
   if (texts.length === 0) return undefined;
   const ranges: IpRange[] = [];
@@ -330,32 +320,4 @@ function sourceRangesOf(service: Service, report: Report): SourceRanges {
     }
   }
   return mergeRanges(ranges);
-}
-
-/** Written out: a template would make a string of its own for every element. */
-const SETS = {
-  4: { vips: 'vips4', ports: 'ports4', local: 'local4', ranged: 'ranged4', sources: 'sources4' },
-  6: { vips: 'vips6', ports: 'ports6', local: 'local6', ranged: 'ranged6', sources: 'sources6' },
-} as const;
-
-function elementsOf(
-  server: VirtualServer,
-  backends: Backends,
-  ranges: SourceRanges,
-  family: Family,
-): readonly FirewallElement[] {
-  const port = portElement(server);
-  const elements: FirewallElement[] = [
-    { set: SETS[family].vips, element: vipElement(server.vip) },
-    { set: SETS[family].ports, element: port },
-    ...backends.local.map((address) => ({ set: SETS[family].local, element: address })),
-  ];
-  const own = ranges?.filter((range) => range.family === family);
-  const isOpen = own?.some((range) => rangeSize(range) === 1n << BigInt(bitsOf(family))) ?? true;
-  if (own === undefined || isOpen) return elements;
-  elements.push({ set: SETS[family].ranged, element: port });
-  for (const range of own) {
-    elements.push({ set: SETS[family].sources, element: `${port} . ${formatRange(range)}` });
-  }
-  return elements;
 }

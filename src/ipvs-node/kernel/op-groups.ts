@@ -1,7 +1,12 @@
 // Cuts a list of operations into runs that one executor takes as a batch, in order. Pure.
 import type { AddressOp } from './addresses/address-watch.ts';
-import { isServerOp, type Op, type ServerOp } from '../model/kernel.ts';
-import type { FirewallChange } from './firewall/nft-script.ts';
+import {
+  isFirewallOp,
+  isServerOp,
+  type FirewallOp,
+  type Op,
+  type ServerOp,
+} from '../model/kernel.ts';
 
 export type AnnounceOp = Extract<Op, { op: 'vip.announce' }>;
 export type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
@@ -10,7 +15,7 @@ export type Group =
   | { readonly kind: 'ipvs'; readonly ops: readonly ServerOp[] }
   | { readonly kind: 'address'; readonly ops: readonly AddressOp[] }
   | { readonly kind: 'announce'; readonly ops: readonly AnnounceOp[] }
-  | { readonly kind: 'firewall'; readonly ops: readonly FirewallChange[] }
+  | { readonly kind: 'firewall'; readonly ops: readonly FirewallOp[] }
   | { readonly kind: 'sysctl'; readonly ops: readonly SysctlOp[] };
 
 /** The longest run of operations from `start` on that one executor takes. */
@@ -51,8 +56,4 @@ function areAll<T extends Op>(
 
 function isAddressOp(op: Op): op is AddressOp {
   return op.op === 'vip.add' || op.op === 'vip.del';
-}
-
-function isFirewallOp(op: Op): op is FirewallChange {
-  return op.op === 'fw.add' || op.op === 'fw.del';
 }

@@ -7,10 +7,11 @@ import {
   formatVirtualServer,
   formatVirtualServerAddress,
 } from '../../net/ipvsadm.ts';
-import type { Op } from './kernel.ts';
+import type { FirewallOp, Op } from './kernel.ts';
 import { SYSCTLS, type NodeState } from './state.ts';
 
-export function formatOp(op: Op): string {
+/** The nft table is no text that anybody types: its changes are one script, which kernel/firewall makes. */
+export function formatOp(op: Exclude<Op, FirewallOp>): string {
   switch (op.op) {
     case 'vs.add':
       return `ipvsadm -A ${formatVirtualServer(op.server)}`;
@@ -33,10 +34,6 @@ export function formatOp(op: Op): string {
       return familyOf(op.address) === 4
         ? `arping -c 1 -U -I ${op.interface} ${op.address}`
         : `ndsend ${op.address} ${op.interface}`;
-    case 'fw.add':
-      return `nft add element inet vipvs ${op.set} { ${op.element} }`;
-    case 'fw.del':
-      return `nft delete element inet vipvs ${op.set} { ${op.element} }`;
     case 'sysctl.set':
       return `sysctl -w ${formatSysctl(op.key, op.value)}`;
   }

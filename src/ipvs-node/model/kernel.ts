@@ -8,8 +8,9 @@ import {
   type VirtualServerAddress,
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
+import type { ElementKey, FirewallElement, FirewallSet } from './firewall.ts';
 import type { Owned } from './owned.ts';
-import type { FirewallSet, ObservedHost, Reading } from './state.ts';
+import type { ObservedHost, Reading } from './state.ts';
 
 /** `key` is the server's, where the planner has it at hand: making it anew for 60,000 operations is what a round feels. */
 interface OfServer<Server> {
@@ -26,17 +27,29 @@ export type ServerOp =
     } & OfServer<VirtualServerAddress>)
   | ({ readonly op: 'rs.del'; readonly real: RealServerAddress } & OfServer<VirtualServerAddress>);
 
+export interface FirewallOp {
+  readonly op: 'fw.add' | 'fw.del';
+  readonly set: FirewallSet;
+  /** The element's. */
+  readonly key: ElementKey;
+  readonly element: FirewallElement;
+}
+
 export type Op =
   | ServerOp
   | { readonly op: 'vip.add' | 'vip.del'; readonly address: IpAddress; readonly interface: string }
   /** Gratuitous ARP or unsolicited neighbour advertisement. */
   | { readonly op: 'vip.announce'; readonly address: IpAddress; readonly interface: string }
-  | { readonly op: 'fw.add' | 'fw.del'; readonly set: FirewallSet; readonly element: string }
+  | FirewallOp
   | { readonly op: 'sysctl.set'; readonly key: string; readonly value: number };
 
 /** The virtual server that the operation is about. */
 export function serverKeyOf(op: ServerOp): VirtualServerKey {
   return op.key ?? virtualServerKey(op.server);
+}
+
+export function isFirewallOp(op: Op): op is FirewallOp {
+  return op.op === 'fw.add' || op.op === 'fw.del';
 }
 
 export function isServerOp(op: Op): op is ServerOp {

@@ -1,13 +1,8 @@
 // What a director should hold (NodeState) and what its kernel holds (Observed): the two sides that plan/
 // compares. Values only; every map is keyed by the canonical text of what it holds.
 import type { IpAddress } from '../../net/address.ts';
-import type {
-  Protocol,
-  RealServer,
-  RealServerKey,
-  VirtualServer,
-  VirtualServerKey,
-} from '../../net/ipvs.ts';
+import type { RealServer, RealServerKey, VirtualServer, VirtualServerKey } from '../../net/ipvs.ts';
+import type { FirewallState } from './firewall.ts';
 import type { ObservedAddress, Owned } from './owned.ts';
 
 export interface DesiredVirtualServer {
@@ -36,21 +31,6 @@ export interface DesiredAddress {
   /** The virtual servers behind it: it is bound only while one of them can be ours. */
   readonly virtualServers: readonly VirtualServerKey[];
 }
-
-/** What the nft table `inet vipvs` holds. Elements are in nft syntax, so that sets diff as text. */
-export interface FirewallState {
-  readonly sets: ReadonlyMap<FirewallSet, ReadonlySet<string>>;
-}
-/**
- * vips: VIPs of this node, masqueraded unless the real server is in `local`. ports: `vip . proto . port` that a
- * Service opens; a new connection to another port of a VIP is rejected. ranged: those of them with
- * loadBalancerSourceRanges; sources: `vip . proto . port . cidr` that may reach a ranged one.
- */
-export const FIREWALL_SETS = [
-  'vips4', 'local4', 'ports4', 'ranged4', 'sources4',
-  'vips6', 'local6', 'ports6', 'ranged6', 'sources6',
-] as const; // prettier-ignore
-export type FirewallSet = (typeof FIREWALL_SETS)[number];
 
 export interface NodeState {
   readonly virtualServers: ReadonlyMap<VirtualServerKey, DesiredVirtualServer>;
@@ -104,10 +84,4 @@ export interface ObservedHost {
   readonly firewall: FirewallState | 'absent' | undefined;
   /** What could be read of SYSCTLS; one that is missing is left as it is. */
   readonly sysctls: ReadonlyMap<string, number>;
-}
-
-export interface PortKey {
-  readonly vip: IpAddress;
-  readonly protocol: Protocol;
-  readonly port: number;
 }

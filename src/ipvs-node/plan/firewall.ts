@@ -1,12 +1,15 @@
 // Differences of the nft sets. What is added keeps every port at least as closed as it was meant to be at each step;
 // what is deleted goes in the opposite order.
-import type { Op } from '../model/kernel.ts';
 import {
   FIREWALL_SETS,
+  portOfSource,
+  type ElementKey,
+  type FirewallElements,
   type FirewallSet,
   type FirewallState,
-  type Observed,
-} from '../model/state.ts';
+} from '../model/firewall.ts';
+import type { FirewallOp, Op } from '../model/kernel.ts';
+import type { Observed } from '../model/state.ts';
 
 export interface FirewallPlan {
   readonly add: readonly Op[];
@@ -20,7 +23,7 @@ const ORDER: readonly FirewallSet[] = KINDS.flatMap((kind) =>
 );
 
 export function planFirewall(
-  scope: ReadonlyMap<FirewallSet, Iterable<string>>,
+  scope: ReadonlyMap<FirewallSet, Iterable<ElementKey>>,
   desired: FirewallState,
   observed: Observed['firewall'],
 ): FirewallPlan {
@@ -28,24 +31,39 @@ export function planFirewall(
   const remove: Op[] = [];
   if (observed === undefined || observed === 'absent') return { add, remove };
   for (const set of ORDER) {
-    const wanted = desired.sets.get(set);
-    const found = observed.sets.get(set);
-    const elements = [...(scope.get(set) ?? [])];
-    const coming = elements.filter((each) => wanted?.has(each) && !found?.has(each)).sort();
-    const going = elements.filter((each) => found?.has(each) && !wanted?.has(each)).sort();
-    const isSources = set.startsWith('sources');
-    const renewed = new Set(isSources ? coming.map(portOfSource) : []);
-    for (const element of going) {
+    const keys = scope.get(set);
+    if (keys === undefined) continue;
+    const { coming, going } = differences(set, keys, desired.sets.get(set), observed.sets.get(set));
+    const renewed = new Set(coming.map(({ element }) => portOfSource(element)));
+    for (const op of going) {
+      const port = portOfSource(op.element);
       // nft refuses intervals that overlap: the old range of a port has to go before its new one comes
-      const isFirst = isSources && renewed.has(portOfSource(element));
-      (isFirst ? add : remove).push({ op: 'fw.del', set, element });
+      (port !== undefined && renewed.has(port) ? add : remove).push(op);
     }
-    for (const element of coming) add.push({ op: 'fw.add', set, element });
+    for (const op of coming) add.push(op);
   }
   return { add, remove: remove.reverse() };
 }
 
-/** `vip . proto . port . source` -> `vip . proto . port` */
-function portOfSource(element: string): string {
-  return element.slice(0, element.lastIndexOf(' . '));
+function differences(
+  set: FirewallSet,
+  keys: Iterable<ElementKey>,
+  wanted: FirewallElements | undefined,
+  found: FirewallElements | undefined,
+): { readonly coming: readonly FirewallOp[]; readonly going: readonly FirewallOp[] } {
+  const coming: FirewallOp[] = [];
+  const going: FirewallOp[] = [];
+  for (const key of keys) {
+    const [want, have] = [wanted?.get(key), found?.get(key)];
+    if (want !== undefined && have === undefined) {
+      coming.push({ op: 'fw.add', set, key, element: want });
+    } else if (want === undefined && have !== undefined) {
+      going.push({ op: 'fw.del', set, key, element: have });
+    }
+  }
+  return { coming: coming.sort(byKey), going: going.sort(byKey) };
+}
+
+function byKey(a: FirewallOp, b: FirewallOp): number {
+  return a.key < b.key ? -1 : 1;
 }

@@ -1,7 +1,8 @@
 // What a plan compares: a few keys, all of them, or all beside the virtual servers. Pure.
 import type { IpAddress } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
-import type { FirewallSet, NodeState, Observed } from '../model/state.ts';
+import type { ElementKey, FirewallSet } from '../model/firewall.ts';
+import type { NodeState, Observed } from '../model/state.ts';
 
 /** The keys to compare; everything else is taken to be as it should. */
 export interface Scope {
@@ -9,7 +10,7 @@ export interface Scope {
   /** They stand in canonical order. */
   readonly isSorted?: boolean;
   readonly addresses: Iterable<IpAddress>;
-  readonly firewall: ReadonlyMap<FirewallSet, Iterable<string>>;
+  readonly firewall: ReadonlyMap<FirewallSet, Iterable<ElementKey>>;
   readonly sysctls: boolean;
 }
 
@@ -23,8 +24,8 @@ export function wholeScope(desired: NodeState, observed: Observed): Scope {
 
 /** All but the virtual servers. */
 export function hostScope(desired: NodeState, observed: Observed): Scope {
-  const firewall = new Map<FirewallSet, Iterable<string>>();
-  for (const [set, elements] of desired.firewall.sets) firewall.set(set, elements);
+  const firewall = new Map<FirewallSet, Iterable<ElementKey>>();
+  for (const [set, elements] of desired.firewall.sets) firewall.set(set, elements.keys());
   if (typeof observed.firewall === 'object') {
     for (const [set, elements] of observed.firewall.sets) {
       firewall.set(set, keysOfBoth(desired.firewall.sets.get(set) ?? NO_KEYS, elements));

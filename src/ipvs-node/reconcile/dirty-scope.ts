@@ -4,12 +4,12 @@ import type { VirtualServerKey } from '../../net/ipvs.ts';
 import type { Changed } from '../desired/counted-state.ts';
 import type { Target } from './retries.ts';
 import type { Scope } from '../plan/scope.ts';
-import type { FirewallSet } from '../model/state.ts';
+import type { ElementKey, FirewallSet } from '../model/firewall.ts';
 
 export class DirtyScope implements Scope {
   readonly virtualServers = new Set<VirtualServerKey>();
   readonly addresses = new Set<IpAddress>();
-  readonly firewall = new Map<FirewallSet, Set<string>>();
+  readonly firewall = new Map<FirewallSet, Set<ElementKey>>();
   sysctls = false;
   readonly announcements = new Set<IpAddress>();
 

@@ -1,6 +1,6 @@
 // Failed operations and planned refusals as faults: for whom, and in the words of the condition.
 import type { IpAddress } from '../../net/address.ts';
-import { tryParseIp } from '../../net/address.ts';
+import { vipOfElement } from '../model/firewall.ts';
 import type { Execution, Failure } from './execute.ts';
 import type { Fault } from './retries.ts';
 import { isServerOp, serverKeyOf, type Op } from '../model/kernel.ts';
@@ -52,7 +52,7 @@ function servicesOf(
       return [...servicesOfAddress(op.address)].sort();
     case 'fw.add':
     case 'fw.del': {
-      const vip = tryParseIp(op.element.split(' ')[0] ?? '');
+      const vip = vipOfElement(op.element);
       return vip === undefined ? [] : [...servicesOfAddress(vip)].sort();
     }
     case 'sysctl.set':
@@ -113,7 +113,7 @@ function subjectOf(op: Op): string {
       return `address ${op.address} on ${op.interface}`;
     case 'fw.add':
     case 'fw.del':
-      return `nft element ${op.element} of set ${op.set}`;
+      return `nft element ${op.key} of set ${op.set}`;
     case 'sysctl.set':
       return `sysctl ${op.key} to ${op.value}`;
   }

@@ -9,12 +9,17 @@ import {
   type RealServerKey,
   type VirtualServerKey,
 } from '../../net/ipvs.ts';
-import { serverKeyOf, type Op, type OwnershipPort } from '../model/kernel.ts';
+import { serverKeyOf, type FirewallOp, type Op, type OwnershipPort } from '../model/kernel.ts';
+import type {
+  ElementKey,
+  FirewallElement,
+  FirewallElements,
+  FirewallSet,
+  FirewallState,
+} from '../model/firewall.ts';
 import { hostAddressesOf, type ObservedAddress } from '../model/owned.ts';
 import { sameRealServer, sameVirtualServer } from '../plan/plan.ts';
 import type {
-  FirewallSet,
-  FirewallState,
   NodeState,
   ObservedHost,
   Observed,
@@ -24,10 +29,12 @@ import type {
 } from '../model/state.ts';
 import type { DrainStarts } from '../model/state.ts';
 
+type FirewallSets = Map<FirewallSet, Map<ElementKey, FirewallElement>>;
+
 export class KernelMirror implements Observed {
   #virtualServers: Map<VirtualServerKey, ObservedVirtualServer> | undefined;
   #addresses: Map<IpAddress, readonly ObservedAddress[]> | undefined;
-  #firewall: Map<FirewallSet, Set<string>> | 'absent' | undefined;
+  #firewall: FirewallSets | 'absent' | undefined;
   #sysctls = new Map<string, number>();
   #edited: Map<RealServerKey, ObservedRealServer> | undefined;
   readonly #ownership: OwnershipPort;
@@ -83,7 +90,7 @@ export class KernelMirror implements Observed {
       this.#ownership.settle({ gone: [], addresses });
       this.#hostAddresses = hostAddressesOf(addresses, this.owned);
     }
-    if (firewall !== undefined) this.#firewall = copyFirewall(firewall);
+    if (firewall !== undefined) this.#firewall = copyFirewall(firewall, this.#firewall);
     this.#sysctls = new Map(sysctls);
     return addresses !== undefined && firewall !== undefined;
   }
@@ -139,6 +146,17 @@ export class KernelMirror implements Observed {
     }
   }
 
+  /** The same for the sets of the firewall, where they hold what is wanted. */
+  shareFirewall(wanted: FirewallState): void {
+    if (typeof this.#firewall !== 'object') return;
+    for (const [set, elements] of wanted.sets) {
+      const known = this.#firewall.get(set);
+      if (known !== undefined && sameKeys(known, elements)) {
+        this.#firewall.set(set, new Map(elements));
+      }
+    }
+  }
+
   /** The address is gone, somebody else took it away. */
   forgetAddress(address: IpAddress, interfaceName: string): void {
     this.#setAddress(address, interfaceName, undefined);
@@ -190,7 +208,7 @@ export class KernelMirror implements Observed {
         break;
       case 'fw.add':
       case 'fw.del':
-        this.#editFirewall(op.op, op.set, op.element);
+        this.#editFirewall(op);
         break;
       case 'sysctl.set':
         this.#sysctls.set(op.key, op.value);
@@ -228,12 +246,12 @@ export class KernelMirror implements Observed {
     else this.#addresses?.set(address, entries);
   }
 
-  #editFirewall(op: 'fw.add' | 'fw.del', set: FirewallSet, element: string): void {
+  #editFirewall({ op, set, key, element }: FirewallOp): void {
     if (typeof this.#firewall !== 'object') return;
-    const elements = this.#firewall.get(set) ?? new Set();
+    const elements = this.#firewall.get(set) ?? new Map<ElementKey, FirewallElement>();
     this.#firewall.set(set, elements);
-    if (op === 'fw.add') elements.add(element);
-    else elements.delete(element);
+    if (op === 'fw.add') elements.set(key, element);
+    else elements.delete(key);
   }
 }
 
@@ -250,11 +268,25 @@ function sameRealServers(
   return true;
 }
 
+/** A copy of what was read; of a set that is as it was known, the known elements, which are in memory already. */
 function copyFirewall(
-  firewall: FirewallState | 'absent',
-): Map<FirewallSet, Set<string>> | 'absent' {
-  if (firewall === 'absent') return firewall;
-  return new Map([...firewall.sets].map(([set, elements]) => [set, new Set(elements)]));
+  read: FirewallState | 'absent',
+  known: FirewallSets | 'absent' | undefined,
+): FirewallSets | 'absent' {
+  if (read === 'absent') return read;
+  const copied: FirewallSets = new Map();
+  for (const [set, elements] of read.sets) {
+    const before = typeof known === 'object' ? known.get(set) : undefined;
+    const isKnown = before !== undefined && sameKeys(before, elements);
+    copied.set(set, isKnown ? before : new Map(elements));
+  }
+  return copied;
+}
+
+function sameKeys(a: FirewallElements, b: FirewallElements): boolean {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
 }
 
 /** The parts that the dump lacks, for the log. */

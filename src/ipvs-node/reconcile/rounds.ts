@@ -131,6 +131,7 @@ export class Rounds {
     }
     const wanted = this.#desired.virtualServers;
     this.mirror.share(wanted, wanted.keys());
+    this.mirror.shareFirewall(this.#desired.firewall);
     this.retries.clearOthers(faults, ({ kind }) => kind !== 'announcement');
     if (!this.#hasSeenAll) {
       log.warn({ parts: unread(observed) }, 'the kernel could not be read whole');

@@ -1,9 +1,16 @@
 // Both sides of a plan as text, in the language of ipvsadm and ip, so that tests read as an operator would.
+import {
+  elementKey,
+  FIREWALL_SETS,
+  type FirewallElement,
+  type FirewallSet,
+  type FirewallState,
+} from '../../../src/ipvs-node/model/firewall.ts';
+import { formatOp } from '../../../src/ipvs-node/model/format.ts';
+import { isFirewallOp, type Op } from '../../../src/ipvs-node/model/kernel.ts';
 import { parseObserved } from '../../../src/ipvs-node/model/observed-text.ts';
 import {
-  FIREWALL_SETS,
   type DesiredVirtualServer,
-  type FirewallSet,
   type NodeState,
   type Observed,
   type SysctlKey,
@@ -11,15 +18,29 @@ import {
 import type { IpAddress } from '../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../src/net/ipvs.ts';
 
-type Elements = Partial<Record<FirewallSet, readonly string[]>>;
+type Elements = Partial<Record<FirewallSet, readonly FirewallElement[]>>;
 
 export interface SideExtras {
   readonly firewall?: Elements | 'absent' | 'unread';
   readonly sysctls?: Partial<Record<SysctlKey, number>>;
 }
 
-function setsOf(elements: Elements): ReadonlyMap<FirewallSet, ReadonlySet<string>> {
-  return new Map(FIREWALL_SETS.map((set) => [set, new Set(elements[set] ?? [])]));
+function setsOf(elements: Elements): FirewallState['sets'] {
+  return new Map(
+    FIREWALL_SETS.map((set) => [
+      set,
+      new Map((elements[set] ?? []).map((each) => [elementKey(each), each])),
+    ]),
+  );
+}
+
+export function firewallOf(elements: Elements): FirewallState {
+  return { sets: setsOf(elements) };
+}
+
+/** `fw.add ports4 192.0.2.10:80/TCP`; of all else the line that an operator would type. */
+export function opText(op: Op): string {
+  return isFirewallOp(op) ? `${op.op} ${op.set} ${op.key}` : formatOp(op);
 }
 
 const ORDINARY = (): boolean => true;

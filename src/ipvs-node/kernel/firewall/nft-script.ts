@@ -1,19 +1,24 @@
 // The text of the nft table `inet vipvs`: its layout, the commands that change its sets, and what `nft -j list table`
-// says. Pure. Elements are compared as text, so every element has one form: the one that nft prints.
-import type { Protocol } from '../../../net/ipvs.ts';
-import { FIREWALL_SETS, type FirewallSet, type FirewallState } from '../../model/state.ts';
+// says. Pure. The only place where an element is text of nft.
+import { AddressError, orAddressError, tryParseIp, type IpAddress } from '../../../net/address.ts';
+import type { Protocol, VirtualServerAddress } from '../../../net/ipvs.ts';
+import { formatRange, parseRange, type IpRange } from '../../../net/range.ts';
+import {
+  elementKey,
+  FIREWALL_SETS,
+  type ElementKey,
+  type FirewallElement,
+  type FirewallElements,
+  type FirewallSet,
+  type FirewallState,
+} from '../../model/firewall.ts';
+import type { FirewallOp } from '../../model/kernel.ts';
 
 export const NFT_FAMILY = 'inet';
 export const NFT_TABLE = 'vipvs';
 const TABLE = `${NFT_FAMILY} ${NFT_TABLE}`;
 /** Elements in one command; nft's parser takes any number, a line of it should still be readable in a log. */
 const ELEMENTS_PER_COMMAND = 500;
-
-export type FirewallChange = {
-  readonly op: 'fw.add' | 'fw.del';
-  readonly set: FirewallSet;
-  readonly element: string;
-};
 
 function setType(set: FirewallSet): string {
   const address = set.endsWith('4') ? 'ipv4_addr' : 'ipv6_addr';
@@ -131,29 +136,34 @@ export const PROBE_SCRIPT = `table ${TABLE}_probe\n`;
  * linux/in.h IPPROTO_*. Commands and listings carry the numbers: for each name nft reads /etc/protocols once more
  * (10,000 elements in the guest: 11 s instead of 0.5 s), and small container images have no such file.
  */
-const PROTOCOL_NUMBERS: Readonly<Record<Lowercase<Protocol>, number>> = {
-  tcp: 6,
-  udp: 17,
-  sctp: 132,
-};
-const PROTOCOL_NAMES: ReadonlyMap<unknown, string> = new Map(
-  Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name]),
-);
+const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const PROTOCOLS_READ: ReadonlyMap<unknown, Protocol> = new Map<unknown, Protocol>([
+  [6, 'TCP'],
+  [17, 'UDP'],
+  [132, 'SCTP'],
+  ['tcp', 'TCP'],
+  ['udp', 'UDP'],
+  ['sctp', 'SCTP'],
+]);
 
-function numeric(element: string): string {
-  return element.replace(
-    / (tcp|udp|sctp) /,
-    (_, name: Lowercase<Protocol>) => ` ${PROTOCOL_NUMBERS[name]} `,
-  );
+function elementText(element: FirewallElement): string {
+  if (typeof element === 'string') return element;
+  if ('vip' in element) return portText(element);
+  if ('first' in element) return formatRange(element);
+  return `${portText(element.port)} . ${formatRange(element.source)}`;
 }
 
-function command(op: FirewallChange['op'], set: FirewallSet, given: readonly string[]): string {
-  const elements = given.map(numeric);
+function portText({ vip, protocol, port }: VirtualServerAddress): string {
+  return `${vip} . ${PROTOCOL_NUMBERS[protocol]} . ${port}`;
+}
+
+function command({ op, set }: FirewallOp, given: readonly FirewallOp[]): string {
+  const elements = given.map(({ element }) => elementText(element));
   return `${op === 'fw.add' ? 'add' : 'delete'} element ${TABLE} ${set} { ${elements.join(', ')} }\n`;
 }
 
 /** The changes in order, neighbours of the same kind joined into one command. */
-export function renderChanges(changes: readonly FirewallChange[]): string {
+export function renderChanges(changes: readonly FirewallOp[]): string {
   let script = '';
   let start = 0;
   while (start < changes.length) {
@@ -165,16 +175,15 @@ export function renderChanges(changes: readonly FirewallChange[]): string {
       if (next?.op !== first.op || next.set !== first.set) break;
       end++;
     }
-    const elements = changes.slice(start, end).map((change) => change.element);
-    script += command(first.op, first.set, elements);
+    script += command(first, changes.slice(start, end));
     start = end;
   }
   return script;
 }
 
 /** One change a line, so that the line of an error is the index of the change. */
-export function renderOnePerLine(changes: readonly FirewallChange[]): readonly string[] {
-  return changes.map((change) => command(change.op, change.set, [change.element]));
+export function renderOnePerLine(changes: readonly FirewallOp[]): readonly string[] {
+  return changes.map((change) => command(change, [change]));
 }
 
 export interface NftError {
@@ -211,7 +220,7 @@ export function parseErrors(stderr: string): readonly NftError[] {
 
 export type TableListing =
   | { readonly layout: 'ours'; readonly firewall: FirewallState }
-  /** Another version's layout, or somebody removed chains or rules: to be made anew. */
+  /** Another version's layout, or somebody removed chains or rules, or added elements of another kind: to be made anew. */
   | { readonly layout: 'other' };
 
 /** Reads `nft -j -n list table`. Throws where the text is not what nft prints. */
@@ -220,7 +229,7 @@ export function parseListing(text: string): TableListing {
   const items = field(root, 'nftables');
   if (!Array.isArray(items)) throw new Error('nft -j printed no list `nftables`');
   const rulesOf = new Map<string, number>();
-  const sets = new Map<FirewallSet, ReadonlySet<string>>();
+  const sets = new Map<FirewallSet, FirewallElements>();
   for (const item of items as readonly unknown[]) {
     const chain = field(field(item, 'chain'), 'name');
     if (typeof chain === 'string') rulesOf.set(chain, rulesOf.get(chain) ?? 0);
@@ -228,7 +237,8 @@ export function parseListing(text: string): TableListing {
     if (typeof ruleChain === 'string') rulesOf.set(ruleChain, (rulesOf.get(ruleChain) ?? 0) + 1);
     const set = field(item, 'set');
     const name = FIREWALL_SETS.find((known) => known === field(set, 'name'));
-    if (name !== undefined) sets.set(name, new Set(elementsOf(field(set, 'elem'))));
+    const elements = name && elementsOf(name, field(set, 'elem'));
+    if (name !== undefined && elements !== undefined) sets.set(name, elements);
   }
   const complete =
     rulesOf.has(LAYOUT_CHAIN) &&
@@ -243,27 +253,69 @@ function field(value: unknown, name: string): unknown {
   return fields[name];
 }
 
-function elementsOf(elements: unknown): readonly string[] {
-  if (elements === undefined) return [];
-  if (!Array.isArray(elements)) throw new Error('nft -j printed elements that are no list');
-  return (elements as readonly unknown[]).map(elementText);
+/** undefined: one of them is none of ours. */
+function elementsOf(set: FirewallSet, listed: unknown): FirewallElements | undefined {
+  const read = new Map<ElementKey, FirewallElement>();
+  if (listed === undefined) return read;
+  if (!Array.isArray(listed)) return undefined;
+  const readElement = READERS[set.slice(0, -1)];
+  for (const each of listed as readonly unknown[]) {
+    const element = readElement?.(each);
+    if (element === undefined) return undefined;
+    read.set(elementKey(element), element);
+  }
+  return read;
 }
 
-function elementText(element: unknown): string {
-  if (typeof element === 'string' || typeof element === 'number') return String(element);
-  const parts = field(element, 'concat');
-  if (Array.isArray(parts)) {
-    return (parts as readonly unknown[])
-      .map((part, i) =>
-        i === 1 ? (PROTOCOL_NAMES.get(part) ?? elementText(part)) : elementText(part),
-      )
-      .join(' . ');
+type Reader = (listed: unknown) => FirewallElement | undefined;
+
+const READERS: Readonly<Partial<Record<string, Reader>>> = {
+  vips: readAddress,
+  local: (listed) => readAddress(listed) ?? readRange(listed),
+  ports: readPort,
+  ranged: readPort,
+  sources: readSource,
+};
+
+function readAddress(listed: unknown): IpAddress | undefined {
+  return typeof listed === 'string' ? tryParseIp(listed) : undefined;
+}
+
+/** `{ prefix: { addr, len } }`, `{ range: [first, last] }` */
+function readRange(listed: unknown): IpRange | undefined {
+  const prefix = field(listed, 'prefix');
+  const [address, length] = [field(prefix, 'addr'), field(prefix, 'len')];
+  if (typeof address === 'string' && typeof length === 'number') {
+    return tryRange(`${address}/${length}`);
   }
-  const prefix = field(element, 'prefix');
-  const address = field(prefix, 'addr');
-  const length = field(prefix, 'len');
-  if (typeof address === 'string' && typeof length === 'number') return `${address}/${length}`;
-  const range = field(element, 'range');
-  if (Array.isArray(range)) return (range as readonly unknown[]).map(elementText).join('-');
-  throw new Error(`nft -j printed an element that is not known: ${JSON.stringify(element)}`);
+  const range = field(listed, 'range');
+  return Array.isArray(range) ? tryRange((range as readonly unknown[]).join('-')) : undefined;
+}
+
+function tryRange(text: string): IpRange | undefined {
+  const range = orAddressError(() => parseRange(text));
+  return range instanceof AddressError ? undefined : range;
+}
+
+/** `{ concat: [vip, protocol, port] }` */
+function readPort(listed: unknown): VirtualServerAddress | undefined {
+  const parts = field(listed, 'concat');
+  return Array.isArray(parts) && parts.length === 3 ? portOf(parts) : undefined;
+}
+
+function portOf([address, number, port]: readonly unknown[]): VirtualServerAddress | undefined {
+  const vip = readAddress(address);
+  const protocol = PROTOCOLS_READ.get(number);
+  if (vip === undefined || protocol === undefined || typeof port !== 'number') return undefined;
+  return { vip, port, protocol };
+}
+
+/** `{ concat: [vip, protocol, port, source] }` */
+function readSource(listed: unknown): FirewallElement | undefined {
+  const parts = field(listed, 'concat');
+  if (!Array.isArray(parts) || parts.length !== 4) return undefined;
+  const port = portOf(parts);
+  const last: unknown = parts[3];
+  const source = typeof last === 'string' ? tryRange(last) : readRange(last);
+  return port && source && { port, source };
 }

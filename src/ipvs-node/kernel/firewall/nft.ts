@@ -10,13 +10,11 @@ import {
   PROBE_SCRIPT,
   renderChanges,
   renderOnePerLine,
-  type FirewallChange,
   type NftError,
 } from './nft-script.ts';
-import type { OpResult } from '../../model/kernel.ts';
+import type { FirewallOp, OpResult } from '../../model/kernel.ts';
 import { runProcess, type ProcessOutcome } from '../run-process.ts';
-import { emptyFirewall } from '../../model/firewall-elements.ts';
-import type { FirewallState } from '../../model/state.ts';
+import { emptyFirewall, type FirewallState } from '../../model/firewall.ts';
 
 /** Loading 10,000 elements takes 0.3 s in the emulated guest; a kernel that compiles modules in may take seconds. */
 const NFT_TIMEOUT_MS = 20_000;
@@ -83,7 +81,7 @@ export class NftFirewall {
   }
 
   /** All changes in one transaction; those that the kernel refuses are answered and left out. */
-  async change(changes: readonly FirewallChange[]): Promise<readonly OpResult[]> {
+  async change(changes: readonly FirewallOp[]): Promise<readonly OpResult[]> {
     if (changes.length === 0) return [];
     this.#edits++;
     try {
@@ -93,7 +91,7 @@ export class NftFirewall {
     }
   }
 
-  async #change(changes: readonly FirewallChange[]): Promise<readonly OpResult[]> {
+  async #change(changes: readonly FirewallOp[]): Promise<readonly OpResult[]> {
     if (this.#table === 'unknown') await this.observe();
     if (this.#absence !== undefined) {
       const failed = failure({ ...NO_REASON, errno: 'EOPNOTSUPP', message: this.#absence.reason });
@@ -113,7 +111,7 @@ export class NftFirewall {
 
   async #withoutRefused(
     layout: string,
-    changes: readonly FirewallChange[],
+    changes: readonly FirewallOp[],
     first: readonly NftError[],
   ): Promise<readonly OpResult[]> {
     const results = new Array<OpResult | undefined>(changes.length);

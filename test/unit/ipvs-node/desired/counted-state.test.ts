@@ -5,24 +5,23 @@ import type { ClusterObject } from '../../../../src/api/cluster.ts';
 import { desiredNode } from '../../../../src/ipvs-node/desired/all-services.ts';
 import type { NodeView } from '../../../../src/ipvs-node/desired/service.ts';
 import { formatNodeState } from '../../../../src/ipvs-node/model/format.ts';
-import {
-  FIREWALL_SETS,
-  type FirewallSet,
-  type NodeState,
-} from '../../../../src/ipvs-node/model/state.ts';
+import { FIREWALL_SETS, type FirewallSet } from '../../../../src/ipvs-node/model/firewall.ts';
+import type { NodeState } from '../../../../src/ipvs-node/model/state.ts';
 import { DR } from './desired-case.ts';
 import { NODE, pool, service, slice, storeOf } from '../objects.ts';
 
 function elements(state: NodeState): Partial<Record<FirewallSet, readonly string[]>> {
   const filled = FIREWALL_SETS.filter((set) => (state.firewall.sets.get(set)?.size ?? 0) > 0);
-  return Object.fromEntries(filled.map((set) => [set, [...(state.firewall.sets.get(set) ?? [])]]));
+  return Object.fromEntries(
+    filled.map((set) => [set, [...(state.firewall.sets.get(set)?.keys() ?? [])]]),
+  );
 }
 
 const FIREWALL_CASES = [
   {
     name: 'open to all',
     spec: {},
-    want: { ports4: ['192.0.2.10 . tcp . 80'] },
+    want: { ports4: ['192.0.2.10:80/TCP'] },
   },
   {
     name: 'source ranges: closed to all others, overlaps merged, families apart',
@@ -30,26 +29,26 @@ const FIREWALL_CASES = [
       loadBalancerSourceRanges: [' 10.0.0.0/8', '10.1.0.0/16', '192.0.2.1/32', '2001:db8::/32'],
     },
     want: {
-      ports4: ['192.0.2.10 . tcp . 80'],
-      ranged4: ['192.0.2.10 . tcp . 80'],
-      sources4: ['192.0.2.10 . tcp . 80 . 10.0.0.0/8', '192.0.2.10 . tcp . 80 . 192.0.2.1'],
+      ports4: ['192.0.2.10:80/TCP'],
+      ranged4: ['192.0.2.10:80/TCP'],
+      sources4: ['192.0.2.10:80/TCP 10.0.0.0/8', '192.0.2.10:80/TCP 192.0.2.1'],
     },
   },
   {
     name: 'only the other family: closed',
     spec: { loadBalancerSourceRanges: ['2001:db8::/32'] },
-    want: { ports4: ['192.0.2.10 . tcp . 80'], ranged4: ['192.0.2.10 . tcp . 80'] },
+    want: { ports4: ['192.0.2.10:80/TCP'], ranged4: ['192.0.2.10:80/TCP'] },
   },
   {
     name: 'an entry that cannot be read lets nobody in',
     spec: { loadBalancerSourceRanges: ['10.0.0.0/33'] },
-    want: { ports4: ['192.0.2.10 . tcp . 80'], ranged4: ['192.0.2.10 . tcp . 80'] },
+    want: { ports4: ['192.0.2.10:80/TCP'], ranged4: ['192.0.2.10:80/TCP'] },
     problem: 'InvalidSourceRange',
   },
   {
     name: 'everybody',
     spec: { loadBalancerSourceRanges: ['10.0.0.0/8', '0.0.0.0/0'] },
-    want: { ports4: ['192.0.2.10 . tcp . 80'] },
+    want: { ports4: ['192.0.2.10:80/TCP'] },
   },
 ];
 for (const { name, spec, want, problem } of FIREWALL_CASES) {

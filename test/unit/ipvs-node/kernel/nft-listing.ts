@@ -1,5 +1,5 @@
 // A listing of the table `inet vipvs`.
-import { FIREWALL_SETS } from '../../../../src/ipvs-node/model/state.ts';
+import { FIREWALL_SETS } from '../../../../src/ipvs-node/model/firewall.ts';
 import { LAYOUT_CHAIN } from '../../../../src/ipvs-node/kernel/firewall/nft-script.ts';
 
 /** What nft 1.0.6 prints, cut down to what is read. */

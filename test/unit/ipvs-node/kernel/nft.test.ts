@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { NftFirewall, type RunNft } from '../../../../src/ipvs-node/kernel/firewall/nft.ts';
-import {
-  LAYOUT_SCRIPT,
-  type FirewallChange,
-} from '../../../../src/ipvs-node/kernel/firewall/nft-script.ts';
+import { LAYOUT_SCRIPT } from '../../../../src/ipvs-node/kernel/firewall/nft-script.ts';
 import type { ProcessOutcome } from '../../../../src/ipvs-node/kernel/run-process.ts';
+import { parseIp } from '../../../../src/net/address.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
 import { listing } from './nft-listing.ts';
 
 const OK = { kind: 'exit', code: 0, stdout: '', stderr: '' } as const;
@@ -27,8 +26,8 @@ function scripted(...answers: readonly ProcessOutcome[]): { run: RunNft; asked: 
   return { run, asked };
 }
 
-const VIP: FirewallChange = { op: 'fw.add', set: 'vips4', element: '192.0.2.1' };
-const OTHER: FirewallChange = { op: 'fw.del', set: 'vips4', element: '192.0.2.2' };
+const VIP = addElement('vips4', parseIp('192.0.2.1'));
+const OTHER = deleteElement('vips4', parseIp('192.0.2.2'));
 
 const observations = [
   { name: 'no nft binary', answers: [{ kind: 'missing' } as const], want: 'absent' },

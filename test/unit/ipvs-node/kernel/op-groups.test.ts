@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import type { Op } from '../../../../src/ipvs-node/model/kernel.ts';
 import { groupAt } from '../../../../src/ipvs-node/kernel/op-groups.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 
 const VIP = parseIp('192.0.2.10');
@@ -12,8 +13,8 @@ const full = { ...server, scheduler: 'rr', schedulerFlags: [], persistenceSecond
 
 const OPS: readonly Op[] = [
   { op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 },
-  { op: 'fw.add', set: 'vips4', element: VIP },
-  { op: 'fw.del', set: 'vips4', element: VIP },
+  addElement('vips4', VIP),
+  deleteElement('vips4', VIP),
   { op: 'vs.add', server: full },
   { op: 'vs.set', server: full },
   { op: 'rs.add', server, real },

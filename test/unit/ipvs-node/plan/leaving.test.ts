@@ -1,11 +1,10 @@
 // Real servers that leave: what becomes of them by protocol, and from when their time counts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { planNode } from '../../../../src/ipvs-node/plan/plan.ts';
 import type { NodeState } from '../../../../src/ipvs-node/model/state.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
-import { desiredOf, observedOf, withConnections } from '../kernel-text.ts';
+import { desiredOf, observedOf, withConnections, opText } from '../kernel-text.ts';
 import {
   checkPlans,
   DELETE1,
@@ -119,7 +118,7 @@ test('the deadline counts from when it stopped serving, not from when it began t
   const before = planNode(gone, observed, third.drains, NOW + hour + 59_999, LIMITS);
   assert.deepEqual(before.ops, []);
   const last = planNode(gone, observed, before.drains, NOW + hour + 60_000, LIMITS);
-  assert.deepEqual(last.ops.map(formatOp), [DELETE1]);
+  assert.deepEqual(last.ops.map(opText), [DELETE1]);
 });
 
 test('one that is lowered once it serves no more keeps the time at which it was lowered', () => {

@@ -1,10 +1,9 @@
 // The order after a flush: what the kernel has just thrown away comes back from the last to the first.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { planNode } from '../../../../src/ipvs-node/plan/plan.ts';
 import { rebuildOrder } from '../../../../src/ipvs-node/plan/order.ts';
-import { desiredOf, observedOf } from '../kernel-text.ts';
+import { desiredOf, observedOf, opText } from '../kernel-text.ts';
 
 const VS = '-A -t 192.0.2.10:80 -s rr';
 const VS81 = '-A -t 192.0.2.10:81 -s rr';
@@ -22,7 +21,7 @@ test('flushed: real servers in reverse order of the dump, new ones before them',
   const plan = planNode(desired, observedOf([]), new Map(), 0, { orphanDrainSeconds: 1 });
   const ops = rebuildOrder(plan.ops, plan.safeOps, before.virtualServers);
   assert.deepEqual(
-    ops.map(formatOp),
+    ops.map(opText),
     [VS, R3, VS81, R1, R2, R81]
       .map((line) => `ipvsadm ${line}`)
       .concat(VIP, 'arping -c 1 -U -I eth0 192.0.2.10'),

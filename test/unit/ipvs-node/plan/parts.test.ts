@@ -1,7 +1,6 @@
 // A plan in parts: what is in which, and that a flush makes one part of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { isServerOp, serverKeyOf } from '../../../../src/ipvs-node/model/kernel.ts';
 import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
 import { parseIp } from '../../../../src/net/address.ts';
@@ -14,7 +13,7 @@ import {
   planRound,
 } from '../../../../src/ipvs-node/plan/parts.ts';
 import type { NodeState } from '../../../../src/ipvs-node/model/state.ts';
-import { desiredOf, observedOf } from '../kernel-text.ts';
+import { desiredOf, firewallOf, observedOf, opText } from '../kernel-text.ts';
 
 const LIMITS = { orphanDrainSeconds: 1 };
 const VS1 = '-A -t 192.0.2.1:80 -s rr';
@@ -29,8 +28,8 @@ const VIP2 = VIP('192.0.2.2/32');
 const VIP3 = VIP('192.0.2.3/32');
 const VS3 = '-A -t 192.0.2.3:80 -s rr';
 
-const textOf = (parts: Iterable<{ readonly ops: readonly Parameters<typeof formatOp>[0][] }>) =>
-  [...parts].map(({ ops }) => ops.map(formatOp).map((line) => line.replace('ipvsadm ', '')));
+const textOf = (parts: Iterable<{ readonly ops: readonly Parameters<typeof opText>[0][] }>) =>
+  [...parts].map(({ ops }) => ops.map(opText).map((line) => line.replace('ipvsadm ', '')));
 
 test('IPVS first, then the addresses; what goes, at the end', () => {
   const desired = desiredOf([VS2, R2, VIP2, VS1, VS1B, R1, VIP1, VS6]);
@@ -71,9 +70,8 @@ test('what stands on one VIP is adopted in one part: once the record knows one o
 
 test('the firewall opens before the first address and closes after the last', () => {
   const desired = desiredOf([VS1, VIP1]);
-  const ports = (port: number): NodeState['firewall'] => ({
-    sets: new Map([['ports4', new Set([`192.0.2.1 . tcp . ${port}`])]]),
-  });
+  const ports = (port: number): NodeState['firewall'] =>
+    firewallOf({ ports4: [{ vip: parseIp('192.0.2.1'), port, protocol: 'TCP' }] });
   const parts = planParts(
     { ...desired, firewall: ports(80) },
     { ...observedOf([]), firewall: ports(81) },

@@ -1,10 +1,10 @@
 // A plan as a table: both sides as text, the lines an operator would type as the answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { planNode } from '../../../../src/ipvs-node/plan/plan.ts';
 import type { NodeState, Observed } from '../../../../src/ipvs-node/model/state.ts';
 import type { DrainStarts } from '../../../../src/ipvs-node/model/state.ts';
+import { opText } from '../kernel-text.ts';
 import type { VirtualServerKey } from '../../../../src/net/ipvs.ts';
 
 export const LIMITS = { orphanDrainSeconds: 300 };
@@ -36,7 +36,7 @@ export function checkPlans(cases: readonly Case[]): void {
   for (const { name, desired, observed, drains, want, wakeInMs, problems = [] } of cases) {
     test(name, () => {
       const plan = planNode(desired, observed, drains ?? new Map(), NOW, LIMITS);
-      assert.deepEqual(plan.ops.map(formatOp), want);
+      assert.deepEqual(plan.ops.map(opText), want);
       assert.equal(plan.wakeAtMs, wakeInMs === undefined ? undefined : NOW + wakeInMs);
       assert.equal(plan.drains.size, wakeInMs === undefined ? 0 : 1);
       const lines = plan.problems.map(

@@ -1,12 +1,11 @@
 // Plans as the lines an operator would type: order, drains, ownership, incomplete readings.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatOp } from '../../../../src/ipvs-node/model/format.ts';
 import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
 import { planNode, planScope } from '../../../../src/ipvs-node/plan/plan.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
-import { desiredOf, observedOf, withConnections } from '../kernel-text.ts';
+import { desiredOf, observedOf, withConnections, opText } from '../kernel-text.ts';
 import {
   ANNOUNCE,
   checkPlans,
@@ -34,7 +33,10 @@ const CASES: readonly Case[] = [
     name: 'from empty: sysctl, firewall, virtual server, real servers, address, announcement',
     desired: desiredOf([VS, RS2, RS1, VIP], 60, {
       sysctls: { 'net/ipv4/vs/conntrack': 1 },
-      firewall: { vips4: ['192.0.2.10'], ports4: ['192.0.2.10 . tcp . 80'] },
+      firewall: {
+        vips4: [parseIp('192.0.2.10')],
+        ports4: [{ vip: parseIp('192.0.2.10'), port: 80, protocol: 'TCP' }],
+      },
     }),
     observed: observedOf([], undefined, {
       firewall: {},
@@ -42,8 +44,8 @@ const CASES: readonly Case[] = [
     }),
     want: [
       'sysctl -w net.ipv4.vs.conntrack=1',
-      'nft add element inet vipvs ports4 { 192.0.2.10 . tcp . 80 }',
-      'nft add element inet vipvs vips4 { 192.0.2.10 }',
+      'fw.add ports4 192.0.2.10:80/TCP',
+      'fw.add vips4 192.0.2.10',
       `ipvsadm ${VS}`,
       `ipvsadm ${RS2}`,
       `ipvsadm ${RS1}`,
@@ -332,13 +334,13 @@ test('a scope leaves everything else alone', () => {
     sysctls: false,
   };
   const plan = planScope(scope, desired, observed, new Map(), NOW, LIMITS);
-  assert.deepEqual(plan.ops.map(formatOp), [`ipvsadm ${VS}`, `ipvsadm ${RS1}`]);
+  assert.deepEqual(plan.ops.map(opText), [`ipvsadm ${VS}`, `ipvsadm ${RS1}`]);
 });
 
 test('everything up to safeOps adds or raises', () => {
   const plan = planNode(desiredOf([VS, RS2, VIP]), observedOf([VS, RS1]), new Map(), NOW, LIMITS);
-  assert.deepEqual(plan.ops.slice(0, plan.safeOps).map(formatOp), [`ipvsadm ${RS2}`]);
-  assert.deepEqual(plan.ops.slice(plan.safeOps).map(formatOp), [VIP, ANNOUNCE, DRAIN1]);
+  assert.deepEqual(plan.ops.slice(0, plan.safeOps).map(opText), [`ipvsadm ${RS2}`]);
+  assert.deepEqual(plan.ops.slice(plan.safeOps).map(opText), [VIP, ANNOUNCE, DRAIN1]);
 });
 
 test('problems of a shared address name every Service on it, once', () => {

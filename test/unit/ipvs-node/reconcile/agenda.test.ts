@@ -11,6 +11,7 @@ import {
 import type { DirtyScope } from '../../../../src/ipvs-node/reconcile/dirty-scope.ts';
 import type { Target } from '../../../../src/ipvs-node/reconcile/retries.ts';
 import { parseIp } from '../../../../src/net/address.ts';
+import { elementKey } from '../../../../src/ipvs-node/model/firewall.ts';
 import type { VirtualServerKey } from '../../../../src/net/ipvs.ts';
 
 const KEY = '192.0.2.10:80/TCP' as VirtualServerKey;
@@ -103,7 +104,7 @@ for (const { name, does, want } of FULL) {
 const CHANGED = {
   virtualServers: new Set([KEY]),
   addresses: new Set([VIP]),
-  firewall: new Map([['vips4' as const, new Set<string>([VIP])]]),
+  firewall: new Map([['vips4' as const, new Set([elementKey(VIP)])]]),
   sysctls: true,
 };
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { DirtyScope } from '../../../../src/ipvs-node/reconcile/dirty-scope.ts';
 import type { Target } from '../../../../src/ipvs-node/reconcile/retries.ts';
 import { parseIp } from '../../../../src/net/address.ts';
+import { elementKey } from '../../../../src/ipvs-node/model/firewall.ts';
 import type { VirtualServerKey } from '../../../../src/net/ipvs.ts';
 
 const KEY = '192.0.2.10:80/TCP' as VirtualServerKey;
@@ -48,7 +49,7 @@ const CASES: readonly {
   // a fault of the firewall names no element: only a round over all of them settles it
   {
     name: 'an element of the firewall',
-    given: { ...NOTHING, firewall: new Map([['vips4', new Set([VIP])]]) },
+    given: { ...NOTHING, firewall: new Map([['vips4', new Set([elementKey(VIP)])]]) },
     want: [],
   },
   { name: 'the settings', given: { ...NOTHING, sysctls: true }, want: ['sysctls'] },
@@ -76,7 +77,10 @@ test('an empty scope settles nothing', () => {
 test('elements of one set that change one after the other are all in it', () => {
   const scope = new DirtyScope();
   for (const element of ['192.0.2.10', '192.0.2.11']) {
-    scope.add({ ...NOTHING, firewall: new Map([['vips4', new Set([element])]]) });
+    scope.add({
+      ...NOTHING,
+      firewall: new Map([['vips4', new Set([elementKey(parseIp(element))])]]),
+    });
   }
   assert.deepEqual([...(scope.firewall.get('vips4') ?? [])], ['192.0.2.10', '192.0.2.11']);
 });

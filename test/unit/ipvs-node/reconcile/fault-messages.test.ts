@@ -5,6 +5,8 @@ import { faultOf, faultOfPlan } from '../../../../src/ipvs-node/reconcile/fault-
 import type { Op } from '../../../../src/ipvs-node/model/kernel.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServer, VirtualServer } from '../../../../src/net/ipvs.ts';
+import { parseRange } from '../../../../src/net/range.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
 import { desiredOf } from '../kernel-text.ts';
 
 const address = parseIp('192.0.2.10');
@@ -59,16 +61,28 @@ const CASES: readonly {
     want: 'KernelError: cannot delete address 192.0.2.10 on eth0: EPERM; it is tried again',
   },
   {
-    op: { op: 'fw.del', set: 'ports4', element: '192.0.2.10 . tcp . 80' },
+    op: deleteElement('ports4', server),
     errno: 'EBADF',
     services: SHARERS,
-    want: 'KernelError: cannot delete nft element 192.0.2.10 . tcp . 80 of set ports4: EBADF; it is tried again',
+    want: 'KernelError: cannot delete nft element 192.0.2.10:80/TCP of set ports4: EBADF; it is tried again',
   },
   {
-    op: { op: 'fw.add', set: 'ports4', element: '' },
+    op: addElement('local4', parseRange('10.0.0.0/8')),
     errno: 'EBADF',
     services: [],
-    want: 'KernelError: cannot add nft element  of set ports4: EBADF; it is tried again',
+    want: 'KernelError: cannot add nft element 10.0.0.0/8 of set local4: EBADF; it is tried again',
+  },
+  {
+    op: addElement('sources4', { port: server, source: parseRange('10.0.0.0/8') }),
+    errno: 'EEXIST',
+    services: SHARERS,
+    want: 'KernelError: cannot add nft element 192.0.2.10:80/TCP 10.0.0.0/8 of set sources4: EEXIST; it is tried again',
+  },
+  {
+    op: addElement('vips4', address),
+    errno: 'ENOSPC',
+    services: SHARERS,
+    want: 'KernelError: cannot add nft element 192.0.2.10 of set vips4: ENOSPC; it is tried again',
   },
 ];
 for (const { op, errno, text = errno, services, want } of CASES) {

@@ -11,7 +11,9 @@ import {
 } from '../../../../src/net/ipvs.ts';
 import type { DesiredVirtualServer } from '../../../../src/ipvs-node/model/state.ts';
 import { FakeKernel } from '../../../contract/fake-kernel.ts';
-import { observedOf } from '../kernel-text.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
+import { elementKey, type FirewallElement } from '../../../../src/ipvs-node/model/firewall.ts';
+import { firewallOf, observedOf } from '../kernel-text.ts';
 
 const VIP = parseIp('192.0.2.10');
 const server: VirtualServer = {
@@ -39,7 +41,7 @@ test('before the first dump nothing is known, whatever is applied', () => {
   mirror.apply({ op: 'vs.del', server });
   mirror.apply({ op: 'vip.add', ...at });
   mirror.apply({ op: 'vip.del', ...at });
-  mirror.apply({ op: 'fw.add', set: 'vips4', element: VIP });
+  mirror.apply(addElement('vips4', VIP));
   mirror.forgetAddress(VIP, 'eth0');
   mirror.loadVirtualServers(observedOf([VS]).virtualServers?.keys() ?? [], new Map());
   mirror.loadVirtualServers(
@@ -125,11 +127,11 @@ test('operations', () => {
   );
   mirror.apply({ op: 'vip.del', ...at, interface: 'eth1' });
   assert.equal(mirror.addresses.has(VIP), false);
-  mirror.apply({ op: 'fw.add', set: 'vips4', element: VIP });
-  mirror.apply({ op: 'fw.add', set: 'vips4', element: '192.0.2.11' });
-  mirror.apply({ op: 'fw.del', set: 'vips4', element: '192.0.2.11' });
+  mirror.apply(addElement('vips4', VIP));
+  mirror.apply(addElement('vips4', parseIp('192.0.2.11')));
+  mirror.apply(deleteElement('vips4', parseIp('192.0.2.11')));
   const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
-  assert.deepEqual([...(sets?.get('vips4') ?? [])], [VIP]);
+  assert.deepEqual([...(sets?.get('vips4')?.keys() ?? [])], [VIP]);
   mirror.apply({ op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 });
   assert.equal(mirror.sysctls.get('net/ipv4/ip_forward'), 1);
   mirror.apply({ op: 'vs.del', server });
@@ -185,10 +187,36 @@ test('what is wanted and there is in memory once; what differs stays apart', () 
   assert.equal(wanted.realServers.size, 1, 'what is wanted is never edited');
 });
 
+test('elements that are there are in memory once: those known before, else those that are wanted', () => {
+  const mirror = new KernelMirror(new FakeKernel());
+  const port = (): FirewallElement => ({ vip: VIP, port: 80, protocol: 'TCP' });
+  const held = (): unknown => {
+    const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
+    return sets?.get('ports4')?.get(elementKey(port()));
+  };
+  const read = (...ports4: readonly FirewallElement[]) =>
+    observedOf([], undefined, { firewall: { ports4 } });
+  const [first, second, wanted, other] = [port(), port(), port(), port()];
+  mirror.shareFirewall(firewallOf({ ports4: [wanted] }));
+  mirror.load(read(first));
+  mirror.load(read(second));
+  assert.equal(held(), first);
+  mirror.shareFirewall(firewallOf({ ports4: [] }));
+  assert.equal(held(), first, 'not wanted');
+  mirror.shareFirewall(firewallOf({ ports4: [{ vip: VIP, port: 81, protocol: 'TCP' }] }));
+  assert.equal(held(), first, 'another is wanted');
+  mirror.shareFirewall(firewallOf({ ports4: [wanted] }));
+  assert.equal(held(), wanted);
+  mirror.load(read({ vip: VIP, port: 81, protocol: 'TCP' }, other));
+  assert.equal(held(), other, 'one more is there');
+  mirror.shareFirewall({ sets: new Map([['local4', new Map()]]) });
+  assert.equal(held(), other);
+});
+
 test('elements of a set that the dump did not name', () => {
   const mirror = new KernelMirror(new FakeKernel());
   mirror.load({ ...observedOf([]), firewall: { sets: new Map() } });
-  mirror.apply({ op: 'fw.add', set: 'local6', element: '2001:db8::1' });
+  mirror.apply(addElement('local6', parseIp('2001:db8::1')));
   const sets = typeof mirror.firewall === 'object' ? mirror.firewall.sets : undefined;
   assert.equal(sets?.get('local6')?.size, 1);
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Op } from '../../../../src/ipvs-node/model/kernel.ts';
 import { outcomeOf, type Outcome } from '../../../../src/ipvs-node/reconcile/outcome.ts';
 import { parseIp } from '../../../../src/net/address.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
 import type { RealServer, VirtualServer } from '../../../../src/net/ipvs.ts';
 
 const address = parseIp('192.0.2.10');
@@ -26,8 +27,8 @@ const OPS: Readonly<Record<Op['op'], Op>> = {
   'vip.add': { op: 'vip.add', address, interface: 'eth0' },
   'vip.del': { op: 'vip.del', address, interface: 'eth0' },
   'vip.announce': { op: 'vip.announce', address, interface: 'eth0' },
-  'fw.add': { op: 'fw.add', set: 'vips4', element: address },
-  'fw.del': { op: 'fw.del', set: 'vips4', element: address },
+  'fw.add': addElement('vips4', address),
+  'fw.del': deleteElement('vips4', address),
   'sysctl.set': { op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 },
 };
 
