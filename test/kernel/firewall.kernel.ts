@@ -2,6 +2,7 @@
 // closed ports of a VIP, ICMP. The director itself runs a server on every address: it must not answer on a VIP.
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
@@ -10,19 +11,23 @@ import { familyOf, type IpAddress } from '../../src/net/address.ts';
 import {
   SELF,
   buildTopology,
+  clientCommand,
+  clientWords,
   countAnswers,
   ip,
   run,
+  start,
   startServers,
   stop,
   type Answers,
   type Topology,
 } from '../lab/topology.ts';
 import { PROTOCOLS, RUN, VIPS, bindAll, mustRun, opsFor, raiseSettings } from './forwarding-lab.ts';
-import { SETS_OF } from '../../src/ipvs-node/model/firewall.ts';
+import { SETS_OF, type FirewallElement } from '../../src/ipvs-node/model/firewall.ts';
 import { parseRange } from '../../src/net/range.ts';
 import { addElement, deleteElement } from '../contract/firewall-op.ts';
 
+const CLIENT = { 4: '10.9.0.2', 6: 'fd09::2' } as const;
 const OTHER_SOURCE = { 4: '10.9.0.77', 6: 'fd09::77' } as const;
 const LAN = parseRange('10.0.0.0/24');
 let lab: Topology;
@@ -119,6 +124,65 @@ test('source ranges let in whom they name, and nobody else', async () => {
     await widen(vip);
     assert.deepEqual(await countAnswers('client', 'tcp', vip, 80, 3), EVENLY, 'a wider range');
   }
+});
+
+/** A TCP connection from the client that is used all the time; `open` when the first answer came. */
+function stream(source: string, vip: IpAddress, seconds: number) {
+  const child = start('client', clientCommand('-s', source, 'stream', vip, 80, seconds, 50));
+  const first = Promise.withResolvers<undefined>();
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+    first.resolve(undefined);
+  });
+  const end = once(child, 'close').then(() => clientWords(text)['end'] ?? text);
+  return { open: first.promise, end };
+}
+
+test('a source range that is taken away ends the connections from it, and no others', async () => {
+  await forwardAll();
+  const sourcesOf = (vip: IpAddress): readonly FirewallElement[] => {
+    const port = { vip, protocol: 'TCP' as const, port: 80 };
+    const family = familyOf(vip);
+    const texts = [OTHER_SOURCE[family], CLIENT[family]];
+    return texts.map((text) => ({ port, source: parseRange(text) }));
+  };
+  await mustRun(
+    kernel,
+    VIPS.flatMap((vip) => {
+      const { sources, ranged } = SETS_OF[familyOf(vip)];
+      const listed = sourcesOf(vip).map((source) => addElement(sources, source));
+      return [...listed, addElement(ranged, { vip, protocol: 'TCP', port: 80 })];
+    }),
+  );
+  const streams = VIPS.map((vip) => ({
+    taken: stream(OTHER_SOURCE[familyOf(vip)], vip, 12),
+    kept: stream(CLIENT[familyOf(vip)], vip, 12),
+  }));
+  for (const { taken, kept } of streams) await Promise.all([taken.open, kept.open]);
+  await mustRun(
+    kernel,
+    VIPS.flatMap((vip) => {
+      const [first = assert.fail()] = sourcesOf(vip);
+      return [deleteElement(SETS_OF[familyOf(vip)].sources, first)];
+    }),
+  );
+  for (const [i, { taken, kept }] of streams.entries()) {
+    assert.deepEqual([await taken.end, await kept.end], ['stalled', 'ok'], VIPS[i]);
+  }
+});
+
+test('a port that gets source ranges ends the connections of all others', async () => {
+  await forwardAll();
+  const [vip] = VIPS;
+  const [first, second] = [stream(OTHER_SOURCE[4], vip, 8), stream(CLIENT[4], vip, 8)];
+  await Promise.all([first.open, second.open]);
+  const port = { vip, protocol: 'TCP' as const, port: 80 };
+  await mustRun(kernel, [
+    addElement('sources4', { port, source: parseRange(CLIENT[4]) }),
+    addElement('ranged4', port),
+  ]);
+  assert.deepEqual([await first.end, await second.end], ['stalled', 'ok']);
 });
 
 async function widen(vip: IpAddress): Promise<void> {

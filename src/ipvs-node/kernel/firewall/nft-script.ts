@@ -61,9 +61,10 @@ function vipChain(family: 4 | 6): Chain {
   return {
     name: `vip${family}`,
     rules: [
+      // before connections that are open: one ends when the source range that let it in is taken away
+      `${target} @ranged${family} ${target} . ${ip} saddr != @sources${family} drop`,
       'ct state established,related accept',
       `${family === 4 ? ICMP4 : ICMP6} accept`,
-      `${target} @ranged${family} ${target} . ${ip} saddr != @sources${family} drop`,
       `${target} @ports${family} accept`,
       'meta l4proto tcp reject with tcp reset',
       'reject with icmpx type port-unreachable',
