@@ -87,7 +87,7 @@ export class AssignerProgram {
   readonly #problems: WriteProblems;
   #engine: Assigner | undefined;
   #queue: WriteQueue | undefined;
-  #loop: Loop<'assign'> | undefined;
+  #loop: Loop | undefined;
   #isLeading = false;
   /** Objects listed, decisions made and decisions written since memory was released. */
   #work = 0;
@@ -197,15 +197,15 @@ export class AssignerProgram {
       },
       onFailed: (decision) => {
         engine.failed(decision);
-        loop.mark('assign');
+        loop.mark();
       },
       onRefused: (decision, action, text) => {
         this.#refused(engine, decision, action, text);
-        loop.mark('assign');
+        loop.mark();
       },
       onPoolStatus: ({ pool, status }) => pools.set(pool, status),
     });
-    const loop = new Loop<'assign'>({
+    const loop = new Loop({
       clock,
       random,
       coalesceMs: COALESCE_MS,
@@ -230,7 +230,7 @@ export class AssignerProgram {
     this.#engine = engine;
     this.#queue = queue;
     this.#loop = loop;
-    loop.mark('assign');
+    loop.mark();
     return {
       stop: async () => {
         await loop.stop();
@@ -361,7 +361,7 @@ export class AssignerProgram {
   #changed(kind: Kind, key: string): void {
     if (kind === 'IP') this.#use.set(key, this.#store.ips.get(key)?.spec.poolName);
     this.#engine?.onChange(kind, key);
-    this.#loop?.mark('assign');
+    this.#loop?.mark();
   }
 
   #record({ regarding, type, reason, note }: EventNote): void {

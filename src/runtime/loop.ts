@@ -1,17 +1,16 @@
-// Runs rounds of work over dirty keys: marks that come close together become one round, one round runs at a time,
-// and a failed round keeps its keys and comes back after a backoff.
-// Invariant: a key that is marked is in a later round, whatever happens in between.
+// Runs rounds of work: marks that come close together become one round, one round runs at a time, and a failed round comes
+// back after a backoff. What there is to do, the round knows.
+// Invariant: after a mark there is a later round that succeeds, whatever happens in between.
 import { Backoff, LOCAL_BACKOFF, type BackoffLimits } from './backoff.ts';
 import type { Clock, Random } from './clock.ts';
 
 /** Least time between the starts of two rounds that were marked; the first mark after a pause runs at once. */
 export const COALESCE_MS = 50;
 
-export interface LoopPorts<K> {
+export interface LoopPorts {
   readonly clock: Clock;
   readonly random: Random;
-  /** One round. Its keys are the ones marked since the last round that succeeded. */
-  readonly round: (keys: ReadonlySet<K>) => Promise<RoundResult>;
+  readonly round: () => Promise<RoundResult>;
   /** After a round that threw; the next one starts in `delayMs`. */
   readonly onFailure: (error: unknown, delayMs: number) => void;
   readonly backoff?: BackoffLimits;
@@ -24,11 +23,11 @@ export interface RoundResult {
   readonly wakeAtMs?: number | undefined;
 }
 
-export class Loop<K> {
-  readonly #ports: LoopPorts<K>;
+export class Loop {
+  readonly #ports: LoopPorts;
   readonly #backoff: Backoff;
   readonly #coalesceMs: number;
-  #dirty = new Set<K>();
+  #isMarked = false;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #lastStartMs = Number.NEGATIVE_INFINITY;
@@ -36,7 +35,7 @@ export class Loop<K> {
   #running: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(ports: LoopPorts<K>) {
+  constructor(ports: LoopPorts) {
     this.#ports = ports;
     this.#coalesceMs = ports.coalesceMs ?? COALESCE_MS;
     this.#backoff = new Backoff(ports.backoff ?? LOCAL_BACKOFF, ports.random);
@@ -47,8 +46,9 @@ export class Loop<K> {
     return this.#backoff.failures;
   }
 
-  mark(key: K): void {
-    this.#dirty.add(key);
+  /** There is something to do. */
+  mark(): void {
+    this.#isMarked = true;
     this.#schedule(this.#lastStartMs + this.#coalesceMs);
   }
 
@@ -77,7 +77,7 @@ export class Loop<K> {
     this.#lastStartMs = this.#ports.clock.nowMs();
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty.size > 0) this.#schedule(this.#lastStartMs + this.#coalesceMs);
+      if (this.#isMarked) this.#schedule(this.#lastStartMs + this.#coalesceMs);
       else if (this.#wakeAtMs !== undefined) this.#schedule(this.#wakeAtMs);
     });
   }
@@ -85,18 +85,18 @@ export class Loop<K> {
   #wakeAtMs: number | undefined;
 
   async #run(): Promise<void> {
-    const keys = this.#dirty;
-    this.#dirty = new Set();
+    const wasMarked = this.#isMarked;
+    this.#isMarked = false;
     this.#wakeAtMs = undefined;
     try {
-      const result = await this.#ports.round(keys);
+      const result = await this.#ports.round();
       this.#wakeAtMs = result.wakeAtMs;
       // a round that only time asked for holds up no mark
-      if (keys.size === 0) this.#lastStartMs = Number.NEGATIVE_INFINITY;
+      if (!wasMarked) this.#lastStartMs = Number.NEGATIVE_INFINITY;
       this.#backoff.reset();
       this.#notBeforeMs = Number.NEGATIVE_INFINITY;
     } catch (error) {
-      for (const key of keys) this.#dirty.add(key);
+      this.#isMarked ||= wasMarked;
       const delayMs = this.#backoff.nextMs();
       this.#notBeforeMs = this.#ports.clock.nowMs() + delayMs;
       this.#wakeAtMs = this.#notBeforeMs;

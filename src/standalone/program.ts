@@ -64,7 +64,7 @@ export class Standalone {
   readonly #assigner: Assigner;
   readonly #source: DirectorySource;
   readonly #saver: StateSaver;
-  readonly #loop: Loop<'assign'>;
+  readonly #loop: Loop;
   readonly #agent: Agent;
   readonly #failures = new RepeatedFailures();
   #problems: readonly string[] = [];
@@ -231,7 +231,7 @@ export class Standalone {
     if (!this.#isFirstSyncDone) {
       this.#isFirstSyncDone = true;
       this.#objects.forgetMissing();
-      this.#loop.mark('assign');
+      this.#loop.mark();
     }
     this.#tellProblems();
     this.#saver.mark();
@@ -258,7 +258,7 @@ export class Standalone {
   #onChange({ kind, key, before, after }: ObjectChange): void {
     this.#assigner.onChange(kind, key);
     this.#agent.changed(before, after);
-    if (this.#isFirstSyncDone && kind !== 'EndpointSlice') this.#loop.mark('assign');
+    if (this.#isFirstSyncDone && kind !== 'EndpointSlice') this.#loop.mark();
   }
 
   /** One round of the assigner: decide, write the state, tell the agent. */

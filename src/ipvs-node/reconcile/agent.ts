@@ -22,7 +22,7 @@ export class Agent {
   readonly #index: DesiredIndex;
   readonly #agenda: Agenda;
   readonly #rounds: Rounds;
-  readonly #loop: Loop<'work'>;
+  readonly #loop: Loop;
   /** Their part of the wanted state is to be computed anew. */
   #dirtyServices = new Set<string>();
   #onMoved: (() => void)[] = [];
@@ -39,7 +39,7 @@ export class Agent {
       agenda: this.#agenda,
       limits: options.limits ?? DEFAULT_LIMITS,
       refresh: (host) => this.#refresh(host),
-      wake: () => this.#loop.mark('work'),
+      wake: () => this.#loop.mark(),
     });
     this.#loop = new Loop({
       clock: ports.clock,
@@ -87,7 +87,7 @@ export class Agent {
     const touched = this.#index.touchedBy(before, after);
     if (touched.size === 0) return;
     for (const service of touched) this.#dirtyServices.add(service);
-    if (this.#isSynced) this.#loop.mark('work');
+    if (this.#isSynced) this.#loop.mark();
   }
 
   /** Whether the view is whole. While it is not, the kernel is kept as it was wanted last. */
@@ -97,7 +97,7 @@ export class Agent {
       this.#dirtyServices = new Set(this.#index.reset());
     }
     this.#isSynced = isSynced;
-    if (isSynced) this.#loop.mark('work');
+    if (isSynced) this.#loop.mark();
   }
 
   /** Which VIPs are bound here. Answers when the kernel was told; what is withdrawn waits for nothing else. */
@@ -108,20 +108,20 @@ export class Agent {
     if ([...changed.addresses].some((address) => !held.isHeldHere(address)))
       this.#agenda.withdraw();
     if (!this.#hasSynced) return Promise.resolve();
-    this.#loop.mark('work');
+    this.#loop.mark();
     return new Promise((resolve) => this.#onMoved.push(resolve));
   }
 
   /** Whether kube-proxy runs on this node, and how. */
   setKubeProxy(kubeProxy: Pick<NodeView, 'hasKubeProxy' | 'kubeProxyMode'>): void {
     for (const service of this.#index.setKubeProxy(kubeProxy)) this.#dirtyServices.add(service);
-    if (this.#isSynced) this.#loop.mark('work');
+    if (this.#isSynced) this.#loop.mark();
   }
 
   /** Reads the kernel anew and repairs what differs. */
   audit(): void {
     this.#agenda.wantFull();
-    this.#loop.mark('work');
+    this.#loop.mark();
   }
 
   /** Waits for the running round; the kernel stays as it is. */
@@ -148,7 +148,7 @@ export class Agent {
         this.#agenda.wantFull();
       }
     }
-    this.#loop.mark('work');
+    this.#loop.mark();
   }
 
   async #round(): Promise<RoundResult> {

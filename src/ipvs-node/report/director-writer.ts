@@ -35,7 +35,7 @@ const LAST_WRITE_TIMEOUT_MS = 2000;
 export class DirectorWriter {
   readonly #name: string;
   readonly #ports: DirectorWriterPorts;
-  readonly #loop: Loop<'write'>;
+  readonly #loop: Loop;
   readonly #stopping = new AbortController();
   #conditions: readonly Condition[] | undefined;
   #written: string | undefined;
@@ -61,7 +61,7 @@ export class DirectorWriter {
 
   /** Something in it may have changed. */
   mark(): void {
-    this.#loop.mark('write');
+    this.#loop.mark();
   }
 
   /** Somebody deleted it. */
