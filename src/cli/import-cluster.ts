@@ -2,7 +2,8 @@
 // ConfigMaps by name or label, Services, and the Namespaces and Nodes that Pools look at. Only reads.
 import { isApiError } from '../kube/errors.ts';
 import type { JsonObject } from '../kube/json.ts';
-import { groupVersions, listObjects, resourcesOf, type ListOptions } from '../kube/list.ts';
+import { groupVersions, resourcesOf } from '../kube/discovery.ts';
+import { listObjects, type ListQuery } from '../kube/list.ts';
 import { NAMESPACES, NODES, SERVICES, type Resource } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 
@@ -57,7 +58,7 @@ export async function readCluster(
 ): Promise<ClusterObjects> {
   const objects: JsonObject[] = [];
   const problems: string[] = [];
-  const read = async (resource: Resource, options: ListOptions = {}): Promise<void> => {
+  const read = async (resource: Resource, options: ListQuery = {}): Promise<void> => {
     try {
       objects.push(...(await listObjects(client, resource, signal, options)));
     } catch (error) {

@@ -4,9 +4,9 @@
 // anything is deleted (list-doubt.ts). Rules: client-go tools/cache/reflector.go.
 // Invariants: nothing is deleted unless the server said so in a complete list or an event; after the signal is
 // aborted the sink is never touched; resourceVersions are opaque and never compared except for equality.
-import { Backoff, WATCH_BACKOFF } from './backoff.ts';
+import { Backoff, WATCH_BACKOFF } from '../runtime/backoff.ts';
 import { ApiError, errorOfStatus, explainReading } from './errors.ts';
-import { readList, type Listed } from './full-list.ts';
+import { readList, type Listed } from './list.ts';
 import { objectAt, textAt } from './json.ts';
 import { LineSplitter } from './lines.ts';
 import { CONFIRM_AFTER_MS, ListDoubt } from './list-doubt.ts';

@@ -3,7 +3,7 @@
 //   node lists.mjs KUBECONFIG
 import { ENDPOINT_SLICE_LIST, SERVICE_LIST } from '../../src/ipvs-node/source/project.ts';
 import { loadKubeAccess } from '../../src/kube/config.ts';
-import { readList } from '../../src/kube/full-list.ts';
+import { readList } from '../../src/kube/list.ts';
 import { IPS } from '../../src/kube/own-kinds.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {

@@ -5,7 +5,6 @@ import { createObject } from '../../src/kube/apply.ts';
 import { isObject, objectAt, textAt } from '../../src/kube/json.ts';
 import { Reflector } from '../../src/kube/reflector.ts';
 import { NAMESPACES, SERVICES, type Resource } from '../../src/kube/resource.ts';
-import { Store } from '../../src/kube/store.ts';
 import type { ApiClient, Call, HttpApiClient } from '../../src/kube/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { MemoryLog, until } from '../api/clocks.ts';
@@ -28,7 +27,7 @@ subjects: [{kind: ServiceAccount, name: vipvs-reader, namespace: vipvs}]
 `;
 
 interface Watching {
-  readonly store: Store<string>;
+  readonly objects: ReadonlyMap<string, string>;
   readonly reflector: Reflector<string>;
   readonly changes: string[];
   stop(): Promise<void>;
@@ -57,14 +56,25 @@ suite('reading from a real API server', () => {
   /** Keeps the uids of a kind's objects in namespace `default` (or of the cluster). */
   function watch(client: ApiClient, resource: Resource): Watching {
     const changes: string[] = [];
-    const store = new Store<string>({
-      changed: (key, _before, now) => changes.push(`${now === undefined ? '-' : '+'}${key}`),
-    });
+    const objects = new Map<string, string>();
+    const onUpsert = (key: string, uid: string): void => {
+      objects.set(key, uid);
+      changes.push(`+${key}`);
+    };
     const stop = new AbortController();
     const reflector = new Reflector({
       client,
       resource,
-      sink: store,
+      sink: {
+        onSync: (listed) => {
+          for (const [key, uid] of listed) onUpsert(key, uid);
+        },
+        onUpsert,
+        onDelete: (key) => {
+          objects.delete(key);
+          changes.push(`-${key}`);
+        },
+      },
       clock: systemClock,
       log: new MemoryLog(),
       ...(resource.namespaced ? { namespace: 'default' } : {}),
@@ -73,7 +83,7 @@ suite('reading from a real API server', () => {
     });
     const running = reflector.run(stop.signal);
     const watching = {
-      store,
+      objects,
       reflector,
       changes,
       stop: async (): Promise<void> => {
@@ -92,13 +102,16 @@ suite('reading from a real API server', () => {
 
   test('list, watch, and a delete that is followed by a successor', async () => {
     const maps = watch(admin, CONFIG_MAPS);
-    await until('the first list', () => maps.store.synced);
+    await until('the first list', () => maps.reflector.state().synced);
     await configMap('one');
-    await until('the object', () => maps.store.get('default/one') !== undefined);
-    const first = maps.store.get('default/one');
+    await until('the object', () => maps.objects.get('default/one') !== undefined);
+    const first = maps.objects.get('default/one');
     await plane.kubectl(['delete', 'configmap', 'one']);
     await configMap('one');
-    await until('its successor', () => ![undefined, first].includes(maps.store.get('default/one')));
+    await until(
+      'its successor',
+      () => ![undefined, first].includes(maps.objects.get('default/one')),
+    );
     assert.deepEqual(
       maps.changes.filter((line) => line.endsWith('/one')),
       ['+default/one', '-default/one', '+default/one'],
@@ -120,8 +133,8 @@ suite('reading from a real API server', () => {
     });
     for (const maxBytes of [1 << 20, 1000]) {
       const maps = watch(asked(maxBytes), CONFIG_MAPS);
-      await until('the first list', () => maps.store.synced);
-      const missing = names.filter((name) => maps.store.get(`default/${name}`) === undefined);
+      await until('the first list', () => maps.reflector.state().synced);
+      const missing = names.filter((name) => maps.objects.get(`default/${name}`) === undefined);
       assert.deepEqual(missing, []);
       await maps.stop();
     }
@@ -132,13 +145,13 @@ suite('reading from a real API server', () => {
   test('the API server is killed and comes back: nothing is lost, nothing deleted', async () => {
     await configMap('stays');
     const maps = watch(admin, CONFIG_MAPS);
-    await until('the first list', () => maps.store.get('default/stays') !== undefined);
+    await until('the first list', () => maps.objects.get('default/stays') !== undefined);
     maps.changes.splice(0);
     await plane.apiserver.kill();
     await until('a problem', () => maps.reflector.state().problem !== undefined);
     await plane.apiserver.start();
     await configMap('after-restart');
-    await until('the new object', () => maps.store.get('default/after-restart') !== undefined);
+    await until('the new object', () => maps.objects.get('default/after-restart') !== undefined);
     assert.deepEqual(maps.changes, ['+default/after-restart']);
     assert.equal(maps.reflector.state().problem, undefined);
     await maps.stop();
@@ -146,7 +159,7 @@ suite('reading from a real API server', () => {
 
   test('etcd is killed and comes back', async () => {
     const maps = watch(admin, CONFIG_MAPS);
-    await until('the first list', () => maps.store.synced);
+    await until('the first list', () => maps.reflector.state().synced);
     await plane.etcd.kill();
     await plane.etcd.start();
     await until('writes work', () =>
@@ -155,17 +168,17 @@ suite('reading from a real API server', () => {
         () => false,
       ),
     );
-    await until('the new object', () => maps.store.get('default/after-etcd') !== undefined);
+    await until('the new object', () => maps.objects.get('default/after-etcd') !== undefined);
     await maps.stop();
   });
 
   test('history compacted while away: 410, listed again, only differences reported', async () => {
     // Namespaces change rarely, so the reflector's place grows old while ConfigMaps move etcd on
     const namespaces = watch(admin, NAMESPACES);
-    await until('the first list', () => namespaces.store.synced);
+    await until('the first list', () => namespaces.reflector.state().synced);
     namespaces.changes.splice(0);
     await plane.kubectl(['create', 'namespace', 'seen']);
-    await until('the namespace', () => namespaces.store.get('seen') !== undefined);
+    await until('the namespace', () => namespaces.objects.get('seen') !== undefined);
     for (let index = 0; index < 5; index += 1) await configMap(`moves-on-${index}`);
     await plane.compact();
     await plane.apiserver.kill();
@@ -178,12 +191,12 @@ suite('reading from a real API server', () => {
 
   test('the token changes: the watch and the calls go on with the new one', async () => {
     const maps = watch(reader, CONFIG_MAPS);
-    await until('the first list', () => maps.store.synced);
+    await until('the first list', () => maps.reflector.state().synced);
     await plane.rotateToken('reader');
     await plane.apiserver.kill();
     await plane.apiserver.start();
     await configMap('after-rotation');
-    await until('the new object', () => maps.store.get('default/after-rotation') !== undefined);
+    await until('the new object', () => maps.objects.get('default/after-rotation') !== undefined);
     await maps.stop();
   });
 
@@ -206,7 +219,7 @@ suite('reading from a real API server', () => {
     const { problem } = gadgets.reflector.state();
     assert.match(problem?.message ?? '', /gadgets.test.vipvs.io: its CRD is not installed \(yet\)/);
     await plane.kubectl(['apply', '-f', '-'], { stdin: GADGET_CRD });
-    await until('the first list', () => gadgets.store.synced);
+    await until('the first list', () => gadgets.reflector.state().synced);
     assert.equal(gadgets.reflector.state().problem, undefined);
     await gadgets.stop();
   });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '../../../src/kube/errors.ts';
-import { groupVersions, listObjects, resourcesOf } from '../../../src/kube/list.ts';
+import { groupVersions, resourcesOf } from '../../../src/kube/discovery.ts';
+import { listObjects } from '../../../src/kube/list.ts';
 import { SERVICES } from '../../../src/kube/resource.ts';
 import type { ApiClient, Call } from '../../../src/kube/transport.ts';
 
@@ -25,30 +26,47 @@ function scripted(answers: readonly unknown[]): ApiClient & { readonly calls: Ca
   };
 }
 
-test('a list in pages, with the type that its items leave out', async () => {
-  const client = scripted([
-    { metadata: { continue: 't' }, items: [{ metadata: { name: 'a' } }, 5] },
-    { metadata: {}, items: [{ metadata: { name: 'b' } }] },
-  ]);
+const tooLarge = new ApiError('33 MB', { code: 'too-large', status: 200 });
+const named = (name: string): object => ({ metadata: { name, resourceVersion: '1' } });
+const page = (names: readonly string[], token = ''): object => ({
+  metadata: { resourceVersion: '9', continue: token },
+  items: names.map(named),
+});
+
+test('a list in one piece, with the type that its items leave out', async () => {
+  const client = scripted([page(['a', 'b'])]);
   const objects = await listObjects(client, SERVICES, signal, { labelSelector: 'x=y' });
   assert.deepEqual(objects, [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a' } },
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'b' } },
+    { apiVersion: 'v1', kind: 'Service', ...named('a') },
+    { apiVersion: 'v1', kind: 'Service', ...named('b') },
   ]);
-  assert.deepEqual(
-    client.calls.map(({ path, query }) => [path, query]),
-    [
-      ['/api/v1/services', { labelSelector: 'x=y', limit: 500, continue: undefined }],
-      ['/api/v1/services', { labelSelector: 'x=y', limit: 500, continue: 't' }],
-    ],
-  );
+  const [call] = client.calls;
+  assert.deepEqual([call?.path, call?.query?.['labelSelector']], ['/api/v1/services', 'x=y']);
+});
+
+test('a list that is too large comes in pages', async () => {
+  const client = scripted([tooLarge, page(['a'], 't'), page(['b'])]);
+  assert.equal((await listObjects(client, SERVICES, signal)).length, 2);
+  const pages = client.calls.slice(1).map(({ query }) => [query?.['limit'], query?.['continue']]);
+  assert.deepEqual(pages, [
+    [500, undefined],
+    [500, 't'],
+  ]);
 });
 
 test('a list whose token is too old starts again, and gives up in the end', async () => {
-  const again = scripted([{ metadata: { continue: 't' }, items: [{}] }, gone, { items: [] }]);
-  assert.deepEqual(await listObjects(again, SERVICES, signal), []);
-  const never = scripted([gone, gone, gone, gone, { items: [] }]);
+  const again = scripted([tooLarge, page(['a'], 't'), gone, page(['b'])]);
+  const objects = await listObjects(again, SERVICES, signal);
+  assert.deepEqual(objects, [{ apiVersion: 'v1', kind: 'Service', ...named('b') }]);
+  const never = scripted([gone, gone, gone, gone, page([])]);
   await assert.rejects(listObjects(never, SERVICES, signal), gone);
+});
+
+test('what is no list is none', async () => {
+  const items = [{ metadata: { name: 'a' } }, 5];
+  for (const answer of [{ items: [] }, ...items.map((item) => ({ ...page([]), items: [item] }))]) {
+    await assert.rejects(listObjects(scripted([answer]), SERVICES, signal), /is not a list/);
+  }
 });
 
 test('versions of a group: the preferred one first; none without the group', async () => {

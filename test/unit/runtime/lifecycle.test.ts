@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { Backoff, LOCAL_BACKOFF } from '../../../src/runtime/backoff.ts';
 import { systemClock, systemRandom } from '../../../src/runtime/clock.ts';
 import { invariant, messageOf, OperationalError } from '../../../src/runtime/errors.ts';
 import { guardProcess } from '../../../src/runtime/lifecycle.ts';
@@ -22,15 +21,6 @@ test('an unhandled error is logged as fatal and ends the process with 1', () => 
     events.listenerCount('unhandledRejection') + events.listenerCount('uncaughtException'),
     0,
   );
-});
-
-test('the backoff doubles to its limit, with jitter below, and starts again after a success', () => {
-  const high = new Backoff(LOCAL_BACKOFF, () => 1);
-  const delays = Array.from({ length: 9 }, () => high.nextMs());
-  assert.deepEqual(delays, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-  high.reset();
-  assert.equal(high.nextMs(), 250);
-  assert.equal(new Backoff(LOCAL_BACKOFF, () => 0).nextMs(), 125);
 });
 
 test('operational errors carry how to go on', () => {
