@@ -7,6 +7,7 @@ import type { IpAddress } from '../../net/address.ts';
 import { familyOf } from '../../net/address.ts';
 import type { VirtualServerKey } from '../../net/ipvs.ts';
 import { OperationalError } from '../../runtime/errors.ts';
+import { SerialQueue } from '../../runtime/serial-queue.ts';
 import { AddressWatch } from './addresses/address-watch.ts';
 import { Announcer } from './addresses/announcer.ts';
 import { takeInstanceLock, type InstanceLock } from './instance-lock.ts';
@@ -54,7 +55,7 @@ export class LinuxKernel implements Kernel {
   readonly #noticed = new Set<string>();
   readonly #listeners: ((change: KernelChange) => void)[] = [];
   readonly #pauseMs = hasServiceResizer(release()) ? { pauseMs: RESIZER_PAUSE_MS } : {};
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   /**
    * Takes the lock of this network namespace and opens its kernel interfaces; changes nothing.
@@ -172,7 +173,7 @@ export class LinuxKernel implements Kernel {
   async close(): Promise<void> {
     this.#listeners.length = 0;
     this.#announcer.close();
-    await this.#tail;
+    await this.#queue.settle();
     this.#monitor.close();
     this.#route.close();
     await this.#ipvs.close();
@@ -181,9 +182,7 @@ export class LinuxKernel implements Kernel {
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#queue.run(work);
   }
 
   #notice(message: string): void {

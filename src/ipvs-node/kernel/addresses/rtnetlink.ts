@@ -10,6 +10,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 
 import { OperationalError } from '../../../runtime/errors.ts';
+import { SerialQueue } from '../../../runtime/serial-queue.ts';
 import { errnoName } from '../errno.ts';
 import {
   decodeMessages,
@@ -92,7 +93,7 @@ function outcomeOf(errno: number): ChangeOutcome {
 export class RtNetlink {
   readonly #socket = openSocket();
   #seq = 0;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #receive: (answer: Answer) => void = () => undefined;
   #dumpsInterrupted = 0;
 
@@ -124,7 +125,7 @@ export class RtNetlink {
     while (outcomes.length < changes.length) {
       const batch = changes.slice(outcomes.length, outcomes.length + length);
       const started = performance.now();
-      outcomes.push(...(await this.#exclusive(() => this.#changeBatch(batch))));
+      outcomes.push(...(await this.#queue.run(() => this.#changeBatch(batch))));
       const slow = performance.now() - started > BATCH_TARGET_MS;
       length = slow ? Math.max(LEAST_PER_BATCH, length / 2) : Math.min(MOST_PER_BATCH, length * 2);
     }
@@ -133,13 +134,6 @@ export class RtNetlink {
 
   close(): void {
     setImmediate(() => this.#socket.close());
-  }
-
-  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#queue;
-    const run = before.then(work, work);
-    this.#queue = run.catch(() => undefined);
-    return run;
   }
 
   #takeSeq(count: number): number {
@@ -151,7 +145,7 @@ export class RtNetlink {
 
   async #dump(what: 'addresses' | 'links'): Promise<readonly RtMessage[]> {
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#exclusive(() => this.#dumpOnce(what));
+      const result = await this.#queue.run(() => this.#dumpOnce(what));
       if (result !== 'interrupted') return result;
       this.#dumpsInterrupted++;
       if (attempt === DUMP_ATTEMPTS) {

@@ -1,9 +1,10 @@
 // The kernel's IPVS table as an object: batches in, dumps out. Small batches run synchronously (a few milliseconds at
-// most), large ones and all dumps on a worker thread, so that the event loop never stalls. A handle has two lanes
+// most), large ones and all dumps on a worker thread, so that the event loop never stalls. A handle has two queues
 // (operations, dumps) with one call in flight in each; later calls wait here, because the library does not lock.
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { SerialQueue } from '../../../runtime/serial-queue.ts';
 import { encodeKey, encodeOp } from './codec.ts';
 import { errnoName, kernelError } from '../errno.ts';
 import { inBackground, library, type DumpCall, type Handle, type Library } from '../libvipvs.ts';
@@ -30,17 +31,6 @@ import type {
   ServiceKey,
   SyncDaemon,
 } from './values.ts';
-
-/** Runs tasks one after the other, also after one that failed. */
-class Lane {
-  #tail: Promise<unknown> = Promise.resolve();
-
-  enter<T>(task: () => T | Promise<T>): Promise<T> {
-    const result = this.#tail.then(task);
-    this.#tail = result.catch(() => undefined);
-    return result;
-  }
-}
 
 export interface IpvsDump<T> {
   /**
@@ -74,8 +64,8 @@ const DEFAULT_TIMEOUT_MS = 5000;
 export class IpvsSocket {
   readonly #lib: Library;
   readonly #handle: Handle;
-  readonly #opsLane = new Lane();
-  readonly #dumpLane = new Lane();
+  readonly #opsQueue = new SerialQueue();
+  readonly #dumpQueue = new SerialQueue();
   readonly #ops = [createRecords('op', CHUNK_OPS), createRecords('op', CHUNK_OPS)] as const;
   readonly #results = createRecords('result', CHUNK_OPS);
   readonly #key = createRecords('key', 1);
@@ -105,7 +95,7 @@ export class IpvsSocket {
    * the outcome of its neighbours is then `unknown`, that of all later ones `not-sent`.
    */
   run(ops: readonly IpvsOp[], options: RunOptions = {}): Promise<readonly IpvsResult[]> {
-    return this.#enter(this.#opsLane, async () => {
+    return this.#enter(this.#opsQueue, async () => {
       // most answers are this one: no list that grows, and nothing is made for them
       const results = new Array<IpvsResult>(ops.length).fill(OK);
       let done = 0;
@@ -156,7 +146,7 @@ export class IpvsSocket {
 
   /** One virtual server, or undefined where there is none with this key. */
   getService(key: ServiceKey): Promise<DumpedService | undefined> {
-    return this.#enter(this.#opsLane, () => {
+    return this.#enter(this.#opsQueue, () => {
       encodeKey(this.#key, 0, key);
       const status = this.#lib.getService(this.#handle, this.#key.bytes, this.#service.bytes);
       if (status === -constants.errno.ESRCH) return undefined;
@@ -166,7 +156,7 @@ export class IpvsSocket {
   }
 
   timeouts(): Promise<IpvsTimeouts> {
-    return this.#enter(this.#opsLane, () => {
+    return this.#enter(this.#opsQueue, () => {
       const out = createRecords('timeouts', 1);
       const status = this.#lib.getTimeouts(this.#handle, out.bytes);
       if (status < 0) throw kernelError('reading the IPVS timeouts', -status);
@@ -175,7 +165,7 @@ export class IpvsSocket {
   }
 
   info(): Promise<IpvsInfo> {
-    return this.#enter(this.#opsLane, () => {
+    return this.#enter(this.#opsQueue, () => {
       const out = createRecords('info', 1);
       const status = this.#lib.getInfo(this.#handle, out.bytes);
       if (status < 0) throw kernelError('reading the IPVS version', -status);
@@ -198,7 +188,7 @@ export class IpvsSocket {
     call: DumpCall,
     decode: (records: Records, index: number) => T,
   ): Promise<IpvsDump<readonly T[]>> {
-    return this.#enter(this.#dumpLane, async () => {
+    return this.#enter(this.#dumpQueue, async () => {
       const out = createRecords(record, DUMP_CHUNK);
       const entries: T[] = [];
       const end = await this.#readChunks(
@@ -218,7 +208,7 @@ export class IpvsSocket {
   dumpDests(
     keys: readonly ServiceKey[],
   ): Promise<IpvsDump<readonly (readonly DumpedDest[] | undefined)[]>> {
-    return this.#enter(this.#dumpLane, async () => {
+    return this.#enter(this.#dumpQueue, async () => {
       const keyRecords = createRecords('key', Math.max(1, keys.length));
       const out = createRecords('dest', DUMP_CHUNK);
       keys.forEach((key, i) => {
@@ -261,17 +251,17 @@ export class IpvsSocket {
     }
   }
 
-  #enter<T>(lane: Lane, task: () => T | Promise<T>): Promise<T> {
+  #enter<T>(queue: SerialQueue, task: () => T | Promise<T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(new Error('bug: this IPVS socket is closed'));
-    return lane.enter(task);
+    return queue.run(task);
   }
 
   /** Waits for the calls in flight; later calls are refused. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#opsLane.enter(() => undefined);
-    await this.#dumpLane.enter(() => undefined);
+    await this.#opsQueue.settle();
+    await this.#dumpQueue.settle();
     this.#lib.close(this.#handle);
   }
 }
