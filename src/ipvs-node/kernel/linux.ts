@@ -304,6 +304,5 @@ function hasServiceResizer(kernelRelease: string): boolean {
 function opResult(result: IpvsResult): OpResult {
   if (result.ok) return result;
   const errno = result.outcome === 'unknown' ? 'unknown' : result.errno;
-  // the port's errno stands beside the message, not in it
-  return { ok: false, errno, message: result.message.replace(`${result.errno}: `, '') };
+  return { ok: false, errno, message: result.message };
 }

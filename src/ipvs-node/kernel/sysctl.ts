@@ -22,11 +22,11 @@ function errnoOf(error: unknown): string {
 
 /** `ENOENT`: the kernel does not have it, or not yet: `net/ipv4/vs/` appears when ip_vs is loaded. */
 export function readSysctl(key: string, root: string = SYSCTL_ROOT): SysctlRead {
+  const file = fileOf(root, key);
   try {
-    const text = readFileSync(fileOf(root, key), 'utf8').trim();
+    const text = readFileSync(file, 'utf8').trim();
     return /^-?\d+$/.test(text) ? { value: Number(text) } : { errno: 'EINVAL' };
   } catch (error) {
-    if (error instanceof Error && error.message.startsWith('bug:')) throw error;
     return { errno: errnoOf(error) };
   }
 }
@@ -37,11 +37,11 @@ export function writeSysctl(
   value: number,
   root: string = SYSCTL_ROOT,
 ): string | undefined {
+  const file = fileOf(root, key);
   try {
-    writeFileSync(fileOf(root, key), `${value}\n`, { flag: 'r+' });
+    writeFileSync(file, `${value}\n`, { flag: 'r+' });
     return undefined;
   } catch (error) {
-    if (error instanceof Error && error.message.startsWith('bug:')) throw error;
     return errnoOf(error);
   }
 }

@@ -11,7 +11,7 @@ export interface IpvsFailure {
    * earlier failure ended the batch.
    */
   readonly outcome: 'refused' | 'unknown' | 'not-sent';
-  /** One line: what is wrong and what is allowed. */
+  /** One line: what is wrong and what is allowed; the errno where nothing more is known. */
   readonly message: string;
 }
 
@@ -92,10 +92,5 @@ export function resultOf(errno: string, detail: number, op?: IpvsOp['op']): Ipvs
     detail === OUTCOME_UNKNOWN ? 'unknown' : detail === NOT_SENT ? 'not-sent' : 'refused';
   const subject = SUBJECTS[op?.split('.')[0] ?? ''] ?? 'other';
   const said = detail === 0 ? KERNEL_MESSAGES[subject][errno] : MESSAGES.get(detail);
-  return {
-    ok: false,
-    errno,
-    outcome,
-    message: said === undefined ? errno : `${errno}: ${said}`,
-  };
+  return { ok: false, errno, outcome, message: said ?? errno };
 }

@@ -146,19 +146,19 @@ for (const { name, given, want } of reals) {
 }
 
 const results = [
-  { errno: 'EEXIST', detail: 0, op: 'vs.add', outcome: 'refused', message: 'EEXIST: this virtual server exists already' },
-  { errno: 'ENOENT', detail: 0, op: 'rs.set', outcome: 'refused', message: 'ENOENT: there is no such real server' },
-  { errno: 'ENOENT', detail: 0, op: 'service.add', outcome: 'refused', message: 'ENOENT: the kernel lacks this scheduler or persistence engine' },
-  { errno: 'ESRCH', detail: 0, op: 'daemon.stop', outcome: 'refused', message: 'ESRCH: this sync daemon does not run' },
+  { errno: 'EEXIST', detail: 0, op: 'vs.add', outcome: 'refused', message: 'this virtual server exists already' },
+  { errno: 'ENOENT', detail: 0, op: 'rs.set', outcome: 'refused', message: 'there is no such real server' },
+  { errno: 'ENOENT', detail: 0, op: 'service.add', outcome: 'refused', message: 'the kernel lacks this scheduler or persistence engine' },
+  { errno: 'ESRCH', detail: 0, op: 'daemon.stop', outcome: 'refused', message: 'this sync daemon does not run' },
   { errno: 'EINVAL', detail: 0, op: 'timeouts.set', outcome: 'refused', message: 'EINVAL' },
   { errno: 'ENETDOWN', detail: 0, op: undefined, outcome: 'refused', message: 'ENETDOWN' },
-  { errno: 'ENOBUFS', detail: OUTCOME_UNKNOWN, op: 'vs.add', outcome: 'unknown', message: 'ENOBUFS: the answer was lost, it may have happened' },
-  { errno: 'ETIMEDOUT', detail: NOT_SENT, op: 'vs.add', outcome: 'not-sent', message: 'ETIMEDOUT: not sent, because the batch was ended by an earlier failure' },
-  { errno: 'ERANGE', detail: 24, op: 'rs.add', outcome: 'refused', message: 'ERANGE: the weight must be 0 to 65535' },
+  { errno: 'ENOBUFS', detail: OUTCOME_UNKNOWN, op: 'vs.add', outcome: 'unknown', message: 'the answer was lost, it may have happened' },
+  { errno: 'ETIMEDOUT', detail: NOT_SENT, op: 'vs.add', outcome: 'not-sent', message: 'not sent, because the batch was ended by an earlier failure' },
+  { errno: 'ERANGE', detail: 24, op: 'rs.add', outcome: 'refused', message: 'the weight must be 0 to 65535' },
   { errno: 'EINVAL', detail: 99, op: 'rs.add', outcome: 'refused', message: 'EINVAL' },
 ] as const; // prettier-ignore
 for (const { errno, detail, op, outcome, message } of results) {
-  test(`result ${message} of ${op ?? 'an announcement'}`, () => {
+  test(`result ${errno}, ${message}, of ${op ?? 'an announcement'}`, () => {
     assert.deepEqual(resultOf(errno, detail, op), { ok: false, errno, outcome, message });
   });
 }
