@@ -2,7 +2,7 @@
 import { celRules, type CelRule } from './cel.ts';
 import { directorStatusSchema } from './director.ts';
 import { ipSpecSchema, ipStatusSchema } from './ip.ts';
-import { GROUP, poolSpecSchema, poolStatusSchema } from './pool.ts';
+import { GROUP, poolSpecSchema, poolStatusSchema, VERSION } from './pool.ts';
 import { structuralSchema, type CrdSchema } from './structural-schema.ts';
 
 interface Column {
@@ -112,7 +112,7 @@ export function crdManifest(crd: Crd): Readonly<Record<string, unknown>> {
       scope: 'Cluster',
       versions: [
         {
-          name: 'v1alpha1',
+          name: VERSION,
           served: true,
           storage: true,
           subresources: { status: {} },

@@ -22,7 +22,8 @@ import {
 import type { DeepReadonly } from './readonly.ts';
 
 export const GROUP = 'vipvs.io';
-export const API_VERSION = 'vipvs.io/v1alpha1';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}` as const;
 
 const DRIVERS = ['ipvs', 'f5', 'octavia'] as const;
 /** How packets reach the real servers; docs/reference/annotations.md. */

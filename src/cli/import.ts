@@ -7,7 +7,7 @@ import type { ClusterObject } from '../api/cluster.ts';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { parseObject } from '../api/parse.ts';
 import { simulate } from '../assigner/simulate.ts';
-import { readFailure } from '../files/manifests.ts';
+import { fileFailure } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
 import { loadRawManifests, parseYamlText, type RawManifests } from '../files/raw-objects.ts';
 import { KubeConfigError, loadKubeAccess } from '../kube/config.ts';
@@ -219,8 +219,6 @@ async function tell(text: string, path: string | undefined, io: CliIo): Promise<
   try {
     await writeFile(resolve(io.cwd, path), text);
   } catch (error) {
-    throw new UsageError(
-      `--report ${path}: ${readFailure(error).replace('cannot be read', 'cannot be written')}`,
-    );
+    throw new UsageError(`--report ${path}: ${fileFailure(error, 'written')}`);
   }
 }

@@ -6,7 +6,7 @@ import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { parsePoolSpace, isDeclared } from '../api/pool-space.ts';
 import { formatProblem } from '../api/problem.ts';
 import { simulate } from '../assigner/simulate.ts';
-import { readFailure, loadManifests } from '../files/manifests.ts';
+import { fileFailure, loadManifests } from '../files/manifests.ts';
 import { formatManifestProblem } from '../files/parse-document.ts';
 import { desiredNode } from '../ipvs-node/desired/all-services.ts';
 import type { NodeView } from '../ipvs-node/desired/service.ts';
@@ -122,7 +122,7 @@ async function readObserved(
   try {
     text = await readFile(resolve(io.cwd, file), 'utf8');
   } catch (error) {
-    throw new UsageError(`plan: --observed ${file}: ${readFailure(error)}`);
+    throw new UsageError(`plan: --observed ${file}: ${fileFailure(error)}`);
   }
   const isOurs = ownershipOf(view);
   const wanted = new Set<string>(

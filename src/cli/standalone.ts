@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { readFailure } from '../files/manifests.ts';
+import { fileFailure } from '../files/manifests.ts';
 import { realDisk } from '../files/state.ts';
 import { aborted } from '../runtime/abort.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
@@ -76,7 +76,7 @@ async function checkPath(path: string): Promise<void> {
   try {
     await stat(path);
   } catch (error) {
-    throw new UsageError(`standalone: --filename ${path} ${readFailure(error)}`);
+    throw new UsageError(`standalone: --filename ${path} ${fileFailure(error)}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { loadState } from '../files/state.ts';
-import { readFailure } from '../files/manifests.ts';
+import { fileFailure } from '../files/manifests.ts';
 import { choiceFlag, UsageError } from '../runtime/flags.ts';
 import { isRunning } from '../runtime/process-identity.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
@@ -51,7 +51,7 @@ async function readStatus(directory: string): Promise<StatusView | string> {
       ? notices.join('; ')
       : `no state in ${directory}: \`vipvs standalone\` has not run with this --state-dir`;
   } catch (error) {
-    throw new UsageError(`--state-dir ${directory} ${readFailure(error)}`);
+    throw new UsageError(`--state-dir ${directory} ${fileFailure(error)}`);
   }
 }
 

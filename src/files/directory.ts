@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { FileIndex, type SourceChange } from './file-index.ts';
 import { isErrno, isManifestName, Listing } from './listing.ts';
 import { messageOf } from '../runtime/errors.ts';
-import { readFailure, readManifestFile } from './manifests.ts';
+import { fileFailure, readManifestFile } from './manifests.ts';
 import type { LoadedObject, ManifestProblem } from './parse-document.ts';
 
 /** Events of one save come within a few milliseconds; a truncated file gets its text in this time. */
@@ -150,7 +150,7 @@ export class DirectorySource {
       return files;
     } catch (error) {
       await this.#closeWatcher();
-      this.#setStatus({ isSynced: false, failure: `${root}: ${readFailure(error)}` });
+      this.#setStatus({ isSynced: false, failure: `${root}: ${fileFailure(error)}` });
       return undefined;
     }
   }
@@ -186,7 +186,7 @@ export class DirectorySource {
     for (const file of this.index.files()) {
       if (file === path || file.startsWith(`${path}/`)) files.set(file, UNKNOWN);
     }
-    this.#listener.onError(new Error(`${path}: ${readFailure(error)}; its objects stay`));
+    this.#listener.onError(new Error(`${path}: ${fileFailure(error)}; its objects stay`));
   }
 
   async #lookAt(path: string, known: FileStat | undefined): Promise<'done' | 'later'> {
@@ -339,5 +339,5 @@ function toFileStat(stats: Identity): FileStat {
 
 /** What reading a file ended with: the file system's word, or whatever its text did to a parser. */
 function faultText(error: unknown): string {
-  return isErrno(error) ? readFailure(error) : `cannot be read: ${messageOf(error)}`;
+  return isErrno(error) ? fileFailure(error) : `cannot be read: ${messageOf(error)}`;
 }

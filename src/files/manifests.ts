@@ -68,27 +68,27 @@ export async function readPaths(
   const found: ListedFile[] = [];
   const listing = new Listing(
     (file) => void found.push(file),
-    (path, error) => reader.unreadable({ file: path, message: readFailure(error) }),
+    (path, error) => reader.unreadable({ file: path, message: fileFailure(error) }),
   );
   for (const path of new Set(paths)) {
     try {
       if (path === '-') reader.text('<stdin>', await input.readStdin());
       else await listing.add(resolve(input.cwd, path), path);
     } catch (error) {
-      reader.unreadable({ file: path, message: readFailure(error) });
+      reader.unreadable({ file: path, message: fileFailure(error) });
     }
     for (const file of found.splice(0)) {
       try {
         await reader.file(file);
       } catch (error) {
-        reader.unreadable({ file: file.shown, message: readFailure(error) });
+        reader.unreadable({ file: file.shown, message: fileFailure(error) });
       }
     }
   }
 }
 
 /** What the file system said, without the path that the caller prints anyway. Throws what is no word of it. */
-export function readFailure(error: unknown): string {
+export function fileFailure(error: unknown, what: 'read' | 'written' = 'read'): string {
   if (!isErrno(error)) throw error;
   const text: Readonly<Record<string, string>> = {
     ENOENT: 'no such file or directory',
@@ -96,7 +96,7 @@ export function readFailure(error: unknown): string {
     ELOOP: 'symbolic links go in a circle',
     ENOTDIR: 'not a directory',
   };
-  return `cannot be read: ${text[error.code ?? ''] ?? error.message}`;
+  return `cannot be ${what}: ${text[error.code ?? ''] ?? error.message}`;
 }
 
 export function parseManifestText(file: string, text: string): Parsed {

@@ -1,8 +1,7 @@
 // Our own kinds at the API server.
-import { API_VERSION, GROUP } from '../api/pool.ts';
+import { GROUP, VERSION } from '../api/pool.ts';
 import type { Resource } from './resource.ts';
 
-const VERSION = API_VERSION.slice(GROUP.length + 1);
 export const POOLS: Resource = kindOf('pools', 'Pool');
 export const IPS: Resource = kindOf('ips', 'IP');
 export const DIRECTORS: Resource = kindOf('directors', 'Director');
