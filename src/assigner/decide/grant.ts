@@ -103,7 +103,9 @@ function candidates({ view, pools, held }: ServiceCase, seeds: readonly Pick[]):
 /** The families that `seeds` lack. Without seeds one Pool that has them all is looked for first. */
 function fill(serviceCase: ServiceCase, seeds: readonly Pick[]): Attempt {
   const all = candidates(serviceCase, seeds);
-  const whole = seeds.length > 0 ? undefined : fromOnePool(serviceCase, all);
+  // with one family each Pool that has it has all
+  const isByFamily = seeds.length > 0 || serviceCase.wanted.families.length === 1;
+  const whole = isByFamily ? undefined : fromOnePool(serviceCase, all);
   const found = whole ?? fromAny(serviceCase, all, seeds);
   const [first, ...others] = found.refused;
   const { sharingKey } = serviceCase.request;
