@@ -62,7 +62,7 @@ export function* planParts(
   yield safePlan(planSysctls(desired, observed));
   const wanted = keys.filter((key) => desired.virtualServers.has(key));
   // whose a virtual server is depends on what is ours of its VIP: one VIP is never in two parts
-  const vipOf = (key: VirtualServerKey): string => serverOf(key)?.vip ?? '';
+  const vipOf = (key: VirtualServerKey): unknown => serverOf(key)?.vip;
   for (const virtualServers of inSlices(wanted, atOnce, vipOf)) {
     yield planOf({ virtualServers, isSorted: true });
   }

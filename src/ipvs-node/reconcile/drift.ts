@@ -2,8 +2,9 @@
 // Pure. Invariant: nothing is remembered that our own operations, or answers to them that were lost, could have changed.
 import type { IpAddress } from '../../net/address.ts';
 import { realServerKey, type VirtualServerKey } from '../../net/ipvs.ts';
-import { isServerOp, serverKeyOf, type Op } from '../model/kernel.ts';
-import type { Observed, ObservedAddress, ObservedVirtualServer } from '../model/state.ts';
+import { isServerOp, serverKeyOf, type FirewallOp, type Op } from '../model/kernel.ts';
+import { bindingKey, type BindingKey } from '../model/owned.ts';
+import type { Observed, ObservedVirtualServer } from '../model/state.ts';
 import { sameRealServer, sameVirtualServer } from '../plan/plan.ts';
 
 export const DRIFT_KINDS = [
@@ -18,8 +19,12 @@ export type DriftKind = (typeof DRIFT_KINDS)[number];
 /** What is known of the kernel, or was. */
 export interface Known extends Pick<Observed, 'firewall' | 'sysctls'> {
   readonly virtualServers: Pick<NonNullable<Observed['virtualServers']>, 'get'> | undefined;
-  readonly addresses: Pick<NonNullable<Observed['addresses']>, 'get'> | undefined;
+  /** Of what is known now, whoever put it there: an operation of ours is about nothing else. */
+  hasAddress(address: IpAddress, interfaceName: string): boolean;
 }
+
+/** What is known of the kernel now. */
+type Present = Known & Pick<Observed, 'owned'>;
 
 /** undefined: announcing changes nothing that lasts. */
 export function driftKindOf(op: Op): DriftKind | undefined {
@@ -51,7 +56,7 @@ export function isRepair(op: Op, remembered: Known, found: Known): boolean {
   switch (op.op) {
     case 'vip.add':
     case 'vip.del':
-      return isBound(remembered, op) !== isBound(found, op);
+      return hasAddress(remembered, op) !== hasAddress(found, op);
     case 'fw.add':
     case 'fw.del':
       return hasElement(remembered, op) !== hasElement(found, op);
@@ -67,13 +72,17 @@ function differ<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => boo
   return !same(a, b);
 }
 
-function isBound({ addresses }: Known, op: Extract<Op, { op: 'vip.add' | 'vip.del' }>): boolean {
-  const found = addresses?.get(op.address) ?? [];
-  return found.some((each) => each.ours && each.interface === op.interface);
+function hasAddress(known: Known, op: Extract<Op, { op: 'vip.add' | 'vip.del' }>): boolean {
+  return known.hasAddress(op.address, op.interface);
 }
 
-function hasElement({ firewall }: Known, op: Extract<Op, { op: 'fw.add' | 'fw.del' }>): boolean {
-  return typeof firewall === 'object' && firewall.sets.get(op.set)?.has(op.element) === true;
+function hasElement({ firewall }: Known, { set, key }: FirewallOp): boolean {
+  return typeof firewall === 'object' && firewall.sets.get(set)?.has(key) === true;
+}
+
+interface KeptHost extends Pick<Known, 'firewall' | 'sysctls'> {
+  /** That were ours. */
+  readonly addresses: ReadonlySet<BindingKey>;
 }
 
 /**
@@ -81,14 +90,14 @@ function hasElement({ firewall }: Known, op: Extract<Op, { op: 'fw.add' | 'fw.de
  * is in doubt: before everything was read once, and after an answer that was lost.
  */
 export class Memory implements Known {
-  readonly #now: Known;
+  readonly #now: Present;
   #isInDoubt = true;
   #virtualServers: Known['virtualServers'];
-  #host: Pick<Known, 'addresses' | 'firewall' | 'sysctls'> | undefined;
-  /** VIPs that somebody took away, as they were bound. */
-  readonly #taken = new Map<IpAddress, readonly ObservedAddress[]>();
+  #host: KeptHost | undefined;
+  /** VIPs that somebody took away. */
+  readonly #taken = new Map<BindingKey, IpAddress>();
 
-  constructor(now: Known) {
+  constructor(now: Present) {
     this.#now = now;
   }
 
@@ -101,9 +110,11 @@ export class Memory implements Known {
     return this.#virtualServers ?? this.#now.virtualServers;
   }
 
-  get addresses(): Known['addresses'] {
-    const { addresses } = this.#host ?? this.#now;
-    return { get: (address) => this.#taken.get(address) ?? addresses?.get(address) };
+  /** Of what is kept, whether it was ours: what others had there is no business of ours. */
+  hasAddress(address: IpAddress, interfaceName: string): boolean {
+    const key = bindingKey(address, interfaceName);
+    if (this.#taken.has(key)) return true;
+    return this.#host?.addresses.has(key) ?? this.#now.hasAddress(address, interfaceName);
   }
 
   get firewall(): Known['firewall'] {
@@ -142,22 +153,23 @@ export class Memory implements Known {
   /** Before the host's part is read. Where that was not compared yet, what was kept before it counts. */
   keepHost(): void {
     if (this.#isInDoubt) return;
-    const { addresses, firewall, sysctls } = this.#now;
-    this.#host ??= { addresses, firewall, sysctls };
+    const { owned, firewall, sysctls } = this.#now;
+    // a copy: the set itself follows what is read
+    this.#host ??= { addresses: new Set(owned.addresses.keys()), firewall, sysctls };
   }
 
   /** Before it is known that somebody took the address away. */
-  keepAddress(address: IpAddress): void {
-    if (this.#taken.has(address)) return;
-    this.#taken.set(address, this.#now.addresses?.get(address) ?? []);
+  keepAddress(address: IpAddress, interfaceName: string): void {
+    if (!this.#now.hasAddress(address, interfaceName)) return;
+    this.#taken.set(bindingKey(address, interfaceName), address);
   }
 
   /** What was read has been compared; of the addresses that were taken away these are still missed. */
   forget(isMissed: (address: IpAddress) => boolean): void {
     this.#virtualServers = undefined;
     this.#host = undefined;
-    for (const address of this.#taken.keys()) {
-      if (!isMissed(address)) this.#taken.delete(address);
+    for (const [key, address] of this.#taken) {
+      if (!isMissed(address)) this.#taken.delete(key);
     }
   }
 }

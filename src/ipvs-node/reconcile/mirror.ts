@@ -72,6 +72,11 @@ export class KernelMirror implements Observed {
     return this.#hostAddresses;
   }
 
+  /** Whoever put it there. */
+  hasAddress(address: IpAddress, interfaceName: string): boolean {
+    return this.#addresses?.get(address)?.some((each) => each.interface === interfaceName) === true;
+  }
+
   /** Takes a dump. A part that could not be read stays as it was known before. Answers whether all was read. */
   load(reading: Reading): boolean {
     const { virtualServers } = reading;

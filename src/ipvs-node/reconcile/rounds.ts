@@ -42,7 +42,7 @@ export class Rounds {
   readonly retries: Retries;
   readonly reports: ServiceReports;
   readonly #ports: RoundsPorts;
-  readonly #memory = new Memory(this.mirror);
+  readonly #memory: Memory;
   readonly #drains = new RunningDrains();
   readonly #hostReading: HostReading;
   readonly #resyncDelay: Backoff;
@@ -54,6 +54,7 @@ export class Rounds {
     const { kernel, random, index, report, wake } = ports;
     this.#ports = ports;
     this.mirror = new KernelMirror(kernel);
+    this.#memory = new Memory(this.mirror);
     this.retries = new Retries(random);
     this.reports = new ServiceReports(view, index, this.retries, report);
     this.#hostReading = new HostReading(kernel, wake);
@@ -93,7 +94,7 @@ export class Rounds {
 
   /** Somebody took one of our addresses away. */
   addressTaken(address: IpAddress, interfaceName: string): void {
-    this.#memory.keepAddress(address);
+    this.#memory.keepAddress(address, interfaceName);
     this.mirror.forgetAddress(address, interfaceName);
   }
 

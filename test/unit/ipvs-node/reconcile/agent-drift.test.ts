@@ -7,6 +7,7 @@ import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServerKey, VirtualServerKey } from '../../../../src/net/ipvs.ts';
 import type { FakeKernel } from '../../../contract/fake-kernel.ts';
 import { AgentUnderTest, SERVED, WEB } from './agent-under-test.ts';
+import { elementKey } from '../../../../src/ipvs-node/model/firewall.ts';
 import { service, slice } from '../objects.ts';
 
 const KEY = '192.0.2.10:80/TCP' as VirtualServerKey;
@@ -30,6 +31,8 @@ function driftOf({ rounds }: AgentUnderTest): Readonly<Record<string, number>> {
   }
   return sums;
 }
+
+const STRANGER = parseIp('192.0.2.99');
 
 const HANDS: readonly {
   readonly name: string;
@@ -92,7 +95,7 @@ const HANDS: readonly {
   {
     name: 'a VIP moved',
     does: (kernel) =>
-      void kernel.addresses.set(VIP, [{ address: VIP, interface: 'eth1', ours: true }]),
+      void kernel.addresses.set(VIP, [{ address: VIP, interface: 'eth1', mark: 'tagged' }]),
     want: { address: 2 },
   },
   {
@@ -104,7 +107,7 @@ const HANDS: readonly {
   },
   {
     name: 'an element more',
-    does: (kernel) => void kernel.firewall.get('vips4')?.add('192.0.2.99'),
+    does: (kernel) => void kernel.firewall.get('vips4')?.set(elementKey(STRANGER), STRANGER),
     want: { firewall: 1 },
   },
   {

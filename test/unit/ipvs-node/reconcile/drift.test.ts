@@ -12,6 +12,9 @@ import { KernelMirror } from '../../../../src/ipvs-node/reconcile/mirror.ts';
 import type { Op } from '../../../../src/ipvs-node/model/kernel.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 import type { RealServer, VirtualServer, VirtualServerKey } from '../../../../src/net/ipvs.ts';
+import { FakeKernel } from '../../../contract/fake-kernel.ts';
+import { addElement, deleteElement } from '../../../contract/firewall-op.ts';
+import { bindingKey } from '../../../../src/ipvs-node/model/owned.ts';
 import { observedOf, type SideExtras } from '../kernel-text.ts';
 
 const VIP = parseIp('192.0.2.10');
@@ -45,8 +48,8 @@ const OPS: Readonly<Record<Op['op'], Op>> = {
   'vip.add': { op: 'vip.add', ...at },
   'vip.del': { op: 'vip.del', ...at },
   'vip.announce': { op: 'vip.announce', ...at },
-  'fw.add': { op: 'fw.add', set: 'vips4', element: VIP },
-  'fw.del': { op: 'fw.del', set: 'vips4', element: VIP },
+  'fw.add': addElement('vips4', VIP),
+  'fw.del': deleteElement('vips4', VIP),
   'sysctl.set': { op: 'sysctl.set', key: 'net/ipv4/ip_forward', value: 1 },
 };
 
@@ -74,11 +77,15 @@ interface Side extends SideExtras {
   readonly lines: readonly string[];
   readonly isForeign?: boolean;
 }
-const knownOf = ({ lines, isForeign = false, ...extras }: Side): Known =>
-  observedOf(lines, () => !isForeign, extras);
+const knownOf = ({ lines, isForeign = false, ...extras }: Side): Known => {
+  const observed = observedOf(lines, () => !isForeign, extras);
+  const { addresses } = observed.owned;
+  const hasAddress: Known['hasAddress'] = (vip, name) => addresses.has(bindingKey(vip, name));
+  return { ...observed, hasAddress };
+};
 const UNKNOWN: Known = {
   virtualServers: undefined,
-  addresses: undefined,
+  hasAddress: () => false,
   firewall: undefined,
   sysctls: new Map(),
 };
@@ -242,7 +249,9 @@ const EMPTY = observedOf([], undefined, { firewall: {} });
 const REPAIRS = ['vs.add', 'rs.add', 'vip.add', 'fw.add', 'sysctl.set'] as const;
 
 function trusting(): { readonly mirror: KernelMirror; readonly memory: Memory } {
-  const mirror = new KernelMirror();
+  const kernel = new FakeKernel();
+  const mirror = new KernelMirror(kernel);
+  kernel.owned.addresses.add(bindingKey(VIP, 'eth0'));
   mirror.load(SERVED);
   const memory = new Memory(mirror);
   memory.trust();
@@ -306,9 +315,9 @@ const KEEPS: readonly {
   {
     name: 'an address is taken away',
     does: (memory, mirror) => {
-      memory.keepAddress(VIP);
+      memory.keepAddress(VIP, 'eth0');
       mirror.forgetAddress(VIP, 'eth0');
-      memory.keepAddress(VIP);
+      memory.keepAddress(VIP, 'eth0');
     },
     want: ['vip.add'],
   },
@@ -328,7 +337,7 @@ for (const { name, does, want } of KEEPS) {
 
 test('an address that is still missed is remembered', () => {
   const { mirror, memory } = trusting();
-  memory.keepAddress(VIP);
+  memory.keepAddress(VIP, 'eth0');
   mirror.forgetAddress(VIP, 'eth0');
   memory.forget((vip) => vip === VIP);
   assert.deepEqual(repairs(memory, mirror), ['vip.add']);
@@ -348,13 +357,13 @@ test('in doubt nothing is kept, until all was read', () => {
 });
 
 test('before the kernel was read nothing was there to be changed', () => {
-  const mirror = new KernelMirror();
+  const mirror = new KernelMirror(new FakeKernel());
   const memory = new Memory(mirror);
-  memory.keepAddress(VIP);
+  memory.keepAddress(VIP, 'eth0');
   memory.trust();
   memory.keepVirtualServers([KEY]);
   mirror.load(SERVED);
   memory.keepHost();
-  assert.equal(isRepair(OPS['vip.add'], memory, new KernelMirror()), false);
+  assert.equal(isRepair(OPS['vip.add'], memory, new KernelMirror(new FakeKernel())), false);
   assert.equal(memory.virtualServers?.get('192.0.2.11:80/TCP' as VirtualServerKey), undefined);
 });
