@@ -30,7 +30,7 @@ export class Guest {
   #lastId = 0;
 
   /** Boots it; `limitSeconds`: the guest ends then, whatever happens. */
-  static async boot(plane: ControlPlane, limitSeconds = 290): Promise<Guest> {
+  static async boot(plane: ControlPlane, limitSeconds = 580): Promise<Guest> {
     const guest = new Guest(plane);
     try {
       await guest.#boot(limitSeconds);
