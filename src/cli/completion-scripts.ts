@@ -1,5 +1,21 @@
 // Completion scripts for three shells out of one tree of commands. Pure text.
-import type { CompletionCommand, CompletionFlag } from './completion.ts';
+export interface CompletionFlag {
+  readonly long: string;
+  readonly short: string | undefined;
+  readonly description: string;
+  readonly takesValue: boolean;
+  /** Words that its value may be, or file names. */
+  readonly values: readonly string[] | 'files';
+}
+
+export interface CompletionCommand {
+  /** `check host` */
+  readonly path: string;
+  readonly summary: string;
+  readonly flags: readonly CompletionFlag[];
+  /** Words that may follow it: its children, or the choices of its argument. */
+  readonly words: readonly string[];
+}
 
 const GLOBAL_WORDS = ['--help', '--version'];
 

@@ -1,27 +1,15 @@
 // `vipvs completion`: scripts for shells, made from the same tables that the commands are made of.
 import { longName, UsageError, type Flag } from '../runtime/flags.ts';
 import { defineCommand, EXIT_OK, type Command, type CommandEntry } from './command.ts';
-import { formatBash, formatFish, formatZsh } from './completion-scripts.ts';
+import {
+  formatBash,
+  formatFish,
+  formatZsh,
+  type CompletionCommand,
+  type CompletionFlag,
+} from './completion-scripts.ts';
 
 const SHELLS = { bash: formatBash, zsh: formatZsh, fish: formatFish } as const;
-
-export interface CompletionFlag {
-  readonly long: string;
-  readonly short: string | undefined;
-  readonly description: string;
-  readonly takesValue: boolean;
-  /** Words that its value may be, or file names. */
-  readonly values: readonly string[] | 'files';
-}
-
-export interface CompletionCommand {
-  /** `check host` */
-  readonly path: string;
-  readonly summary: string;
-  readonly flags: readonly CompletionFlag[];
-  /** Words that may follow it: its children, or the choices of its argument. */
-  readonly words: readonly string[];
-}
 
 /** The command gets the table that it stands in itself. */
 export function makeCompletionCommand(entries: () => readonly CommandEntry[]): Command {

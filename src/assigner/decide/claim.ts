@@ -8,7 +8,7 @@ import type { Action, AssignerView } from './decision.ts';
 import type { Pick } from './pick.ts';
 import { formatPort, portTexts, type Ports } from './ports.ts';
 import { withStatus } from './published-status.ts';
-import type { ServiceCase } from './service-case.ts';
+import type { ServiceCase } from './case-parts.ts';
 
 /** What the user is told beside the addresses. */
 export interface Note {

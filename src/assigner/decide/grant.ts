@@ -6,7 +6,7 @@ import type { PoolEntry } from '../holders/pools.ts';
 import type { WaitKey } from '../holders/waiting.ts';
 import { pickKept, pickNew, pickOf, type Pick } from './pick.ts';
 import { addressRefusal, limitRefusal, poolRefusal, ruleWaits } from './rules.ts';
-import type { Held, Refusal, ServiceCase } from './service-case.ts';
+import type { Held, Refusal, ServiceCase } from './case-parts.ts';
 
 export type Attempt =
   | { readonly ok: true; readonly picks: readonly Pick[]; readonly missing: readonly Refusal[] }

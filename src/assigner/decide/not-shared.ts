@@ -3,7 +3,7 @@ import { familyOf, type IpAddress } from '../../net/address.ts';
 import { claimKey } from '../holders/ip-object.ts';
 import type { WaitKey } from '../holders/waiting.ts';
 import { addressRefusal, limitRefusal, poolRefusal, ruleWaits } from './rules.ts';
-import type { Refusal, ServiceCase } from './service-case.ts';
+import type { Refusal, ServiceCase } from './case-parts.ts';
 
 export interface NotShared {
   /** Undefined: nobody else has the key, or somebody shares this address. */

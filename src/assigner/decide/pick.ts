@@ -11,7 +11,7 @@ import {
 } from '../../net/address.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 import { addressRefusal, limitRefusal, poolRefusal } from './rules.ts';
-import type { Refusal, ServiceCase } from './service-case.ts';
+import type { Refusal, ServiceCase } from './case-parts.ts';
 
 export interface Pick {
   readonly address: IpAddress;

@@ -6,7 +6,7 @@ import type { IpAddress } from '../../net/address.ts';
 import { claimKey, reservationText } from '../holders/ip-object.ts';
 import type { PoolEntry } from '../holders/pools.ts';
 import type { WaitKey } from '../holders/waiting.ts';
-import type { Refusal, ServiceCase } from './service-case.ts';
+import type { Refusal, ServiceCase } from './case-parts.ts';
 import { sharingRefusal } from './sharing.ts';
 
 /** Set by Kubernetes on every Namespace; here also for one whose object is not known. */

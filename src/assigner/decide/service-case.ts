@@ -2,53 +2,15 @@
 // It has the addresses that it has a claim on. Where a claim is lost (IP object gone, state restored, moved here from
 // another load balancer) it still has the address that its status shows, if a Pool names it and nobody else holds it.
 import type { LoadBalancerIngress, Service } from '../../api/kubernetes.ts';
-import type { Reason } from '../../api/reasons.ts';
-import { poolsNamed, resolveRequest, type AddressRequest } from '../../api/request.ts';
+import { poolsNamed, resolveRequest } from '../../api/request.ts';
 import { compareIp, familyOf, tryParseIp, type Family, type IpAddress } from '../../net/address.ts';
 import type { Holders } from '../holders/holders.ts';
 import type { PoolEntry } from '../holders/pools.ts';
-import type { WaitKey } from '../holders/waiting.ts';
 import type { AssignerView } from './decision.ts';
-import { wantedFamilies, type WantedFamilies } from './families.ts';
-import { portsOf, type Ports } from './ports.ts';
+import type { Held, ServiceCase } from './case-parts.ts';
+import { wantedFamilies } from './families.ts';
+import { portsOf } from './ports.ts';
 import { holderRefusal } from './rules.ts';
-
-export interface Refusal {
-  readonly reason: Reason;
-  /** The Pool that refuses; undefined where the refusal is about the request itself. */
-  readonly pool?: string;
-  readonly message: string;
-  readonly waits: readonly WaitKey[];
-}
-
-/** An address that the Service has, by its claim or by what its status shows. */
-export interface Held {
-  readonly address: IpAddress;
-  readonly family: Family;
-  /** The Pool that hands out the address now. */
-  readonly pool: PoolEntry | undefined;
-  /** Name of the Pool that the address counts for: that one, or the one that it was given from. */
-  readonly poolName: string;
-}
-
-export interface ServiceCase {
-  readonly service: Service;
-  /** `namespace/name` */
-  readonly key: string;
-  readonly namespace: string;
-  readonly ports: Ports;
-  readonly request: AddressRequest;
-  /** Names of the Pools that are asked for; empty: any will do. */
-  readonly pools: readonly string[];
-  readonly wanted: WantedFamilies;
-  /** At most one per family: the one to keep if it can be. */
-  readonly held: readonly Held[];
-  /** Of the status: what no usable Pool knows and nobody has a claim on. Its Pool may come yet, so it stays for now. */
-  readonly unknown: readonly LoadBalancerIngress[];
-  /** The same after the Pools have had their time: it is cleared. */
-  readonly givenUp: readonly LoadBalancerIngress[];
-  readonly view: AssignerView;
-}
 
 export function serviceCaseOf(service: Service, key: string, view: AssignerView): ServiceCase {
   const request = resolveRequest(service);

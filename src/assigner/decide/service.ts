@@ -28,7 +28,8 @@ import { grant, grantAgain, type Attempt } from './grant.ts';
 import { whyNotShared } from './not-shared.ts';
 import type { Pick } from './pick.ts';
 import { releaseAll } from './release.ts';
-import { serviceCaseOf, type Refusal, type ServiceCase } from './service-case.ts';
+import type { Refusal, ServiceCase } from './case-parts.ts';
+import { serviceCaseOf } from './service-case.ts';
 import { assignedStatus, conditionOf, type ServedAddress } from './service-status.ts';
 
 interface Settlement {

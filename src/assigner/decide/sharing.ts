@@ -9,7 +9,7 @@ import type { IpAddress } from '../../net/address.ts';
 import { claimKey } from '../holders/ip-object.ts';
 import type { WaitKey } from '../holders/waiting.ts';
 import { formatPort, portTexts } from './ports.ts';
-import type { Refusal, ServiceCase } from './service-case.ts';
+import type { Refusal, ServiceCase } from './case-parts.ts';
 
 /** Ports are named up to this many. */
 const PORTS_SHOWN = 10;
