@@ -101,7 +101,7 @@ async function programming(): Promise<void> {
       SIZES.map((x): Point => ({ series, x, y: median(uml, series, x, what) })),
     );
   const title =
-    'DirectorFailures N virtual servers with 2 real servers each, from empty (UML guest)';
+    'Programming N virtual servers with 2 real servers each, from empty (UML guest)';
   mkdirSync(CURVES, { recursive: true });
   const axes = { x: 'virtual servers', y: 'milliseconds' };
   await drawCurves(
