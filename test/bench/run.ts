@@ -100,8 +100,7 @@ async function programming(): Promise<void> {
     SERIES.flatMap((series) =>
       SIZES.map((x): Point => ({ series, x, y: median(uml, series, x, what) })),
     );
-  const title =
-    'Programming N virtual servers with 2 real servers each, from empty (UML guest)';
+  const title = 'Programming N virtual servers with 2 real servers each, from empty (UML guest)';
   mkdirSync(CURVES, { recursive: true });
   const axes = { x: 'virtual servers', y: 'milliseconds' };
   await drawCurves(
