@@ -9,6 +9,7 @@ export const PURE_FILES = [
   'src/assigner/{carry-out,engine,project,simulate}.ts',
   'src/assigner/write/{overtaken,own-versions,patches}.ts',
   'src/ipvs-node/{model,desired,plan}/**/*.ts',
+  'src/ipvs-node/kernel/ownership/{drain-lines,journal}.ts',
   'src/ipvs-node/mastership/lease-step.ts',
   'src/ipvs-node/reconcile/{agenda,dirty-scope,drift,mirror,outcome}.ts',
   'src/ipvs-node/report/director-status.ts',

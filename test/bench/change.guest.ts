@@ -28,6 +28,7 @@ const calls = { writes: 0, dumps: 0, canaries: 0 };
 function counted(kernel: Kernel): Kernel {
   return {
     owned: kernel.owned,
+    drainRecord: kernel.drainRecord,
     settle: (evidence) => kernel.settle(evidence),
     observe: () => {
       calls.dumps += 1;

@@ -11,10 +11,12 @@ import {
 import { formatRules } from '../../src/net/ipvsadm.ts';
 import { specialUseOf } from '../../src/net/special.ts';
 import type {
+  DrainRecordPort,
   Evidence,
   FirewallOp,
   Kernel,
   KernelChange,
+  NotedDrains,
   Op,
   OpResult,
 } from '../../src/ipvs-node/model/kernel.ts';
@@ -32,7 +34,9 @@ import {
   type FirewallSet,
 } from '../../src/ipvs-node/model/firewall.ts';
 import {
+  NOT_BEGUN,
   SYSCTLS,
+  type DrainStarts,
   type ObservedHost,
   type ObservedRealServer,
   type ObservedVirtualServer,
@@ -75,6 +79,7 @@ export class FakeKernel implements Kernel {
     virtualServers: new Set<VirtualServerKey>(),
     addresses: new Set<BindingKey>(),
   };
+  drainRecord: DrainRecordPort = new FakeDrainRecord();
   faultProbability: number;
   /** Parts whose next dump is incomplete. */
   readonly unreadable = new Set<'virtualServers' | 'addresses' | 'firewall'>();
@@ -373,6 +378,26 @@ export class FakeKernel implements Kernel {
         return `ip address add ${address}/${familyOf(address) === 4 ? 32 : 128} dev ${name}\n`;
       });
     return rules + addresses.join('');
+  }
+}
+
+/** For processes that share one clock. */
+class FakeDrainRecord implements DrainRecordPort {
+  #starts: DrainStarts = new Map();
+
+  load(nowMs: number): NotedDrains {
+    const starts = [...this.#starts].map(([key, reals]) => {
+      const begun = [...reals].map(([real, sinceMs]) => [real, Math.min(nowMs, sinceMs)] as const);
+      return [key, new Map(begun)] as const;
+    });
+    return { starts: new Map(starts), problem: undefined };
+  }
+
+  save(starts: DrainStarts): undefined {
+    const begun = [...starts].map(([key, reals]) => {
+      return [key, new Map([...reals].filter(([, sinceMs]) => sinceMs !== NOT_BEGUN))] as const;
+    });
+    this.#starts = new Map(begun.filter(([, reals]) => reals.size > 0));
   }
 }
 

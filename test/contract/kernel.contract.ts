@@ -20,7 +20,7 @@ import {
 import { parseRange } from '../../src/net/range.ts';
 import { addElement, deleteElement } from './firewall-op.ts';
 import { bindingKey } from '../../src/ipvs-node/model/owned.ts';
-import type { Reading } from '../../src/ipvs-node/model/state.ts';
+import { NOT_BEGUN, type Reading } from '../../src/ipvs-node/model/state.ts';
 
 export interface KernelUnderTest {
   readonly kernel: Kernel;
@@ -391,6 +391,27 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       assert.deepEqual(await run({ op: 'sysctl.set', key, value: 1 }), ['ok']);
       const { sysctls } = await under.kernel.observe();
       assert.equal(sysctls.get(key), 1);
+    });
+
+    test('when drains began is found by the next process, whose clock is another one', () => {
+      const server = virtualServerKey(virtualServer());
+      const begun = realServerKey(realServer('10.77.0.2'));
+      const serving = realServerKey(realServer('10.77.0.3'));
+      const record = under.kernel.drainRecord;
+      const noted = new Map([
+        [begun, -100_000],
+        [serving, NOT_BEGUN],
+      ]);
+      assert.equal(record.save(new Map([[server, noted]]), 0), undefined);
+      const { starts, problem } = record.load(0);
+      assert.equal(problem, undefined);
+      assert.deepEqual([...starts.keys()], [server]);
+      const found = starts.get(server) ?? new Map();
+      assert.deepEqual([...found.keys()], [begun]);
+      // time goes on, and the clock that counts since the boot has hundredths of a second
+      assert.ok((found.get(begun) ?? 0) < -99_900);
+      assert.equal(record.save(new Map(), 0), undefined);
+      assert.equal(record.load(0).starts.size, 0);
     });
 
     test('a batch of thousands is answered one by one', async () => {

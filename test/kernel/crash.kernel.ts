@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { cleanUp } from '../../src/ipvs-node/host/cleanup.ts';
 import type { LinuxKernel } from '../../src/ipvs-node/kernel/linux.ts';
-import { virtualServerKey } from '../../src/net/ipvs.ts';
+import { realServerKey, virtualServerKey } from '../../src/net/ipvs.ts';
 import { SELF, ip, run, start, stop } from '../lab/topology.ts';
 import { addElement } from '../contract/firewall-op.ts';
 import {
@@ -23,6 +23,7 @@ import {
   ipvsRules,
   makeDevice,
   openKernel,
+  realServer,
   virtualServer,
 } from './adapter-lab.ts';
 
@@ -89,11 +90,18 @@ test('cleanup deletes what is ours and leaves everything else, and may run twice
     bind(VIP6),
     addElement('vips4', VIP),
   ]);
+  const { drainRecord } = kernel;
+  const drains = new Map([
+    [virtualServerKey(virtualServer()), new Map([[realServerKey(realServer(2)), 0]])],
+  ]);
+  assert.equal(drainRecord.save(drains, 0), undefined);
   await kernel.close();
   const planned = await cleanUp({ runDirectory: RUN, dryRun: true });
+  assert.equal(drainRecord.load(0).starts.size, 1);
   assert.notEqual(await ipvsRules(), before.rules);
   const steps = await cleanUp({ runDirectory: RUN, dryRun: false });
   assert.deepEqual(steps, planned);
+  assert.equal(drainRecord.load(0).starts.size, 0);
   assert.deepEqual(
     steps.map((step) => step.what),
     [

@@ -150,6 +150,29 @@ test('an edit is in the kernel at once, and a stream goes on through it', async 
   assert.equal(await stream.end, 'ok');
 });
 
+test('when a drain began is on disk, and outlives kill -9', async () => {
+  await apply('web.yaml', service('web') + slice('web', '10.0.0.21'));
+  await untilKernel('be2 is left out', (rules) => !rules.includes('-r 10.0.0.22:80 -m -w 1'));
+  const stream = await openStream(12);
+  await apply('web.yaml', service('web') + slice('web', '10.0.0.22'));
+  const line = new RegExp(`^.*\\n${VIP}:80/TCP 10\\.0\\.0\\.21:80 \\d+\\n$`);
+  await until('the drain is noted', async () => line.test(await noted()));
+  const before_ = await noted();
+  await killAll('SIGKILL');
+  vipvs = launch();
+  await untilReady();
+  assert.equal(await noted(), before_);
+  await apply('web.yaml', service('web') + slice('web', '10.0.0.21', '10.0.0.22'));
+  await until('nothing drains', async () => (await noted()) === '');
+  assert.equal(await stream.end, 'ok');
+});
+
+/** The record of when drains began; empty where there is none. */
+async function noted(): Promise<string> {
+  const { stdout } = await run(DIRECTOR, ['sh', '-c', 'cat /tmp/run-vipvs/drains-* || true']);
+  return stdout;
+}
+
 test('ipvsadm -C by somebody else is repaired', async () => {
   const before_ = await kernelText();
   await run(DIRECTOR, ['ipvsadm', '-C']);

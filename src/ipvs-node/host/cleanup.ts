@@ -8,6 +8,7 @@ import { takeInstanceLock } from '../kernel/instance-lock.ts';
 import { IpvsSocket } from '../kernel/ipvs/socket.ts';
 import { probeKubeProxy } from './kube-proxy-probe.ts';
 import { NftFirewall } from '../kernel/firewall/nft.ts';
+import { DrainRecord } from '../kernel/ownership/drain-record.ts';
 import { Ownership } from '../kernel/ownership/ownership.ts';
 import {
   ADDRESS_TAG,
@@ -44,7 +45,10 @@ export async function cleanUp(options: CleanupOptions): Promise<readonly Cleanup
       ...(await restoreSysctls(ownership, options.dryRun)),
     ];
     const isClean = steps.every((step) => step.failure === undefined);
-    if (isClean && !options.dryRun) ownership.remove();
+    if (isClean && !options.dryRun) {
+      ownership.remove();
+      new DrainRecord(options.runDirectory).remove();
+    }
     ownership.close();
     return steps;
   } finally {

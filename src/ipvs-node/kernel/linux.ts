@@ -23,6 +23,7 @@ import { NftFirewall } from './firewall/nft.ts';
 import { isOurKindOfKey, observedVirtualServers } from './ipvs/observed.ts';
 import { groupAt, type Group, type SysctlOp } from './op-groups.ts';
 import { parseVirtualServerKey } from './ownership/journal.ts';
+import { DrainRecord } from './ownership/drain-record.ts';
 import { DEFAULT_RUN_DIRECTORY, Ownership, UnrecordedError } from './ownership/ownership.ts';
 import { addressEntry, ipvsEntry, runRecorded } from './ownership/recorded-run.ts';
 import { RtMonitor, RtNetlink } from './addresses/rtnetlink.ts';
@@ -30,7 +31,7 @@ import { EXACT_SYSCTLS, SYSCTLS, type ObservedHost, type Reading } from '../mode
 import { readSysctl, sysctlProblem, writeSysctl } from './sysctl.ts';
 
 export interface LinuxKernelOptions {
-  /** Where the ownership record is: /run/vipvs, a tmpfs. */
+  /** Where the records of what is ours and of drains are: /run/vipvs, a tmpfs. */
   readonly runDirectory?: string;
   /** What a person should know: features that are off and why. Each text once. */
   readonly onNotice?: (message: string) => void;
@@ -42,6 +43,7 @@ const DUMP_ATTEMPTS = 3;
 /** From 7.1 on the service table is resized by a work item that an unbroken load starves (ipvs.md 1.8). */
 const RESIZER_PAUSE_MS = 20;
 export class LinuxKernel implements Kernel {
+  readonly drainRecord: DrainRecord;
   readonly #lock: InstanceLock;
   readonly #ipvs: IpvsSocket;
   readonly #route: RtNetlink;
@@ -76,7 +78,9 @@ export class LinuxKernel implements Kernel {
     this.#ipvs = ipvs;
     this.#onNotice = options.onNotice ?? (() => undefined);
     this.#onTornDump = options.onTornDump ?? (() => undefined);
-    this.#ownership = new Ownership(options.runDirectory ?? DEFAULT_RUN_DIRECTORY);
+    const { runDirectory = DEFAULT_RUN_DIRECTORY } = options;
+    this.#ownership = new Ownership(runDirectory);
+    this.drainRecord = new DrainRecord(runDirectory);
     this.#route = new RtNetlink();
     this.#book = new AddressWatch(this.#route, this.#ownership, (change) => {
       for (const listener of this.#listeners) listener(change);

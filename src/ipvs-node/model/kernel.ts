@@ -10,7 +10,7 @@ import {
 } from '../../net/ipvs.ts';
 import type { ElementKey, FirewallElement, FirewallSet } from './firewall.ts';
 import type { Owned } from './owned.ts';
-import type { ObservedHost, Reading } from './state.ts';
+import type { DrainStarts, ObservedHost, Reading } from './state.ts';
 
 /** `key` is the server's, where the planner has it at hand: making it anew for 60,000 operations is what a round feels. */
 interface OfServer<Server> {
@@ -84,8 +84,23 @@ export interface OwnershipPort {
   settle(evidence: Evidence): void;
 }
 
+export interface NotedDrains {
+  /** On the clock of who asks. */
+  readonly starts: DrainStarts;
+  /** What could not be read, and why. */
+  readonly problem: string | undefined;
+}
+
+/** When drains began, kept for the next process of this boot, whose clock is another one: `nowMs` is what it shows. */
+export interface DrainRecordPort {
+  load(nowMs: number): NotedDrains;
+  /** Those that have begun, all of them. Answers why it could not be done; then none is kept. */
+  save(starts: DrainStarts, nowMs: number): string | undefined;
+}
+
 /** The readings change nothing, in the kernel or in the record. */
 export interface Kernel extends OwnershipPort {
+  readonly drainRecord: DrainRecordPort;
   /** Dumps everything. A part that could not be read whole is undefined in the answer, never empty. */
   observe(): Promise<Reading>;
   /** The part beside the virtual servers. Operations may run meanwhile: it is then of before or after them. */

@@ -1,7 +1,7 @@
 // Draining: a real server that leaves gets weight 0 and goes when its connections have gone or its time is up. The time
 // counts from when its endpoint stopped serving or was no longer listed; while it terminates and still serves there is no
-// deadline. What drains is seen in the kernel (weight 0, not wanted); only when it began is memory, and losing that makes
-// the drain longer, never shorter.
+// deadline. What drains is seen in the kernel (weight 0, not wanted); only when it began is not, and losing that makes the
+// drain longer, never shorter.
 // A UDP real server that serves no more is deleted at once: its senders have no handshake that would tell them, and with
 // a fixed port they would talk to a dead address for as long as the drain lasts (k8s#76664; 200 of 200 packets in the lab).
 import type { Protocol } from '../../net/ipvs.ts';

@@ -43,7 +43,7 @@ export class Rounds {
   readonly reports: ServiceReports;
   readonly #ports: RoundsPorts;
   readonly #memory: Memory;
-  readonly #drains = new RunningDrains();
+  readonly #drains: RunningDrains;
   readonly #hostReading: HostReading;
   readonly #resyncDelay: Backoff;
   #isReady = false;
@@ -51,8 +51,9 @@ export class Rounds {
   #hasSeenAll = false;
 
   constructor(view: ConstructorParameters<typeof ServiceReports>[0], ports: RoundsPorts) {
-    const { kernel, random, index, report, wake } = ports;
+    const { kernel, clock, log, random, index, report, wake } = ports;
     this.#ports = ports;
+    this.#drains = new RunningDrains(kernel.drainRecord, clock, log);
     this.mirror = new KernelMirror(kernel);
     this.#memory = new Memory(this.mirror);
     this.retries = new Retries(random);
@@ -128,6 +129,7 @@ export class Rounds {
     if (seen.virtualServers === undefined) agenda.postponeDrains(nowMs + DRAIN_CHECK_MS);
     else {
       this.#drains.replace(execution.drains);
+      this.#drains.save();
       agenda.drainsGoOn(true, execution.wakeAtMs);
     }
     const wanted = this.#desired.virtualServers;
@@ -181,6 +183,7 @@ export class Rounds {
     agenda.drainsGoOn(this.#drains.update(scope.virtualServers, plan.drains), plan.wakeAtMs);
     const parts = hasHost ? [plan, planHost(this.#desired, this.mirror, nowMs, limits)] : [plan];
     const { faults } = await this.#perform(parts, scope.announcements, 'incremental', startMs);
+    this.#drains.save();
     this.mirror.share(this.#desired.virtualServers, scope.virtualServers);
     this.retries.clearOthers(faults, (target) => scope.covers(target));
   }

@@ -9,6 +9,7 @@ import {
   type IpAddress,
 } from '../../../net/address.ts';
 import {
+  formatEndpoint,
   PROTOCOLS,
   virtualServerKey,
   type VirtualServerAddress,
@@ -60,14 +61,22 @@ export function sysctlLine(key: string, value: number): string {
 
 /** `192.0.2.10:80/TCP`, `[2001:db8::1]:80/TCP`; undefined for any other text. */
 export function parseVirtualServerKey(text: string): VirtualServerAddress | undefined {
-  const match = /^(?:\[([0-9a-f:]+)\]|([0-9.]+)):([1-9]\d{0,4})\/([A-Z]+)$/.exec(text);
-  if (match === null) return undefined;
-  const vip = tryParseIp(match[1] ?? match[2] ?? '');
-  const port = Number(match[3]);
-  const protocol = PROTOCOLS.find((known) => known === match[4]);
-  if (vip === undefined || protocol === undefined || port > MOST_PORT) return undefined;
-  const server = { vip, port, protocol };
-  return virtualServerKey(server) === text ? server : undefined;
+  const slash = text.lastIndexOf('/');
+  const protocol = PROTOCOLS.find((known) => known === text.slice(slash + 1));
+  const endpoint = parseEndpoint(text.slice(0, slash));
+  if (endpoint === undefined || protocol === undefined) return undefined;
+  return { vip: endpoint.address, port: endpoint.port, protocol };
+}
+
+/** `10.0.0.1:8080`, `[2001:db8::1]:8080`, as they are written here; undefined for any other text. */
+export function parseEndpoint(
+  text: string,
+): { readonly address: IpAddress; readonly port: number } | undefined {
+  const match = /^(?:\[([0-9a-f:]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(text);
+  const address = tryParseIp(match?.[1] ?? match?.[2] ?? '');
+  const port = Number(match?.[3]);
+  if (address === undefined || port > MOST_PORT) return undefined;
+  return formatEndpoint(address, port) === text ? { address, port } : undefined;
 }
 
 export function applyEntry(record: OwnedRecord, sign: '+' | '-', entry: Entry): void {
@@ -101,9 +110,9 @@ export function parseRecord(text: string, scope: RecordScope): ParsedRecord {
 }
 
 function applyLine(record: OwnedRecord, line: string): boolean {
-  const [verb, subject = '', detail = '', ...more] = line.split(' ');
+  const [verb = '', subject = '', detail = '', ...more] = line.split(' ');
   if (more.length > 0) return false;
-  const sign = verb?.[0] === '-' ? '-' : '+';
+  const sign = verb[0] === '-' ? '-' : '+';
   switch (verb) {
     case '+vs':
     case '-vs': {
@@ -127,7 +136,6 @@ function applyLine(record: OwnedRecord, line: string): boolean {
       if (!record.sysctls.has(subject)) record.sysctls.set(subject, Number(detail));
       return true;
     }
-    case undefined:
     default:
       return false;
   }

@@ -54,13 +54,13 @@ export class UnrecordedError extends Error {
   }
 }
 
-function errnoOf(error: unknown): string | undefined {
+export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined;
 }
 
-function currentScope(): RecordScope {
+export function currentScope(): RecordScope {
   return {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     netnsInode: /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown',

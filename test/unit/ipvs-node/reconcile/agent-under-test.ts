@@ -9,7 +9,7 @@ import { Agent } from '../../../../src/ipvs-node/reconcile/agent.ts';
 import type { RoundSummary } from '../../../../src/ipvs-node/reconcile/agent-ports.ts';
 import type { NodeView } from '../../../../src/ipvs-node/desired/service.ts';
 import type { ServiceReport } from '../../../../src/ipvs-node/reconcile/service-reports.ts';
-import { silentLog } from '../../../../src/runtime/log.ts';
+import { silentLog, type Log } from '../../../../src/runtime/log.ts';
 import { FakeKernel, type FakeOptions } from '../../../contract/fake-kernel.ts';
 import { FakeClock } from '../../runtime/fake-clock.ts';
 import { NODE, pool, service, slice, storeOf } from '../objects.ts';
@@ -31,6 +31,7 @@ export interface AgentUnderTestOptions extends FakeOptions {
   readonly node?: NodeView;
   /** The kernel that an earlier agent left. */
   readonly kernel?: FakeKernel;
+  readonly log?: Log;
 }
 
 export class AgentUnderTest {
@@ -50,7 +51,7 @@ export class AgentUnderTest {
       kernel: this.kernel,
       clock: this.clock,
       random: () => 0.5,
-      log: silentLog,
+      log: options.log ?? silentLog,
       report: (service: string, report: ServiceReport | undefined): void => {
         this.reportCount++;
         if (report === undefined) this.reports.delete(service);
