@@ -21,7 +21,8 @@ export function projectObject<K extends Kind>(
 /** Throws with what is wrong with it. */
 export function projectDirector(raw: unknown): Director {
   const { metadata, ...director } = directorSchema.parse(raw);
-  return { ...director, metadata: { name: metadata.name } };
+  const { name, uid } = metadata;
+  return { ...director, metadata: uid === undefined ? { name } : { name, uid } };
 }
 
 function isKind<K extends Kind>(

@@ -8,7 +8,9 @@ import type { Problem } from '../api/problem.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
 import { isAborted } from '../kube/ports.ts';
+import { DIRECTORS } from '../kube/own-kinds.ts';
 import type { ReflectorState } from '../kube/reflector.ts';
+import { apiVersionOf } from '../kube/resource.ts';
 import type { ApiClient } from '../kube/transport.ts';
 import { tryParseIp } from '../net/address.ts';
 import { aborted } from '../runtime/abort.ts';
@@ -77,6 +79,7 @@ export class NodeProgram {
       ...common,
       onChange: (before, after) => this.#agent.changed(before, after),
       onDirector: (each, before, after) => this.#onDirector(each, before, after),
+      onDoubt: (message) => this.#listDoubted(message),
     });
     this.#kubeProxy = new KubeProxyWatch({
       clock,
@@ -229,6 +232,14 @@ export class NodeProgram {
     const { uid, namespace = 'default', name } = object.metadata;
     const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
     this.#events.record({ about, type: 'Warning', reason, action: 'Program', note: message });
+  }
+
+  /** It concerns no single object; the Director is where an operator looks for this agent. */
+  #listDoubted(note: string): void {
+    const { name } = this.#options.node;
+    const uid = this.#cluster.directors.get(name)?.metadata.uid;
+    const about = { apiVersion: apiVersionOf(DIRECTORS), kind: DIRECTORS.kind, name, uid };
+    this.#events.record({ about, type: 'Warning', reason: 'ListDoubted', action: 'List', note });
   }
 
   #answersFor({ status }: Service): boolean {

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { ALL_HELD, NONE_HELD } from '../../src/ipvs-node/model/held-groups.ts';
 import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
-import { objectAt, type JsonObject } from '../../src/kube/json.ts';
+import { objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ClusterObject } from '../../src/api/cluster.ts';
 import { directorSchema, type Director } from '../../src/api/director.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -393,4 +393,27 @@ test('nothing is written to the kernel before every cache was filled', async (co
   assert.equal(kernel.log.length, ops);
   assert.equal(kernel.observeCount > 0, true);
   assert.equal(second.program.state, undefined);
+});
+
+test('a list that lacks much deletes nothing, and an event on the Director says so', async (context) => {
+  const lab = new Lab(context);
+  const names = Array.from({ length: 12 }, (_, i) => `s${i}`);
+  const vipOf = (i: number): string => `192.0.2.${20 + i}`;
+  for (const [i, name] of names.entries()) lab.put(service({ name, ingress: [vipOf(i)] }));
+  lab.api.watchPlan = () => ({ events: 1, end: 'gone' });
+  const { kernel } = lab.start('n1');
+  await until('all are served', () => kernel.virtualServers.size === names.length);
+  await until('the Director is there', () => lab.api.objects.has(`${DIRECTORS}/n1`));
+  const uid = textAt(objectAt(lab.api.objects.get(`${DIRECTORS}/n1`), 'metadata'), 'uid');
+  // the API server has lost its data, and after one more event the watch has to list again
+  for (const name of names) lab.api.objects.delete(`${PATHS.Service}/${name}`);
+  lab.put(service({ name: 'late' }));
+  const event = (): JsonObject | undefined =>
+    [...lab.api.objects.values()].find((each) => textAt(each, 'reason') === 'ListDoubted');
+  await until('the event', () => event() !== undefined);
+  const { namespace } = objectAt(event(), 'metadata') ?? {};
+  assert.deepEqual([namespace, textAt(event(), 'type')], ['default', 'Warning']);
+  const regarding = { apiVersion: 'vipvs.io/v1alpha1', kind: 'Director', name: 'n1', uid };
+  assert.deepEqual(objectAt(event(), 'regarding'), regarding);
+  assert.equal(kernel.virtualServers.size, names.length);
 });

@@ -31,13 +31,7 @@ export class ClusterWatch implements Part {
     this.#ports = ports;
     this.#objects = new NodeObjects(ports.onChange);
     this.#objects.awaitServices();
-    this.#watches = new Watches({
-      client: ports.client,
-      clock: ports.clock,
-      random: ports.random,
-      log: ports.log,
-      onDoubt: (message) => ports.log.warn({ reason: message }, 'a list lacks much'),
-    });
+    this.#watches = new Watches(ports);
     const projections = new Projections();
     this.#watch(NODES, (raw) => projections.node(raw));
     this.#watch(POOLS, (raw) => projections.pool(raw));

@@ -12,7 +12,7 @@ const raw = (...conditions: readonly object[]): object => ({
 
 test('a Director is ready when it says so', () => {
   const ready = projectDirector(raw({ type: 'Ready', status: 'True' }));
-  assert.deepEqual(ready.metadata, { name: 'n1' });
+  assert.deepEqual(ready.metadata, { name: 'n1', uid: 'u' });
   assert.equal(isDirectorReady(ready), true);
   assert.equal(isDirectorReady(projectDirector(raw({ type: 'Ready', status: 'False' }))), false);
   assert.equal(isDirectorReady(projectDirector(raw({ type: 'Other', status: 'True' }))), false);
