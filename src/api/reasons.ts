@@ -52,7 +52,7 @@ export const REASONS = {
   AddressOfHost:
     'The address is on an interface of this node and vipvs did not put it there. It is left alone.',
   ForeignVirtualServer:
-    'Somebody else has a virtual server on this address and port. It is left alone.',
+    'Somebody else has a virtual server on this address and port, or (Director) inside a Pool. It is left alone.',
   TakenByKubeProxy:
     'kube-proxy on this node takes the address for itself: it is in spec.externalIPs of a Service, or in a status without ipMode Proxy. The message says whose.',
   KernelError: 'The kernel refused an operation; it is tried again.',

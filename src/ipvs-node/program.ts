@@ -202,6 +202,7 @@ export class NodeProgram {
         onRound?.(round);
       },
       onReady: () => this.#onReady(),
+      onForeign: () => this.#director.mark(),
     });
   }
 

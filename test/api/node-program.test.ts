@@ -8,6 +8,7 @@ import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
 import type { ClusterObject } from '../../src/api/cluster.ts';
 import { directorSchema, type Director } from '../../src/api/director.ts';
+import { parseIp } from '../../src/net/address.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { FakeKernel } from '../contract/fake-kernel.ts';
@@ -353,6 +354,25 @@ test('a Service that can not be served stands in the Director and in an Event', 
   );
   kernel.fault = undefined;
   await until('it is forgotten', () => lab.director('n1').failedServices === 0);
+});
+
+test('a virtual server of somebody else inside a Pool stands in the Director', async (context) => {
+  const lab = new Lab(context);
+  const kernel = new FakeKernel();
+  const server = {
+    vip: parseIp('192.0.2.50'),
+    port: 80,
+    protocol: 'TCP',
+    scheduler: 'rr',
+    schedulerFlags: [],
+    persistenceSeconds: 0,
+  } as const;
+  kernel.addForeign({ server, realServers: new Map() });
+  lab.start('n1', kernel);
+  await until('it is named', () => {
+    const { status, reason, message = '' } = lab.director('n1').conditions?.[1] ?? {};
+    return `${status} ${reason}` === 'True ForeignVirtualServer' && message.includes('192.0.2.50');
+  });
 });
 
 test('a Director that somebody deleted is written again', async (context) => {

@@ -38,6 +38,10 @@ function counted(kernel: Kernel): Kernel {
       calls.dumps += 1;
       return kernel.observeHost();
     },
+    listForeignServers: () => {
+      calls.dumps += 1;
+      return kernel.listForeignServers();
+    },
     observeVirtualServers: (keys) => kernel.observeVirtualServers(keys),
     run: (ops) => {
       calls.writes += ops.length;

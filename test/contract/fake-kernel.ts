@@ -178,6 +178,12 @@ export class FakeKernel implements Kernel {
     return found;
   }
 
+  listForeignServers(): Promise<ReadonlyMap<VirtualServerKey, IpAddress> | undefined> {
+    if (!this.#isReadable('virtualServers')) return Promise.resolve(undefined);
+    const foreign = [...this.virtualServers].filter(([key]) => !this.owned.virtualServers.has(key));
+    return Promise.resolve(new Map(foreign.map(([key, { server }]) => [key, server.vip])));
+  }
+
   run(ops: readonly Op[]): Promise<readonly OpResult[]> {
     return Promise.resolve(ops.map((op) => this.#runOne(op)));
   }

@@ -258,7 +258,10 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
           [true, false],
         ],
       );
+      const listed = await under.kernel.listForeignServers();
+      assert.deepEqual([...(listed ?? [])], [[virtualServerKey(foreign), VIP4]]);
       assert.deepEqual(await run({ op: 'vs.set', server: foreign }), ['ok']);
+      assert.equal((await under.kernel.listForeignServers())?.size, 0);
       assert.ok(owned.virtualServers.has(virtualServerKey(foreign)), 'adopted by a set');
       await run({ op: 'vs.del', server }, { op: 'vs.del', server: foreign });
       assert.equal(owned.virtualServers.has(virtualServerKey(server)), false);

@@ -20,7 +20,7 @@ import { serviceKeyOf, type DumpedService } from './ipvs/values.ts';
 import type { Evidence, Kernel, KernelChange, Op, OpResult, ServerOp } from '../model/kernel.ts';
 import type { Owned } from '../model/owned.ts';
 import { NftFirewall } from './firewall/nft.ts';
-import { isOurKindOfKey, observedVirtualServers } from './ipvs/observed.ts';
+import { isOurKindOfKey, keyOfService, observedVirtualServers } from './ipvs/observed.ts';
 import { groupAt, type Group, type SysctlOp } from './op-groups.ts';
 import { parseVirtualServerKey } from './ownership/journal.ts';
 import { DrainRecord } from './ownership/drain-record.ts';
@@ -149,6 +149,19 @@ export class LinuxKernel implements Kernel {
     }
     const dests = await this.#ipvs.dumpDests(services.map((service) => service.key));
     return observedVirtualServers(services, dests.entries);
+  }
+
+  /** Beside the operations: it is no base for any of them. */
+  async listForeignServers(): Promise<ReadonlyMap<VirtualServerKey, IpAddress> | undefined> {
+    const { complete, entries } = await this.#ipvs.dumpServices();
+    if (!complete) return undefined;
+    const found = new Map<VirtualServerKey, IpAddress>();
+    for (const { key: service } of entries) {
+      if (!isOurKindOfKey(service)) continue;
+      const key = keyOfService(service);
+      if (!this.owned.virtualServers.has(key)) found.set(key, service.address);
+    }
+    return found;
   }
 
   run(ops: readonly Op[]): Promise<readonly OpResult[]> {

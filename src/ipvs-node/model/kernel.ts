@@ -107,6 +107,8 @@ export interface Kernel extends OwnershipPort {
   observeHost(): Promise<ObservedHost>;
   /** These virtual servers only: the cheap read that a drain and a step of the audit need. */
   observeVirtualServers(keys: readonly VirtualServerKey[]): Promise<Reading['virtualServers']>;
+  /** The keys of virtual servers that are not ours, with their VIPs; undefined: they could not be listed whole. */
+  listForeignServers(): Promise<ReadonlyMap<VirtualServerKey, IpAddress> | undefined>;
   /** Runs the operations in order and answers for each one. Never throws for the failure of an operation. */
   run(ops: readonly Op[]): Promise<readonly OpResult[]>;
   /** True while a virtual server of ours is still there: somebody may have flushed the table. */

@@ -200,7 +200,7 @@ class Planner {
         target: { kind: 'virtual server', key },
         services: [wanted.service],
         reason: 'ForeignVirtualServer',
-        message: `${key}: somebody else has a virtual server there (${describe(present)}); it is left alone (delete it with ipvsadm -D to let vipvs have it)`,
+        message: `${key}: somebody else has a virtual server there (${describeVirtualServer(present)}); it is left alone (delete it with ipvsadm -D to let vipvs have it)`,
       });
     }
   }
@@ -351,7 +351,7 @@ class Planner {
 }
 
 /** By what its owner may be known. */
-function describe({ server, realServers }: ObservedVirtualServer): string {
+export function describeVirtualServer({ server, realServers }: ObservedVirtualServer): string {
   const [first] = realServers.values();
   const count = realServers.size;
   const found =

@@ -17,6 +17,8 @@ export interface AgentPorts {
   /** After every round that asked the kernel for anything. */
   readonly onRound?: (round: RoundSummary) => void;
   readonly onReady?: () => void;
+  /** Virtual servers of somebody else inside our Pools, one line each: others than before. */
+  readonly onForeign?: (servers: readonly string[]) => void;
 }
 
 export interface RoundSummary {

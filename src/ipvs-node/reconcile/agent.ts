@@ -82,6 +82,11 @@ export class Agent {
     return faults.flatMap(({ problem }) => problem?.message ?? []);
   }
 
+  /** Virtual servers of somebody else inside our Pools, one line each. */
+  get foreignServers(): readonly string[] {
+    return this.#rounds.foreignServers;
+  }
+
   /** An object of the view changed; undefined stands for absent. The view holds the new one already. */
   changed(before: ClusterObject | undefined, after: ClusterObject | undefined): void {
     const touched = this.#index.touchedBy(before, after);

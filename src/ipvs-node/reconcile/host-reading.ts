@@ -1,32 +1,39 @@
-// Reads the host's part of the kernel (addresses, firewall, settings) beside the rounds, so that no change waits for it.
+// Reads the host's part of the kernel (addresses, firewall, settings), and which virtual servers others have there, beside
+// the rounds, so that no change waits for it.
 import type { Kernel } from '../model/kernel.ts';
 import type { ObservedHost } from '../model/state.ts';
 
-interface Read {
+type HostKernel = Pick<Kernel, 'observeHost' | 'listForeignServers'>;
+
+interface HostRead {
   /** How often the host had been edited when the reading began. */
   readonly edits: number;
-  readonly result: () => ObservedHost;
+  readonly host: ObservedHost;
+  readonly foreign: Awaited<ReturnType<Kernel['listForeignServers']>>;
 }
 
 export class HostReading {
-  readonly #kernel: Pick<Kernel, 'observeHost'>;
+  readonly #kernel: HostKernel;
   readonly #onRead: () => void;
   #reading: Promise<void> = Promise.resolve();
-  #read: Read | undefined;
+  #read: (() => HostRead) | undefined;
 
-  constructor(kernel: Pick<Kernel, 'observeHost'>, onRead: () => void) {
+  constructor(kernel: HostKernel, onRead: () => void) {
     this.#kernel = kernel;
     this.#onRead = onRead;
   }
 
   begin(edits: number): void {
-    const done = (result: () => ObservedHost): void => {
-      this.#read = { edits, result };
+    const done = (read: () => HostRead): void => {
+      this.#read = read;
       this.#onRead();
     };
-    this.#reading = this.#kernel.observeHost().then(
-      (host) => {
-        done(() => host);
+    this.#reading = Promise.all([
+      this.#kernel.observeHost(),
+      this.#kernel.listForeignServers(),
+    ]).then(
+      ([host, foreign]) => {
+        done(() => ({ edits, host, foreign }));
       },
       (error: unknown) => {
         done(() => {
@@ -37,10 +44,10 @@ export class HostReading {
   }
 
   /** What was read, once. Throws what the reading threw. */
-  take(): { readonly edits: number; readonly host: ObservedHost } | undefined {
+  take(): HostRead | undefined {
     const read = this.#read;
     this.#read = undefined;
-    return read && { edits: read.edits, host: read.result() };
+    return read?.();
   }
 
   /** Waits for the reading that runs. */

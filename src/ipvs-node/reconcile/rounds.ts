@@ -7,7 +7,7 @@ import { Backoff, LOCAL_BACKOFF } from '../../runtime/backoff.ts';
 import type { DesiredIndex } from '../desired/all-services.ts';
 import type { Op } from '../model/kernel.ts';
 import { isBoundByUs } from '../model/owned.ts';
-import type { NodeState, ObservedHost } from '../model/state.ts';
+import type { NodeState, ObservedHost, ObservedVirtualServer } from '../model/state.ts';
 import { DRAIN_CHECK_MS } from '../plan/drain.ts';
 import { inTurn, NOTHING_PLANNED, planRound } from '../plan/parts.ts';
 import { planHost, planScope, type Limits, type Plan } from '../plan/plan.ts';
@@ -18,6 +18,7 @@ import { RunningDrains } from './drain-starts.ts';
 import { Memory } from './drift.ts';
 import { executePlan, type Execution } from './execute.ts';
 import { faultsOf } from './fault-messages.ts';
+import { foreignInPools, foreignTexts } from './foreign.ts';
 import { HostReading } from './host-reading.ts';
 import { KernelMirror, unread } from './mirror.ts';
 import { Retries, type Fault } from './retries.ts';
@@ -35,6 +36,7 @@ export interface RoundsPorts extends AgentPorts {
 }
 
 const NO_DRAINS: DrainStarts = new Map();
+const NO_SERVERS: ReadonlyMap<VirtualServerKey, ObservedVirtualServer> = new Map();
 const NO_ADDRESSES: ReadonlySet<IpAddress> = new Set();
 
 export class Rounds {
@@ -49,6 +51,7 @@ export class Rounds {
   #isReady = false;
   /** The last dump was whole: reports can be believed. */
   #hasSeenAll = false;
+  #foreignServers: readonly string[] = [];
 
   constructor(view: ConstructorParameters<typeof ServiceReports>[0], ports: RoundsPorts) {
     const { kernel, clock, log, random, index, report, wake } = ports;
@@ -67,6 +70,11 @@ export class Rounds {
     return this.#isReady;
   }
 
+  /** Virtual servers of somebody else inside our Pools, one line each. */
+  get foreignServers(): readonly string[] {
+    return this.#foreignServers;
+  }
+
   get #desired(): NodeState {
     return this.#ports.index.state;
   }
@@ -77,7 +85,8 @@ export class Rounds {
     const withdrawal = agenda.takeWithdrawal((vip) => this.#desired.addresses.has(vip));
     if (withdrawal !== undefined) await this.#withdraw(withdrawal);
     const nowMs = clock.nowMs();
-    const host = this.#takeHost(nowMs);
+    const read = this.#hostReading.take();
+    const host = read && this.#acceptHost(read.host, read.edits, nowMs);
     refresh(host);
     const round = agenda.next(nowMs, {
       draining: this.#drains.starts.keys(),
@@ -90,6 +99,7 @@ export class Rounds {
     });
     if (round.kind === 'full') await this.#full(nowMs);
     else await this.#incremental(round, host, nowMs);
+    if (read?.foreign !== undefined) await this.#lookForForeign(read.foreign);
     agenda.retryAt(this.retries.nextDueMs);
   }
 
@@ -141,6 +151,7 @@ export class Rounds {
       this.#resyncSoon();
       return;
     }
+    this.#nameForeign();
     const isFirst = !this.#isReady;
     this.#isReady = true;
     if (isFirst) onReady?.();
@@ -188,11 +199,8 @@ export class Rounds {
     this.retries.clearOthers(faults, (target) => scope.covers(target));
   }
 
-  /** The host's part of the audit, where it has been read and counts. */
-  #takeHost(nowMs: number): ObservedHost | undefined {
-    const read = this.#hostReading.take();
-    if (read === undefined) return undefined;
-    const { host, edits } = read;
+  /** The host's part of the audit, where its reading counts. */
+  #acceptHost(host: ObservedHost, edits: number, nowMs: number): ObservedHost | undefined {
     const isWhole = host.addresses !== undefined && host.firewall !== undefined;
     if (!this.#ports.agenda.acceptHost(edits, isWhole, nowMs)) return undefined;
     this.#memory.keepHost();
@@ -283,6 +291,41 @@ export class Rounds {
       log.warn({ op: op.op, errno, reason: message, target }, 'operation failed');
     }
     onRound?.(round);
+  }
+
+  #foreignInPools(
+    foreign: Iterable<readonly [VirtualServerKey, IpAddress]>,
+  ): readonly VirtualServerKey[] {
+    return foreignInPools(foreign, this.#desired.virtualServers, this.#ports.index.pools);
+  }
+
+  /** After everything was read. */
+  #nameForeign(): void {
+    const { owned, virtualServers = NO_SERVERS } = this.mirror;
+    const foreign = [...virtualServers].filter(([key]) => !owned.virtualServers.has(key));
+    const inPools = this.#foreignInPools(foreign.map(([key, { server }]) => [key, server.vip]));
+    const named = new Set(inPools);
+    this.#setForeign(new Map(foreign.filter(([key]) => named.has(key))));
+  }
+
+  /** They are read, too: how they look is said, and some may be gone or ours since they were listed. */
+  async #lookForForeign(foreign: ReadonlyMap<VirtualServerKey, IpAddress>): Promise<void> {
+    const { kernel } = this.#ports;
+    const { owned } = this.mirror;
+    const keys = this.#foreignInPools(foreign).filter((key) => !owned.virtualServers.has(key));
+    const found = keys.length === 0 ? NO_SERVERS : await kernel.observeVirtualServers(keys);
+    if (found === undefined) return; // the next audit comes in a minute
+    this.mirror.loadVirtualServers(keys, found);
+    this.#setForeign(found);
+  }
+
+  #setForeign(found: ReadonlyMap<VirtualServerKey, ObservedVirtualServer>): void {
+    const servers = foreignTexts(found);
+    if (servers.join() === this.#foreignServers.join()) return;
+    this.#foreignServers = servers;
+    const { log, onForeign } = this.#ports;
+    if (servers.length > 0) log.warn({ servers }, 'virtual servers of somebody else in our Pools');
+    onForeign?.(servers);
   }
 
   #resyncSoon(): void {

@@ -10,7 +10,10 @@ import { directorStatus, failureOf, type DirectorFacts } from './director-status
 import { DirectorWriter, type DirectorWriterPorts } from './director-writer.ts';
 
 /** What the agent knows, and can be read of. */
-export interface AgentFacts extends Pick<DirectorFacts, 'desired' | 'observed' | 'nodeProblems'> {
+export interface AgentFacts extends Pick<
+  DirectorFacts,
+  'desired' | 'observed' | 'nodeProblems' | 'foreignServers'
+> {
   readonly isReady: boolean;
 }
 
@@ -74,6 +77,7 @@ export class DirectorReport implements Part {
       desired: agent?.desired ?? NOTHING_DESIRED,
       observed: agent?.observed ?? NOTHING_OBSERVED,
       nodeProblems: agent?.nodeProblems ?? [],
+      foreignServers: agent?.foreignServers ?? [],
       purgeProblem: purgeProblem(),
       versions,
     };

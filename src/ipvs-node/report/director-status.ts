@@ -24,6 +24,8 @@ export interface DirectorFacts {
   readonly failing: ReadonlyMap<string, FailedService>;
   /** What could not be reached and concerns no single Service. */
   readonly nodeProblems: readonly string[];
+  /** Virtual servers of somebody else inside our Pools, one line each. */
+  readonly foreignServers?: readonly string[];
   /** What kube-proxy deletes again and again. */
   readonly purgeProblem?: string | undefined;
   readonly versions: DirectorStatus['versions'];
@@ -88,8 +90,11 @@ function readyCondition(phase: DirectorFacts['phase']): Condition {
   }
 }
 
+/** Virtual servers of somebody else: a few say who makes them. */
+const FOREIGN_NAMED = 5;
+
 function programmedCondition(
-  { phase, nodeProblems, purgeProblem }: DirectorFacts,
+  { phase, nodeProblems, purgeProblem, foreignServers = [] }: DirectorFacts,
   failed: readonly FailedService[],
 ): Condition {
   const type = DIRECTOR_PROGRAMMED;
@@ -102,7 +107,12 @@ function programmedCondition(
   }
   if (nodeProblems.length > 0) return made(type, 'False', 'KernelError', nodeProblems.join('; '));
   if (purgeProblem !== undefined) return made(type, 'False', 'PurgedByKubeProxy', purgeProblem);
-  return made(type, 'True', 'Programmed', 'every Service is in the kernel');
+  const all = 'every Service is in the kernel';
+  if (foreignServers.length === 0) return made(type, 'True', 'Programmed', all);
+  const named = foreignServers.slice(0, FOREIGN_NAMED).join(', ');
+  const more = foreignServers.length > FOREIGN_NAMED ? ' and more' : '';
+  const text = `${all}; somebody else has virtual servers inside our Pools, which no Service can have there: ${named}${more}`;
+  return made(type, 'True', 'ForeignVirtualServer', text);
 }
 
 function made(

@@ -30,6 +30,11 @@ export function isOurKindOfKey(key: ServiceKey): boolean {
   return key.fwmark === 0 && key.port !== 0 && PROTOCOLS.has(key.protocol);
 }
 
+/** Of our kind. */
+export function keyOfService({ address, port, protocol }: ServiceKey): VirtualServerKey {
+  return virtualServerKey({ vip: address, port, protocol: PROTOCOLS.get(protocol) ?? 'TCP' });
+}
+
 function observedVirtualServer(
   service: DumpedService,
   dests: readonly DumpedDest[],

@@ -43,6 +43,8 @@ export class AgentUnderTest {
   readonly reports = new Map<string, ServiceReport>();
   reportCount = 0;
   readonly rounds: RoundSummary[] = [];
+  /** What was told of virtual servers of somebody else. */
+  readonly foreign: (readonly string[])[] = [];
 
   constructor(options: AgentUnderTestOptions = {}) {
     this.store = storeOf(...(options.objects ?? []));
@@ -58,6 +60,7 @@ export class AgentUnderTest {
         else this.reports.set(service, report);
       },
       onRound: (round: RoundSummary): void => void this.rounds.push(round),
+      onForeign: (servers: readonly string[]): void => void this.foreign.push(servers),
     };
     this.agent = new Agent(this.store, ports, { node: options.node ?? NODE });
   }

@@ -71,6 +71,23 @@ test('conditions by phase and failure', () => {
   assert.equal(purged, 'Programmed False PurgedByKubeProxy now');
 });
 
+test('virtual servers of somebody else are named, a few of them, and are no failure', () => {
+  const servers = ['a (x)', 'b (x)', 'c (x)', 'd (x)', 'e (x)', 'f (x)'];
+  const shown = (count: number): Condition | undefined => {
+    const foreignServers = servers.slice(0, count);
+    return directorStatus({ ...FACTS, foreignServers }, [], 'now').conditions[1];
+  };
+  for (const count of [1, 5, 6]) {
+    const { status, reason, message = '' } = shown(count) ?? {};
+    assert.equal(`${status} ${reason}`, 'True ForeignVirtualServer');
+    const named = servers.slice(0, Math.min(count, 5)).join(', ');
+    assert.ok(message.endsWith(`: ${named}${count > 5 ? ' and more' : ''}`), message);
+  }
+  assert.equal(shown(0)?.reason, 'Programmed');
+  const failing = conditionsOf({ foreignServers: servers, nodeProblems: ['no'] });
+  assert.equal(failing[1], 'Programmed False KernelError now', 'what fails comes first');
+});
+
 test('the time of a condition moves with its status only', () => {
   const shown = directorStatus(FACTS, [], 'before').conditions;
   assert.deepEqual(conditionsOf({ nodeProblems: ['no'] }, shown), [
