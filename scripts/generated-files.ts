@@ -22,7 +22,7 @@ beside it says which object, which field and what is allowed.
 | condition | True | False |
 | --- | --- | --- |
 | \`${ADDRESS_ASSIGNED}\` | The Service has its addresses (with a remark, if it asked for something else). | It has none; the message goes through the pools. |
-| \`${PROGRAMMED}\` | The kernel forwards its ports. | Some port is not forwarded; the message says why. |
+| \`${PROGRAMMED}\` | The kernel forwards its ports (with a remark on what vipvs can't see). | Some port is not forwarded; the message says why. |
 
 \`lastTransitionTime\` changes only when the status does.
 

@@ -29,9 +29,18 @@ export function datedCondition(
   };
 }
 
-/** What a Service's condition Programmed says; `failure` undefined: nothing fails. */
-export function programmedSaid(failure: Omit<Said, 'status'> | undefined): Said {
-  return failure === undefined
-    ? { status: 'True', reason: 'Programmed', message: 'every port is in the kernel' }
-    : { status: 'False', ...failure };
+/** Why a Service is not programmed; or, with `isWarning`, what has to be known of one that is. */
+export interface Shortcoming {
+  readonly reason: string;
+  readonly message: string;
+  readonly isWarning?: boolean;
+}
+
+/** What a Service's condition Programmed says; `shortcoming` undefined: all is well. */
+export function programmedSaid(shortcoming: Shortcoming | undefined): Said {
+  if (shortcoming === undefined) {
+    return { status: 'True', reason: 'Programmed', message: 'every port is in the kernel' };
+  }
+  const { reason, message, isWarning = false } = shortcoming;
+  return { status: isWarning ? 'True' : 'False', reason, message };
 }

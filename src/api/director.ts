@@ -10,6 +10,7 @@ import {
   FAILED_SERVICE_MAX,
   KERNEL_VERSION_MAX,
   TIME_MAX,
+  UNCHECKED_MAX,
   VERSION_MAX,
 } from './limits.ts';
 import { API_VERSION } from './pool.ts';
@@ -41,6 +42,13 @@ export const directorStatusSchema = z
       .max(FAILED_MAX)
       .optional()
       .meta({ description: `The first ${FAILED_MAX} of them, by name.` }),
+    unchecked: z
+      .array(failedServiceSchema)
+      .max(UNCHECKED_MAX)
+      .optional()
+      .meta({
+        description: `Services that are in the kernel and rest on what the director can't see (forwarding dr and tunnel), the first ${UNCHECKED_MAX} by name.`,
+      }),
     versions: z
       .object({
         vipvs: z.string().max(VERSION_MAX),

@@ -53,6 +53,8 @@ export const IP_PORTS_MAX = 16_384;
 // Director
 /** So many failing Services are listed: the object must stay small however much is wrong. */
 export const FAILED_MAX = 100;
+/** And so many that are served, but not as far as a director can see. */
+export const UNCHECKED_MAX = 32;
 export const FAILED_MESSAGE_MAX = 1024;
 /** `namespace/name` */
 export const FAILED_SERVICE_MAX = 320;

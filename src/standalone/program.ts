@@ -377,6 +377,5 @@ function saidOf({ isProgrammed, problems }: ServiceReport): ReturnType<typeof pr
   const [first] = problems;
   if (first === undefined) return programmedSaid(undefined);
   const message = problems.map((problem) => problem.message).join('; ');
-  const said = programmedSaid({ reason: first.reason, message });
-  return isProgrammed ? { ...said, status: 'True' } : said;
+  return programmedSaid({ reason: first.reason, message, isWarning: isProgrammed });
 }

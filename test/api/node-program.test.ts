@@ -356,6 +356,23 @@ test('a Service that can not be served stands in the Director and in an Event', 
   await until('it is forgotten', () => lab.director('n1').failedServices === 0);
 });
 
+test('what a director can not see of a Service with forwarding dr stands in the Director', async (context) => {
+  const lab = new Lab(context);
+  const annotations = { 'vipvs.io/forwarding': 'dr' };
+  const direct = service({ metadata: { annotations }, spec: { ports: [{ port: 80 }] } });
+  lab.put(slice(['10.1.0.1@n2'], { ports: [{ port: 80 }] }), direct);
+  lab.start('n1');
+  const text =
+    "forwarding dr: vipvs can't see whether node n2 hold 192.0.2.10, as they must (docs/forwarding.md)";
+  await until('it is said', () => lab.director('n1').unchecked?.length === 1);
+  const said = { service: 'default/web', reason: 'RealServersUnchecked', message: text };
+  const { failedServices, unchecked, conditions } = lab.director('n1');
+  assert.deepEqual([failedServices, unchecked], [0, [said]]);
+  assert.ok(conditions?.[1]?.message.includes(text), conditions?.[1]?.message);
+  lab.put(service());
+  await until('it is forgotten', () => lab.director('n1').unchecked === undefined);
+});
+
 test('a virtual server of somebody else inside a Pool stands in the Director', async (context) => {
   const lab = new Lab(context);
   const kernel = new FakeKernel();

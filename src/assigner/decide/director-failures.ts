@@ -1,30 +1,30 @@
-// Which Services the directors could not program, out of the Director objects. From it comes the condition
-// vipvs.io/Programmed, which is written only for a Service that fails somewhere, and turned to True when it does no more:
-// a healthy new Service costs no write for it. Pure.
+// Which Services the directors could not program, or only as far as they can see, out of the Director objects. From it
+// comes the condition vipvs.io/Programmed, which is written only for such a Service, and turned to a plain True when all is
+// well: a healthy new Service costs no write for it. Pure.
 import { cutText } from '../../api/bounded-text.ts';
+import type { Shortcoming } from '../../api/conditions.ts';
 import { CONDITION_MESSAGE_MAX } from '../../api/limits.ts';
-import type { Director, FailedService } from '../../api/director.ts';
+import type { Director } from '../../api/director.ts';
 import { Index } from '../../api/many-to-many.ts';
 
-export interface Failure {
-  readonly reason: string;
-  readonly message: string;
-}
+type OfDirector = ReadonlyMap<string, Shortcoming>;
 
 export class DirectorFailures {
-  /** Director -> Service -> what fails there */
-  readonly #failed = new Map<string, ReadonlyMap<string, FailedService>>();
+  /** Director -> Service -> what it says of it */
+  readonly #said = new Map<string, OfDirector>();
   /** Service -> directors */
   readonly #directors = new Index<string, string>();
 
   /** Takes what a director says; undefined: it is gone. Answers the Services to decide anew. */
   set(name: string, director: Director | undefined): ReadonlySet<string> {
-    const before = this.#failed.get(name) ?? NONE;
-    const after = new Map((director?.status?.failed ?? []).map((each) => [each.service, each]));
+    const before = this.#said.get(name) ?? NONE;
+    const after = saidBy(director);
     const touched = new Set<string>();
-    for (const [service, failed] of after) {
+    for (const [service, { reason, message, isWarning }] of after) {
       const old = before.get(service);
-      if (old?.reason === failed.reason && old.message === failed.message) continue;
+      if (old?.reason === reason && old.message === message && old.isWarning === isWarning) {
+        continue;
+      }
       touched.add(service);
       this.#directors.add(service, name);
     }
@@ -33,32 +33,45 @@ export class DirectorFailures {
       touched.add(service);
       this.#directors.delete(service, name);
     }
-    if (after.size === 0) this.#failed.delete(name);
-    else this.#failed.set(name, after);
+    if (after.size === 0) this.#said.delete(name);
+    else this.#said.set(name, after);
     return touched;
   }
 
-  /** undefined: no director says that it fails. */
-  failureOf(service: string): Failure | undefined {
+  /** What fails somewhere, else what is unchecked somewhere; undefined: no director says anything of it. */
+  shortcomingOf(service: string): Shortcoming | undefined {
     const directors = [...this.#directors.get(service)].sort();
     const all = directors
-      .map((name) => ({ name, failed: this.#failed.get(name)?.get(service) }))
-      .filter((each): each is Named => each.failed !== undefined);
+      .map((name) => ({ name, said: this.#said.get(name)?.get(service) }))
+      .filter((each): each is Named => each.said !== undefined)
+      .sort((a, b) => Number(a.said.isWarning) - Number(b.said.isWarning));
     const [first] = all;
     if (first === undefined) return undefined;
-    const byMessage = Map.groupBy(all, ({ failed }) => failed.message);
+    const byMessage = Map.groupBy(all, ({ said }) => said.message);
     const texts = [...byMessage].map(([message, where]) => {
       return `${where.map(({ name }) => name).join(', ')}: ${message}`;
     });
-    // a condition has one reason: the first director's
+    // a condition has one reason: that of the first director with a failure, if there is one
     const message = cutText(texts.join('; '), CONDITION_MESSAGE_MAX);
-    return { reason: first.failed.reason, message };
+    return { ...first.said, message };
   }
 }
 
 interface Named {
   readonly name: string;
-  readonly failed: FailedService;
+  readonly said: Shortcoming;
 }
 
-const NONE: ReadonlyMap<string, FailedService> = new Map();
+const NONE: OfDirector = new Map();
+
+function saidBy(director: Director | undefined): OfDirector {
+  const { failed = [], unchecked = [] } = director?.status ?? {};
+  const said = new Map<string, Shortcoming>();
+  for (const { service, reason, message } of unchecked) {
+    said.set(service, { reason, message, isWarning: true });
+  }
+  for (const { service, reason, message } of failed) {
+    said.set(service, { reason, message, isWarning: false });
+  }
+  return said;
+}

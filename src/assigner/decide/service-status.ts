@@ -7,6 +7,7 @@ import {
   PROGRAMMED,
   programmedSaid,
   saysTheSame,
+  type Shortcoming,
 } from '../../api/conditions.ts';
 import type {
   Condition,
@@ -17,7 +18,6 @@ import type {
 import type { Reason } from '../../api/reasons.ts';
 import type { IpAddress } from '../../net/address.ts';
 import { formatPort, portTexts, type Ports } from './ports.ts';
-import type { Failure } from './director-failures.ts';
 
 /** Addresses and what the user is told. */
 export interface Outcome {
@@ -27,7 +27,7 @@ export interface Outcome {
   readonly reason: Reason;
   readonly message: string;
   /** Whether the directors serve it; undefined: the condition Programmed is left as it is. */
-  readonly programmed?: { readonly failure: Failure | undefined };
+  readonly programmed?: { readonly shortcoming: Shortcoming | undefined };
 }
 
 export interface ServedAddress {
@@ -87,7 +87,7 @@ export function conditionOf(service: Service): Condition | undefined {
   return service.status?.conditions?.find((condition) => condition.type === ADDRESS_ASSIGNED);
 }
 
-/** False where a director fails; True only where it was False before: nobody waits for a word about a healthy Service. */
+/** Only where a director has something to say, or had: nobody waits for a word about a healthy Service. */
 function programmedCondition(
   old: Condition | undefined,
   { addresses, programmed }: Outcome,
@@ -95,9 +95,9 @@ function programmedCondition(
 ): Condition | undefined {
   if (programmed === undefined) return old;
   if (addresses.length === 0) return undefined;
-  const { failure } = programmed;
-  if (failure === undefined && old === undefined) return undefined;
-  const now = programmedSaid(failure);
+  const { shortcoming } = programmed;
+  if (shortcoming === undefined && old === undefined) return undefined;
+  const now = programmedSaid(shortcoming);
   return saysTheSame(old, now) ? old : datedCondition(PROGRAMMED, now, old, timestamp);
 }
 

@@ -244,7 +244,9 @@ function writeDown(serviceCase: ServiceCase, settlement: Settlement): Decision {
   const message = cutText(messageOf(serviceCase, settlement.picks, notes), CONDITION_MESSAGE_MAX);
   const outcome = { addresses: served, unknown, reason, message };
   const programmed =
-    view.programming === undefined ? undefined : { failure: view.programming.failureOf(key) };
+    view.programming === undefined
+      ? undefined
+      : { shortcoming: view.programming.shortcomingOf(key) };
   const told = programmed === undefined ? outcome : { ...outcome, programmed };
   const status = assignedStatus(service, ports, told, view.timestamp);
   const kept = new Set(settlement.picks.map((pick) => pick.address));

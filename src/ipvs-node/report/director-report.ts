@@ -6,7 +6,7 @@ import { aborted } from '../../runtime/abort.ts';
 import type { Part } from '../../runtime/part.ts';
 import type { NodeState, Observed } from '../model/state.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
-import { directorStatus, failureOf, type DirectorFacts } from './director-status.ts';
+import { directorStatus, failureOf, uncheckedOf, type DirectorFacts } from './director-status.ts';
 import { DirectorWriter, type DirectorWriterPorts } from './director-writer.ts';
 
 /** What the agent knows, and can be read of. */
@@ -29,6 +29,7 @@ export class DirectorReport implements Part {
   readonly #ports: DirectorReportPorts;
   readonly #writer: DirectorWriter;
   readonly #failing = new Map<string, FailedService>();
+  readonly #unchecked = new Map<string, FailedService>();
   #isStopped = false;
 
   constructor(name: string, ports: DirectorReportPorts) {
@@ -61,9 +62,8 @@ export class DirectorReport implements Part {
 
   /** A Service's state on this node changed. */
   told(service: string, report: ServiceReport | undefined): void {
-    const failure = failureOf(service, report);
-    if (failure === undefined) this.#failing.delete(service);
-    else this.#failing.set(service, failure);
+    note(this.#failing, service, failureOf(service, report));
+    note(this.#unchecked, service, uncheckedOf(service, report));
     this.mark();
   }
 
@@ -74,6 +74,7 @@ export class DirectorReport implements Part {
       phase: this.#isStopped ? 'stopped' : agent?.isReady === true ? 'running' : 'starting',
       held: held(),
       failing: this.#failing,
+      unchecked: this.#unchecked,
       desired: agent?.desired ?? NOTHING_DESIRED,
       observed: agent?.observed ?? NOTHING_OBSERVED,
       nodeProblems: agent?.nodeProblems ?? [],
@@ -83,6 +84,15 @@ export class DirectorReport implements Part {
     };
     return directorStatus(facts, shown, now);
   }
+}
+
+function note(
+  services: Map<string, FailedService>,
+  service: string,
+  entry: FailedService | undefined,
+): void {
+  if (entry === undefined) services.delete(service);
+  else services.set(service, entry);
 }
 
 const NOTHING_DESIRED: Pick<NodeState, 'virtualServers' | 'addresses'> = {

@@ -8,7 +8,8 @@ import {
   type FailedService,
 } from '../../api/director.ts';
 import type { Condition } from '../../api/kubernetes.ts';
-import { FAILED_MAX, FAILED_MESSAGE_MAX } from '../../api/limits.ts';
+import { FAILED_MAX, FAILED_MESSAGE_MAX, UNCHECKED_MAX } from '../../api/limits.ts';
+import type { Problem } from '../../api/problem.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HeldGroups } from '../model/held-groups.ts';
 import type { ServiceReport } from '../reconcile/service-reports.ts';
@@ -22,6 +23,8 @@ export interface DirectorFacts {
   readonly observed: Pick<Observed, 'virtualServers' | 'addresses' | 'owned'>;
   /** Services that are not wholly in the kernel. */
   readonly failing: ReadonlyMap<string, FailedService>;
+  /** Services that are, and rest on what nobody here can see. */
+  readonly unchecked: ReadonlyMap<string, FailedService>;
   /** What could not be reached and concerns no single Service. */
   readonly nodeProblems: readonly string[];
   /** Virtual servers of somebody else inside our Pools, one line each. */
@@ -38,7 +41,8 @@ export function directorStatus(
   now: string,
 ): DirectorStatus {
   const { desired, observed, failing } = facts;
-  const failed = [...failing.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
+  const failed = byName(failing);
+  const unchecked = byName(facts.unchecked);
   let virtualServers = 0;
   let realServers = 0;
   for (const key of desired.virtualServers.keys()) {
@@ -51,7 +55,7 @@ export function directorStatus(
   for (const address of desired.addresses.keys()) {
     if (isBoundByUs(observed, address)) addresses += 1;
   }
-  const conditions = [readyCondition(facts.phase), programmedCondition(facts, failed)];
+  const conditions = [readyCondition(facts.phase), programmedCondition(facts, failed, unchecked)];
   return {
     announcing: facts.held.groups.size > 0,
     virtualServers,
@@ -59,12 +63,18 @@ export function directorStatus(
     addresses,
     failedServices: failed.length,
     failed: failed.slice(0, FAILED_MAX),
+    // absent where it is empty: a CRD of an earlier version refuses it
+    unchecked: unchecked.length === 0 ? undefined : unchecked.slice(0, UNCHECKED_MAX),
     versions: facts.versions,
     conditions: conditions.map((said) => {
       const old = previous.find(({ type }) => type === said.type);
       return datedCondition(said.type, said, old, now);
     }),
   };
+}
+
+function byName(services: ReadonlyMap<string, FailedService>): readonly FailedService[] {
+  return [...services.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
 }
 
 /** undefined: nothing of the Service failed. */
@@ -74,9 +84,29 @@ export function failureOf(
 ): FailedService | undefined {
   if (report === undefined || report.isProgrammed) return undefined;
   const errors = report.problems.filter(({ isWarning }) => isWarning !== true);
-  const message = errors.map((problem) => problem.message).join('; ');
   const reason: Reason = errors[0]?.reason ?? 'KernelError';
-  return { service, reason, message: cutText(message, FAILED_MESSAGE_MAX) };
+  return entryOf(service, reason, [...errors, ...report.problems.filter(isUnchecked)]);
+}
+
+/** undefined: all of the Service was seen to. Other warnings pass, and are events only. */
+export function uncheckedOf(
+  service: string,
+  report: ServiceReport | undefined,
+): FailedService | undefined {
+  if (report?.isProgrammed !== true) return undefined;
+  const problems = report.problems.filter(isUnchecked);
+  return problems.length === 0 ? undefined : entryOf(service, UNCHECKED, problems);
+}
+
+const UNCHECKED: Reason = 'RealServersUnchecked';
+
+function isUnchecked({ reason }: Problem): boolean {
+  return reason === UNCHECKED;
+}
+
+function entryOf(service: string, reason: Reason, problems: readonly Problem[]): FailedService {
+  const texts = new Set(problems.map(({ message }) => message));
+  return { service, reason, message: cutText([...texts].join('; '), FAILED_MESSAGE_MAX) };
 }
 
 function readyCondition(phase: DirectorFacts['phase']): Condition {
@@ -96,23 +126,39 @@ const FOREIGN_NAMED = 5;
 function programmedCondition(
   { phase, nodeProblems, purgeProblem, foreignServers = [] }: DirectorFacts,
   failed: readonly FailedService[],
+  unchecked: readonly FailedService[],
 ): Condition {
   const type = DIRECTOR_PROGRAMMED;
   if (phase === 'starting') return made(type, 'Unknown', 'Starting', 'the kernel is not read yet');
-  const [first] = failed;
-  if (first !== undefined) {
-    const count = failed.length === 1 ? '1 Service' : `${failed.length} Services`;
-    const text = `${count}, first ${first.service}: ${first.message}`;
-    return made(type, 'False', 'ServicesFailed', text);
-  }
+  if (failed.length > 0) return made(type, 'False', 'ServicesFailed', countedText(failed));
   if (nodeProblems.length > 0) return made(type, 'False', 'KernelError', nodeProblems.join('; '));
   if (purgeProblem !== undefined) return made(type, 'False', 'PurgedByKubeProxy', purgeProblem);
-  const all = 'every Service is in the kernel';
-  if (foreignServers.length === 0) return made(type, 'True', 'Programmed', all);
-  const named = foreignServers.slice(0, FOREIGN_NAMED).join(', ');
-  const more = foreignServers.length > FOREIGN_NAMED ? ' and more' : '';
-  const text = `${all}; somebody else has virtual servers inside our Pools, which no Service can have there: ${named}${more}`;
-  return made(type, 'True', 'ForeignVirtualServer', text);
+  const texts = ['every Service is in the kernel'];
+  const reasons: Reason[] = [];
+  if (foreignServers.length > 0) {
+    reasons.push('ForeignVirtualServer');
+    texts.push(foreignText(foreignServers));
+  }
+  if (unchecked.length > 0) {
+    reasons.push(UNCHECKED);
+    texts.push(countedText(unchecked));
+  }
+  return made(type, 'True', reasons[0] ?? 'Programmed', texts.join('; '));
+}
+
+function foreignText(servers: readonly string[]): string {
+  const named = servers.slice(0, FOREIGN_NAMED).join(', ');
+  const more = servers.length > FOREIGN_NAMED ? ' and more' : '';
+  return `somebody else has virtual servers inside our Pools, which no Service can have there: ${named}${more}`;
+}
+
+/** The first stands for all. */
+function countedText(services: readonly FailedService[]): string {
+  const count = services.length === 1 ? '1 Service' : `${services.length} Services`;
+  return services
+    .slice(0, 1)
+    .map(({ service, message }) => `${count}, first ${service}: ${message}`)
+    .join();
 }
 
 function made(

@@ -7,16 +7,20 @@ import { DirectorFailures } from '../../../../src/assigner/decide/director-failu
 import { assignedStatus } from '../../../../src/assigner/decide/service-status.ts';
 import { parseIp } from '../../../../src/net/address.ts';
 
-function director(name: string, ...failed: readonly string[]): Director {
+/** `x/1=text` fails, `x/1?text` is unchecked. */
+function director(name: string, ...said: readonly string[]): Director {
+  const list = (mark: '=' | '?', reason: string): readonly object[] =>
+    said.flatMap((text) => {
+      const [, service, is = '=', message = 'no'] = /^([^=?]+)(?:([=?])(.*))?$/.exec(text) ?? [];
+      return is === mark ? [{ service, reason, message }] : [];
+    });
   return directorSchema.parse({
     apiVersion: 'vipvs.io/v1alpha1',
     kind: 'Director',
     metadata: { name },
     status: {
-      failed: failed.map((text) => {
-        const [service, message = 'no'] = text.split('=');
-        return { service, reason: 'KernelError', message };
-      }),
+      failed: list('=', 'KernelError'),
+      unchecked: list('?', 'RealServersUnchecked'),
     },
   });
 }
@@ -26,21 +30,41 @@ test('what directors say of a Service is one failure', () => {
   assert.deepEqual([...programming.set('a', director('a', 'x/1', 'x/2'))], ['x/1', 'x/2']);
   assert.deepEqual([...programming.set('a', director('a', 'x/1', 'x/2'))], [], 'nothing new');
   assert.deepEqual([...programming.set('b', director('b', 'x/1'))], ['x/1']);
-  assert.deepEqual(programming.failureOf('x/1'), { reason: 'KernelError', message: 'a, b: no' });
+  assert.deepEqual(programming.shortcomingOf('x/1'), {
+    reason: 'KernelError',
+    message: 'a, b: no',
+    isWarning: false,
+  });
   assert.deepEqual([...programming.set('b', director('b', 'x/1=never'))], ['x/1']);
-  assert.equal(programming.failureOf('x/1')?.message, 'a: no; b: never');
+  assert.equal(programming.shortcomingOf('x/1')?.message, 'a: no; b: never');
   assert.deepEqual([...programming.set('a', director('a'))], ['x/1', 'x/2']);
-  assert.equal(programming.failureOf('x/1')?.message, 'b: never');
-  assert.equal(programming.failureOf('x/2'), undefined);
+  assert.equal(programming.shortcomingOf('x/1')?.message, 'b: never');
+  assert.equal(programming.shortcomingOf('x/2'), undefined);
   assert.deepEqual([...programming.set('b', undefined)], ['x/1'], 'the director is gone');
-  assert.equal(programming.failureOf('x/1'), undefined);
+  assert.equal(programming.shortcomingOf('x/1'), undefined);
   assert.deepEqual([...programming.set('c', undefined)], []);
 });
 
 test('directors are named in order, whoever spoke first', () => {
   const programming = new DirectorFailures();
   for (const name of ['b', 'c', 'a']) programming.set(name, director(name, 'x/1'));
-  assert.equal(programming.failureOf('x/1')?.message, 'a, b, c: no');
+  assert.equal(programming.shortcomingOf('x/1')?.message, 'a, b, c: no');
+});
+
+test('what directors can not see of a Service is said while it is programmed, after what fails', () => {
+  const programming = new DirectorFailures();
+  assert.deepEqual([...programming.set('a', director('a', 'x/1?who knows'))], ['x/1']);
+  assert.deepEqual([...programming.set('b', director('b', 'x/1?who knows'))], ['x/1']);
+  assert.deepEqual([...programming.set('b', director('b', 'x/1?who knows'))], [], 'nothing new');
+  const unchecked = { reason: 'RealServersUnchecked', isWarning: true };
+  const both = { ...unchecked, message: 'a, b: who knows' };
+  assert.deepEqual(programming.shortcomingOf('x/1'), both);
+  assert.deepEqual([...programming.set('b', director('b', 'x/1=no', 'x/1?no'))], ['x/1']);
+  const failing = { reason: 'KernelError', isWarning: false, message: 'b: no; a: who knows' };
+  assert.deepEqual(programming.shortcomingOf('x/1'), failing);
+  const gone = [...programming.set('a', undefined), ...programming.set('b', undefined)];
+  assert.deepEqual(gone, ['x/1', 'x/1']);
+  assert.equal(programming.shortcomingOf('x/1'), undefined);
 });
 
 const FALSE: Condition = {
@@ -56,20 +80,24 @@ const TRUE: Condition = {
   reason: 'Programmed',
   message: 'every port is in the kernel',
 };
+const UNCHECKED = { reason: 'RealServersUnchecked', message: 'a: who knows' };
 const FAILURE = { reason: 'KernelError', message: 'a: no' };
+const WARNING = { ...UNCHECKED, isWarning: true };
 
 const CASES = [
-  { name: 'never failed: no condition', old: undefined, failure: undefined, want: undefined },
-  { name: 'fails: False', old: undefined, failure: FAILURE, want: { ...FALSE, lastTransitionTime: 'now' } },
-  { name: 'fails as before: as it is', old: FALSE, failure: FAILURE, want: FALSE },
-  { name: 'fails for another reason: its time stays', old: FALSE, failure: { ...FAILURE, message: 'b: no' }, want: { ...FALSE, message: 'b: no' } },
-  { name: 'fails no more: True', old: FALSE, failure: undefined, want: { ...TRUE, lastTransitionTime: 'now' } },
-  { name: 'True stays True', old: { ...TRUE, lastTransitionTime: 'old' }, failure: undefined, want: { ...TRUE, lastTransitionTime: 'old' } },
-  { name: 'somebody else writes it', old: FALSE, failure: undefined, isOthers: true, want: FALSE },
-  { name: 'no address, nothing to program', old: FALSE, failure: FAILURE, addresses: [], want: undefined },
+  { name: 'never failed: no condition', old: undefined, shortcoming: undefined, want: undefined },
+  { name: 'fails: False', old: undefined, shortcoming: FAILURE, want: { ...FALSE, lastTransitionTime: 'now' } },
+  { name: 'fails as before: as it is', old: FALSE, shortcoming: FAILURE, want: FALSE },
+  { name: 'fails for another reason: its time stays', old: FALSE, shortcoming: { ...FAILURE, message: 'b: no' }, want: { ...FALSE, message: 'b: no' } },
+  { name: 'fails no more: True', old: FALSE, shortcoming: undefined, want: { ...TRUE, lastTransitionTime: 'now' } },
+  { name: 'True stays True', old: { ...TRUE, lastTransitionTime: 'old' }, shortcoming: undefined, want: { ...TRUE, lastTransitionTime: 'old' } },
+  { name: 'unchecked: True, and says so', old: undefined, shortcoming: WARNING, want: { ...TRUE, ...UNCHECKED, lastTransitionTime: 'now' } },
+  { name: 'unchecked as before: as it is', old: { ...TRUE, ...UNCHECKED }, shortcoming: WARNING, want: { ...TRUE, ...UNCHECKED } },
+  { name: 'somebody else writes it', old: FALSE, shortcoming: undefined, isOthers: true, want: FALSE },
+  { name: 'no address, nothing to program', old: FALSE, shortcoming: FAILURE, addresses: [], want: undefined },
 ]; // prettier-ignore
 
-for (const { name, old, failure, want, addresses = ['192.0.2.1'], isOthers = false } of CASES) {
+for (const { name, old, shortcoming, want, addresses = ['192.0.2.1'], isOthers = false } of CASES) {
   test(`condition Programmed: ${name}`, () => {
     const service = serviceSchema.parse({
       apiVersion: 'v1',
@@ -81,7 +109,7 @@ for (const { name, old, failure, want, addresses = ['192.0.2.1'], isOthers = fal
       addresses: addresses.map((text) => ({ address: parseIp(text), refused: [] })),
       reason: 'Assigned' as const,
       message: 'it has it',
-      ...(isOthers ? {} : { programmed: { failure } }),
+      ...(isOthers ? {} : { programmed: { shortcoming } }),
     };
     const status = assignedStatus(service, [], outcome, 'now');
     assert.deepEqual(

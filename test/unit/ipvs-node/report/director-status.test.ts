@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FAILED_MAX } from '../../../../src/api/limits.ts';
+import { FAILED_MAX, UNCHECKED_MAX } from '../../../../src/api/limits.ts';
 import type { Condition } from '../../../../src/api/kubernetes.ts';
 import {
   directorStatus,
   failureOf,
+  uncheckedOf,
   type DirectorFacts,
 } from '../../../../src/ipvs-node/report/director-status.ts';
 import { ALL_HELD, NONE_HELD } from '../../../../src/ipvs-node/model/held-groups.ts';
@@ -38,6 +39,7 @@ const FACTS: DirectorFacts = {
   desired: state,
   observed: OBSERVED,
   failing: new Map(),
+  unchecked: new Map(),
   nodeProblems: [],
   versions: { vipvs: '1', kernel: '6.1' },
 };
@@ -96,13 +98,17 @@ test('the time of a condition moves with its status only', () => {
   ]);
 });
 
-test('what fails is listed by name, and no more than fits', () => {
-  const failing = new Map(
-    Array.from({ length: FAILED_MAX + 1 }, (_, i) => {
-      const service = `x/${String((i * 37) % (FAILED_MAX + 1)).padStart(4, '0')}`;
-      return [service, { service, reason: 'KernelError', message: 'no' }] as const;
+function many(length: number, reason: string): DirectorFacts['failing'] {
+  return new Map(
+    Array.from({ length }, (_, i) => {
+      const service = `x/${String((i * 37) % length).padStart(4, '0')}`;
+      return [service, { service, reason, message: 'no' }] as const;
     }),
   );
+}
+
+test('what fails is listed by name, and no more than fits', () => {
+  const failing = many(FAILED_MAX + 1, 'KernelError');
   const status = directorStatus({ ...FACTS, failing }, [], 'now');
   assert.equal(status.failedServices, FAILED_MAX + 1);
   assert.equal(status.failed?.length, FAILED_MAX);
@@ -130,6 +136,42 @@ test('warnings are no failure', () => {
     message: 'no',
   });
   assert.equal(failureOf('x/web', { isProgrammed: false, problems: [] })?.reason, 'KernelError');
+});
+
+test('what nobody here can see is listed by name, no more than fits, and is no failure', () => {
+  assert.equal(directorStatus(FACTS, [], 'now').unchecked, undefined);
+  const unchecked = many(UNCHECKED_MAX + 1, 'RealServersUnchecked');
+  const status = directorStatus({ ...FACTS, unchecked }, [], 'now');
+  assert.equal(status.failedServices, 0);
+  assert.equal(status.unchecked?.length, UNCHECKED_MAX);
+  assert.equal(status.unchecked[0]?.service, 'x/0000');
+  const programmed = status.conditions[1];
+  assert.equal(`${programmed?.status} ${programmed?.reason}`, 'True RealServersUnchecked');
+  const text = 'every Service is in the kernel; 33 Services, first x/0000: no';
+  assert.equal(programmed?.message, text);
+  const foreign = directorStatus({ ...FACTS, unchecked, foreignServers: ['y'] }, [], 'now');
+  assert.equal(foreign.conditions[1]?.reason, 'ForeignVirtualServer');
+  assert.match(foreign.conditions[1].message, /: y; 33 Services, first/);
+});
+
+test('of a Service what is unchecked is said once, also beside what fails; other warnings pass', () => {
+  const object = { kind: 'Service' as const, name: 'web' };
+  const passing = {
+    object,
+    reason: 'NoEndpoints' as const,
+    message: 'none',
+    isWarning: true as const,
+  };
+  const unchecked = { ...passing, reason: 'RealServersUnchecked' as const, message: 'who knows' };
+  const error = { object, reason: 'KernelError' as const, message: 'no' };
+  const told = { service: 'x/web', reason: 'RealServersUnchecked', message: 'who knows' };
+  const programmed = { isProgrammed: true, problems: [passing, unchecked, unchecked] };
+  assert.deepEqual(uncheckedOf('x/web', programmed), told);
+  assert.equal(uncheckedOf('x/web', { isProgrammed: true, problems: [passing] }), undefined);
+  assert.equal(uncheckedOf('x/web', undefined), undefined);
+  const failing = { isProgrammed: false, problems: [unchecked, passing, error] };
+  assert.equal(uncheckedOf('x/web', failing), undefined);
+  assert.equal(failureOf('x/web', failing)?.message, 'no; who knows');
 });
 
 test('it announces while it holds any group', () => {
