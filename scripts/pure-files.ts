@@ -11,7 +11,7 @@ export const PURE_FILES = [
   'src/ipvs-node/{model,desired,plan}/**/*.ts',
   'src/ipvs-node/kernel/ownership/{drain-lines,journal}.ts',
   'src/ipvs-node/mastership/lease-step.ts',
-  'src/ipvs-node/reconcile/{agenda,dirty-scope,drift,foreign,mirror,outcome}.ts',
+  'src/ipvs-node/reconcile/{agenda,dirty-scope,drift,first-announcements,foreign,mirror,outcome}.ts',
   'src/ipvs-node/report/director-status.ts',
   'src/drivers/**/desired.ts',
   'src/drivers/**/plan.ts',

@@ -40,6 +40,8 @@ export const REASONS = {
   Released: 'The address was given back.',
   // Service: condition vipvs.io/Programmed
   Programmed: 'Every port has its virtual server in the kernel.',
+  Announced:
+    'A director bound the address and announced it; the Event names both. Said whenever another director takes over.',
   NoEndpoints: 'No endpoint is ready: clients get an immediate refusal.',
   InvalidEndpoint: 'An endpoint has an address that no packet can be sent to; it is left out.',
   PortsDiffer:

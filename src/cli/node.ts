@@ -10,7 +10,7 @@ import { HttpApiClient } from '../kube/transport.ts';
 import { systemClock, systemRandom } from '../runtime/clock.ts';
 import { parseDurationMs, valueFlag, type FlagValues } from '../runtime/flags.ts';
 import { defineCommand, EXIT_OK, type CliIo, type ExitCode } from './command.ts';
-import { countWatches } from './count-objects.ts';
+import { countEvents, countWatches } from './count-objects.ts';
 import { daemonFlags, runDaemon, type Daemon } from './daemon.ts';
 import {
   bindInterfaceFlag,
@@ -100,6 +100,7 @@ async function runNode(
       collect: () => {
         if (program === undefined) return;
         countWatches(metrics.source, program.sources());
+        countEvents(metrics.source, program.eventsDropped);
         const { state } = program;
         if (state !== undefined) countKernel(metrics, state.desired, state.observed);
       },

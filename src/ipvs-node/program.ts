@@ -5,7 +5,8 @@ import { isDirectorReady, type Director, type DirectorStatus } from '../api/dire
 import type { ClusterView } from '../api/cluster.ts';
 import type { Service } from '../api/kubernetes.ts';
 import type { Problem } from '../api/problem.ts';
-import { EventRecorder } from '../kube/events.ts';
+import type { Reason } from '../api/reasons.ts';
+import { EventRecorder, type ObjectReference } from '../kube/events.ts';
 import type { LeaseTimes } from '../kube/lease.ts';
 import { isAborted } from '../kube/ports.ts';
 import { DIRECTORS } from '../kube/own-kinds.ts';
@@ -26,7 +27,7 @@ import { NONE_HELD, type HeldGroups } from './model/held-groups.ts';
 import type { Kernel } from './model/kernel.ts';
 import type { KubeProxy } from './model/kube-proxy.ts';
 import type { NodeState, Observed } from './model/state.ts';
-import type { RoundSummary } from './reconcile/agent-ports.ts';
+import type { Announced, RoundSummary } from './reconcile/agent-ports.ts';
 import { DirectorReport } from './report/director-report.ts';
 import { ServiceEvents } from './report/service-events.ts';
 import { ClusterWatch } from './source/cluster-watch.ts';
@@ -88,7 +89,12 @@ export class NodeProgram {
       onChange: (kubeProxy) => this.#onKubeProxy(kubeProxy),
     });
     this.#election = ports.election ?? this.#leaseElection();
-    this.#events = new EventRecorder({ ...common, controller: 'vipvs.io/node', instance: name });
+    this.#events = new EventRecorder({
+      ...common,
+      isBusy: () => !this.#director.isIdle,
+      controller: 'vipvs.io/node',
+      instance: name,
+    });
     const serviceEvents = new ServiceEvents(clock, (service, problem) =>
       this.#recordEvent(service, problem),
     );
@@ -130,6 +136,10 @@ export class NodeProgram {
   /** What the caches are made of, for metrics and tests. */
   sources(): readonly ReflectorState[] {
     return this.#cluster.sources();
+  }
+
+  get eventsDropped(): number {
+    return this.#events.dropped;
   }
 
   /** Why it is not ready; empty: the kernel holds what the Services want, and what it reads and writes is fresh. */
@@ -203,6 +213,7 @@ export class NodeProgram {
       },
       onReady: () => this.#onReady(),
       onForeign: () => this.#director.mark(),
+      onAnnounced: (announced) => this.#recordAnnounced(announced),
     });
   }
 
@@ -230,8 +241,7 @@ export class NodeProgram {
     const object = this.#cluster.store.services.get(service);
     // all directors have the same troubles; the one that answers for the Service's first VIP tells
     if (object === undefined || !this.#answersFor(object)) return;
-    const { uid, namespace = 'default', name } = object.metadata;
-    const about = { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
+    const about = aboutOf(object);
     this.#events.record({ about, type: 'Warning', reason, action: 'Program', note: message });
   }
 
@@ -241,6 +251,25 @@ export class NodeProgram {
     const uid = this.#cluster.directors.get(name)?.metadata.uid;
     const about = { apiVersion: apiVersionOf(DIRECTORS), kind: DIRECTORS.kind, name, uid };
     this.#events.record({ about, type: 'Warning', reason: 'ListDoubted', action: 'List', note });
+  }
+
+  /** Also said when the VIP came from another director; the Service shows its address already, so nobody waits for it. */
+  #recordAnnounced({ address, interface: link, services }: Announced): void {
+    const reason: Reason = 'Announced';
+    const note = `director ${this.#options.node.name} announces ${address} on ${link}`;
+    for (const service of services) {
+      const object = this.#cluster.store.services.get(service);
+      if (object === undefined) continue;
+      const about = aboutOf(object);
+      this.#events.record({
+        about,
+        type: 'Normal',
+        reason,
+        action: 'Announce',
+        note,
+        isUnhurried: true,
+      });
+    }
   }
 
   #answersFor({ status }: Service): boolean {
@@ -261,4 +290,9 @@ export class NodeProgram {
       this.#ports.log.info({ director: name, ready }, 'other director');
     }
   }
+}
+
+function aboutOf({ metadata }: Service): ObjectReference {
+  const { uid, namespace = 'default', name } = metadata;
+  return { apiVersion: 'v1', kind: 'Service', namespace, name, uid };
 }

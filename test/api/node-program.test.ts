@@ -1,108 +1,15 @@
 // `vipvs node` as a whole, on an API server's rules in memory and a fake kernel: what is read, what is written, who
 // announces, and what happens when the API server is away.
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { ALL_HELD, NONE_HELD } from '../../src/ipvs-node/model/held-groups.ts';
-import { NodeProgram } from '../../src/ipvs-node/program.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { objectAt, textAt, type JsonObject } from '../../src/kube/json.ts';
-import type { ClusterObject } from '../../src/api/cluster.ts';
-import { directorSchema, type Director } from '../../src/api/director.ts';
-import { parseIp } from '../../src/net/address.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
-import { silentLog } from '../../src/runtime/log.ts';
 import { FakeKernel } from '../contract/fake-kernel.ts';
 import { node, pool, service, slice } from '../unit/ipvs-node/objects.ts';
 import { until } from './clocks.ts';
-import { MemoryApi, PATHS } from './memory-api.ts';
-import type { KubeProxy } from '../../src/ipvs-node/model/kube-proxy.ts';
-
-const DIRECTORS = '/apis/vipvs.io/v1alpha1/directors';
-const LEASE = '/apis/coordination.k8s.io/v1/namespaces/vipvs-system/leases/vipvs-announcer';
-const RULES = `-A -t 192.0.2.10:80 -s rr
--a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 1
-`;
-const VIP = 'ip address add 192.0.2.10/32 dev eth0\n';
-
-class Lab {
-  readonly api = new MemoryApi();
-  readonly #context: TestContext;
-  away = false;
-  kubeProxy: KubeProxy | undefined;
-
-  constructor(context: TestContext) {
-    this.#context = context;
-    this.api.fault = () => {
-      if (this.away) throw new ApiError('away', { code: 'network', status: 0 });
-    };
-    this.put(node('n1', '10.0.0.11'), node('n2', '10.0.0.12'), pool());
-  }
-
-  put(...objects: readonly ClusterObject[]): void {
-    for (const object of objects) {
-      // JSON as it would come over the wire
-      const json = JSON.parse(JSON.stringify(object)) as JsonObject;
-      this.api.put(`${PATHS[object.kind]}/${object.metadata.name}`, json);
-    }
-  }
-
-  director(name: string): NonNullable<Director['status']> {
-    const object = this.api.objects.get(`${DIRECTORS}/${name}`);
-    return object === undefined ? {} : (directorSchema.parse(object).status ?? {});
-  }
-
-  /** A Director without an agent. */
-  readyOnPaper(name: string, message: string): void {
-    this.api.put(`${DIRECTORS}/${name}`, {
-      apiVersion: 'vipvs.io/v1alpha1',
-      kind: 'Director',
-      metadata: { name },
-      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Running', message }] },
-    });
-  }
-
-  /** What the kernel holds when the Lease is let go for the first time from now on. */
-  dumpAtRelease(kernel: FakeKernel): () => string | undefined {
-    let dump: string | undefined;
-    this.api.fault = (when) => {
-      const holder = objectAt(this.api.objects.get(LEASE), 'spec')?.['holderIdentity'];
-      if (when === 'after' && holder === '') dump ??= kernel.dump();
-    };
-    return () => dump;
-  }
-
-  start(name: string, kernel = new FakeKernel(), bindInterface = 'eth0') {
-    const program = new NodeProgram(
-      {
-        node: { name },
-        bindInterface: bindInterface === '' ? undefined : bindInterface,
-        namespace: 'vipvs-system',
-        versions: { vipvs: '1', kernel: '6' },
-        leaseTimes: { leaseMs: 1000, renewDeadlineMs: 500, retryMs: 50 },
-      },
-      {
-        client: this.api,
-        kernel,
-        interfaceOf: (addresses) => (addresses.includes('10.0.0.11') ? 'eth1' : undefined),
-        probeKubeProxy: () => Promise.resolve(this.kubeProxy),
-        clock: systemClock,
-        random: Math.random,
-        log: silentLog,
-      },
-    );
-    const end = new AbortController();
-    const ended = program.run(end.signal);
-    const stop = (): Promise<void> => {
-      end.abort();
-      return ended;
-    };
-    this.#context.after(stop);
-    return { program, kernel, stop };
-  }
-}
-
-const untilKernel = (kernel: FakeKernel, want: string): Promise<void> =>
-  until(`the kernel holds ${want}`, () => kernel.dump() === want);
+import { PATHS } from './memory-api.ts';
+import { DIRECTORS, Lab, LEASE, RULES, untilKernel, VIP } from './node-lab.ts';
 
 test('objects become rules, and the Director says so', async (context) => {
   const lab = new Lab(context);
@@ -337,67 +244,6 @@ test('another one took the Lease while we could not see it: the VIPs go at once'
     spec: { holderIdentity: 'n0', leaseDurationSeconds: 3600, renewTime: 'x', acquireTime: 'x' },
   });
   await untilKernel(kernel, RULES);
-});
-
-test('a Service that can not be served stands in the Director and in an Event', async (context) => {
-  const lab = new Lab(context);
-  const { kernel } = lab.start('n1');
-  await until('the director is ready', () => lab.director('n1').announcing === true);
-  kernel.fault = (op) => (op.op === 'vs.add' ? 'EINVAL' : undefined);
-  lab.put(slice(['10.0.0.1']), service());
-  await until('it is named', () => lab.director('n1').failedServices === 1);
-  const [failed] = lab.director('n1').failed ?? [];
-  assert.equal(failed?.service, 'default/web');
-  assert.equal(lab.director('n1').conditions?.[1]?.reason, 'ServicesFailed');
-  await until('there is an Event', () =>
-    [...lab.api.objects.keys()].some((path) => path.includes('/events/')),
-  );
-  kernel.fault = undefined;
-  await until('it is forgotten', () => lab.director('n1').failedServices === 0);
-});
-
-test('what a director can not see of a Service with forwarding dr stands in the Director', async (context) => {
-  const lab = new Lab(context);
-  const annotations = { 'vipvs.io/forwarding': 'dr' };
-  const direct = service({ metadata: { annotations }, spec: { ports: [{ port: 80 }] } });
-  lab.put(slice(['10.1.0.1@n2'], { ports: [{ port: 80 }] }), direct);
-  lab.start('n1');
-  const text =
-    "forwarding dr: vipvs can't see whether node n2 hold 192.0.2.10, as they must (docs/forwarding.md)";
-  await until('it is said', () => lab.director('n1').unchecked?.length === 1);
-  const said = { service: 'default/web', reason: 'RealServersUnchecked', message: text };
-  const { failedServices, unchecked, conditions } = lab.director('n1');
-  assert.deepEqual([failedServices, unchecked], [0, [said]]);
-  assert.ok(conditions?.[1]?.message.includes(text), conditions?.[1]?.message);
-  lab.put(service());
-  await until('it is forgotten', () => lab.director('n1').unchecked === undefined);
-});
-
-test('a virtual server of somebody else inside a Pool stands in the Director', async (context) => {
-  const lab = new Lab(context);
-  const kernel = new FakeKernel();
-  const server = {
-    vip: parseIp('192.0.2.50'),
-    port: 80,
-    protocol: 'TCP',
-    scheduler: 'rr',
-    schedulerFlags: [],
-    persistenceSeconds: 0,
-  } as const;
-  kernel.addForeign({ server, realServers: new Map() });
-  lab.start('n1', kernel);
-  await until('it is named', () => {
-    const { status, reason, message = '' } = lab.director('n1').conditions?.[1] ?? {};
-    return `${status} ${reason}` === 'True ForeignVirtualServer' && message.includes('192.0.2.50');
-  });
-});
-
-test('a Director that somebody deleted is written again', async (context) => {
-  const lab = new Lab(context);
-  lab.start('n1');
-  await until('the director is ready', () => lab.director('n1').announcing === true);
-  lab.api.remove(`${DIRECTORS}/n1`);
-  await until('it is there again', () => lab.director('n1').announcing === true);
 });
 
 test('without --bind-iface the VIPs go to the interface with the address of the node', async (context) => {

@@ -56,8 +56,10 @@ suite('the RBAC of the agent', { timeout: 120_000 }, () => {
     await apply(service('web'));
     const address = '{"status":{"loadBalancer":{"ingress":[{"ip":"10.5.0.1","ipMode":"Proxy"}]}}}';
     await plane.kubectl(['patch', 'svc', 'web', '--subresource=status', '-p', address]);
-    // the same Warning twice, no endpoint is ready: events create, then patch
-    await untilAsked(/^POST .*\/events$/);
+    // the same Warning twice, no endpoint is ready: events create, then patch; another one tells of the VIP
+    await until('it is told', () => {
+      return node.client.calls.filter((call) => /^POST .*\/events$/.test(call)).length === 2;
+    });
     const untilRealServers = (count: number): Promise<void> =>
       until(`${count} real servers`, () => {
         const [server] = node.kernel.virtualServers.values();

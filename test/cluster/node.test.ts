@@ -2,6 +2,7 @@
 // the assigner on the host: what a user does with kubectl, down to the kernel and to answers at the VIP.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import type { Condition } from '../../src/api/kubernetes.ts';
 import { pool, service } from './assigner-world.ts';
 import { patiently as until } from './guest.ts';
 import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';
@@ -85,6 +86,28 @@ suite('agents on a real API server and a real kernel', { timeout: 590_000 }, () 
     assert.equal(await world.get('director d1', '{.status.failedServices}'), '0');
     await world.plane.kubectl(['delete', 'svc', 'odd']);
     await world.untilRules(served(2, 3));
+  });
+
+  test('what no director can see of forwarding dr stands in the condition of the Service', async () => {
+    const { plane } = world;
+    await world.apply(slice('direct', ['10.0.0.21']));
+    await world.apply(service('direct', {}, { 'vipvs.io/forwarding': 'dr' }));
+    const SAID = '{.status.conditions[?(@.type=="vipvs.io/Programmed")]}';
+    await until('the condition says it', async () => (await world.get('svc direct', SAID)) !== '');
+    const { status, reason, message } = JSON.parse(
+      await world.get('svc direct', SAID),
+    ) as Condition;
+    assert.equal(`${status} ${reason}`, 'True RealServersUnchecked');
+    assert.match(message, /vipvs can't see whether 10\.0\.0\.21 hold .*docs\/forwarding\.md/);
+    await plane.kubectl(['delete', 'svc', 'direct']);
+    await world.untilRules(served(2, 3));
+  });
+
+  test('kubectl describe shows which director announces the VIP', async () => {
+    await until('the Event is there', async () => {
+      const text = await world.plane.kubectl(['describe', 'svc', 'web']);
+      return text.includes(`director d1 announces ${VIP} on eth0`);
+    });
   });
 
   test('an agent restarts under a connection in use: the kernel is adopted as it is', async () => {

@@ -1,4 +1,5 @@
 // What an agent is given and what it tells: the ports of agent.ts, and what a round of it came to.
+import type { IpAddress } from '../../net/address.ts';
 import type { Clock, Random } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { NodeView } from '../desired/service.ts';
@@ -17,8 +18,17 @@ export interface AgentPorts {
   /** After every round that asked the kernel for anything. */
   readonly onRound?: (round: RoundSummary) => void;
   readonly onReady?: () => void;
+  /** An address came to this director and was announced, which is not said of a repair. */
+  readonly onAnnounced?: (announced: Announced) => void;
   /** Virtual servers of somebody else inside our Pools, one line each: others than before. */
   readonly onForeign?: (servers: readonly string[]) => void;
+}
+
+export interface Announced {
+  readonly address: IpAddress;
+  readonly interface: string;
+  /** That have the address. */
+  readonly services: readonly string[];
 }
 
 export interface RoundSummary {

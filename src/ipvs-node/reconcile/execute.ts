@@ -36,6 +36,8 @@ export interface Execution {
   readonly hasLostAnswers: boolean;
   /** How often each operation ended how: `vs.add ok`. */
   readonly counts: ReadonlyMap<string, number>;
+  /** Addresses that were put here, but for those that somebody else had taken away. */
+  readonly bound: readonly IpAddress[];
   readonly announced: readonly IpAddress[];
   /** Something beside the virtual servers was tried. */
   readonly hasEditedHost: boolean;
@@ -80,6 +82,7 @@ class Executor implements Execution {
   wasSurprised = false;
   hasLostAnswers = false;
   readonly counts = new Map<string, number>();
+  readonly bound: IpAddress[] = [];
   readonly announced: IpAddress[] = [];
   hasEditedHost = false;
   readonly problems: PlanProblem[] = [];
@@ -140,8 +143,9 @@ class Executor implements Execution {
     const label = `${op.op} ${result.ok ? 'ok' : outcome === 'drift' ? 'drift' : 'failed'}`;
     this.counts.set(label, (this.counts.get(label) ?? 0) + 1);
     if (outcome === 'done' || outcome === 'drift') {
-      this.#countDrift(op, outcome);
+      const isRepair = this.#countDrift(op, outcome);
       this.#mirror.apply(op);
+      if (op.op === 'vip.add' && !isRepair) this.bound.push(op.address);
       if (op.op === 'vip.announce') this.announced.push(op.address);
       return;
     }
@@ -159,12 +163,14 @@ class Executor implements Execution {
     });
   }
 
-  #countDrift(op: Op, outcome: 'done' | 'drift'): void {
+  /** Whether the operation repaired what somebody else had changed. */
+  #countDrift(op: Op, outcome: 'done' | 'drift'): boolean {
     if (outcome === 'drift') this.wasSurprised = true;
-    else if (this.#remembered === undefined) return;
-    else if (!isRepair(op, this.#remembered, this.#mirror)) return;
+    else if (this.#remembered === undefined) return false;
+    else if (!isRepair(op, this.#remembered, this.#mirror)) return false;
     const kind = driftKindOf(op);
     if (kind !== undefined) this.drift.set(kind, (this.drift.get(kind) ?? 0) + 1);
+    return true;
   }
 }
 

@@ -17,6 +17,7 @@ import type { DirtyScope } from './dirty-scope.ts';
 import { RunningDrains } from './drain-starts.ts';
 import { Memory } from './drift.ts';
 import { executePlan, type Execution } from './execute.ts';
+import { FirstAnnouncements } from './first-announcements.ts';
 import { faultsOf } from './fault-messages.ts';
 import { foreignInPools, foreignTexts } from './foreign.ts';
 import { HostReading } from './host-reading.ts';
@@ -46,6 +47,7 @@ export class Rounds {
   readonly #ports: RoundsPorts;
   readonly #memory: Memory;
   readonly #drains: RunningDrains;
+  readonly #firstAnnouncements = new FirstAnnouncements();
   readonly #hostReading: HostReading;
   readonly #resyncDelay: Backoff;
   #isReady = false;
@@ -257,11 +259,23 @@ export class Rounds {
     for (const address of execution.announced) {
       this.retries.clear({ kind: 'announcement', address });
     }
+    this.#tellAnnounced(execution);
     const isUnsure = execution.failures.some(({ isRefused }) => !isRefused);
     if (isUnsure || execution.wasSurprised) this.#resyncSoon();
     else if (kind === 'full') this.#resyncDelay.reset();
     if (execution.counts.size > 0) this.#tell(kind, nowMs - startMs, execution);
     return { execution, faults };
+  }
+
+  #tellAnnounced(execution: Execution): void {
+    const { index, onAnnounced } = this.#ports;
+    const isHere = (address: IpAddress): boolean => isBoundByUs(this.mirror, address);
+    for (const address of this.#firstAnnouncements.take(execution, isHere)) {
+      const wanted = this.#desired.addresses.get(address);
+      if (wanted === undefined) continue;
+      const services = index.servicesOfAddress(address);
+      onAnnounced?.({ address, interface: wanted.interface, services });
+    }
   }
 
   /** VIPs that are not here (yet) are announced when they are bound. */

@@ -44,6 +44,11 @@ export class DirectorReport implements Part {
     return this.#writer.problem;
   }
 
+  /** Nothing of it is left to be written. */
+  get isIdle(): boolean {
+    return this.#writer.isIdle;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     await aborted(signal);
     this.#isStopped = true;

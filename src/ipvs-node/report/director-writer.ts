@@ -41,6 +41,9 @@ export class DirectorWriter {
   #written: string | undefined;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
   #problem: string | undefined;
+  #marks = 0;
+  /** Up to which of the marks it is written. */
+  #writtenMarks = 0;
 
   constructor(name: string, ports: DirectorWriterPorts) {
     this.#name = name;
@@ -59,8 +62,14 @@ export class DirectorWriter {
     return this.#problem;
   }
 
+  /** Nothing of it is left to be written. */
+  get isIdle(): boolean {
+    return this.#writtenMarks === this.#marks;
+  }
+
   /** Something in it may have changed. */
   mark(): void {
+    this.#marks += 1;
     this.#loop.mark();
   }
 
@@ -88,15 +97,20 @@ export class DirectorWriter {
     const nowMs = clock.nowMs();
     const dueMs = this.#lastWriteMs + WRITE_INTERVAL_MS;
     if (nowMs < dueMs) return { wakeAtMs: dueMs };
+    const marks = this.#marks;
     const now = new Date(clock.wallMs()).toISOString();
     const status = this.#ports.status(this.#conditions ?? this.#ports.conditions(), now);
     const text = JSON.stringify(status);
-    if (text === this.#written) return {};
+    if (text === this.#written) {
+      this.#writtenMarks = marks;
+      return {};
+    }
     this.#lastWriteMs = nowMs;
     await this.#write({ ...status, observedAt: now }, signal);
     this.#written = text;
     this.#conditions = status.conditions;
     this.#problem = undefined;
+    this.#writtenMarks = marks;
     return {};
   }
 

@@ -6,7 +6,7 @@ import {
   type Kind,
 } from '../../../../src/api/cluster.ts';
 import { Agent } from '../../../../src/ipvs-node/reconcile/agent.ts';
-import type { RoundSummary } from '../../../../src/ipvs-node/reconcile/agent-ports.ts';
+import type { Announced, RoundSummary } from '../../../../src/ipvs-node/reconcile/agent-ports.ts';
 import type { NodeView } from '../../../../src/ipvs-node/desired/service.ts';
 import type { ServiceReport } from '../../../../src/ipvs-node/reconcile/service-reports.ts';
 import { silentLog, type Log } from '../../../../src/runtime/log.ts';
@@ -43,6 +43,8 @@ export class AgentUnderTest {
   readonly reports = new Map<string, ServiceReport>();
   reportCount = 0;
   readonly rounds: RoundSummary[] = [];
+  /** Each as text: address, interface, Services. */
+  readonly announced: string[] = [];
   /** What was told of virtual servers of somebody else. */
   readonly foreign: (readonly string[])[] = [];
 
@@ -61,6 +63,8 @@ export class AgentUnderTest {
       },
       onRound: (round: RoundSummary): void => void this.rounds.push(round),
       onForeign: (servers: readonly string[]): void => void this.foreign.push(servers),
+      onAnnounced: ({ address, interface: link, services }: Announced): void =>
+        void this.announced.push([address, link, [...services].sort().join()].join(' ')),
     };
     this.agent = new Agent(this.store, ports, { node: options.node ?? NODE });
   }
