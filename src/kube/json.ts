@@ -25,13 +25,3 @@ export function arrayAt(value: unknown, key: string): readonly unknown[] {
   const child: unknown = isObject(value) ? value[key] : undefined;
   return Array.isArray(child) ? child : [];
 }
-
-/** The items of a list, be they parsed or decoded while they are iterated (protobuf.ts): once. */
-export function itemsOf(list: unknown): Iterable<unknown> {
-  const items = isObject(list) ? list['items'] : undefined;
-  return isIterable(items) ? items : [];
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value;
-}

@@ -1,9 +1,8 @@
-// Reads a list completely: in one piece where it is small enough, else in pages. 10,000 IPs in pages of 500 take
+// Reads a list completely: in one piece, and in pages where that takes too long. 10,000 IPs in pages of 500 take
 // kube-apiserver 1.4 s, in one piece 0.35 s, and us a third of the CPU (docs/decisions/0010). client-go's informers ask
 // for one piece, too (tools/cache/reflector.go).
-import { setImmediate as turn } from 'node:timers/promises';
 import { isApiError, type ApiError } from './errors.ts';
-import { itemsOf, objectAt, textAt, type JsonObject } from './json.ts';
+import { objectAt, textAt, type JsonObject } from './json.ts';
 import type { Message } from './protobuf.ts';
 import { collectionPath, identityOf, withTypeMeta, type Resource } from './resource.ts';
 import type { ApiClient, Query } from './transport.ts';
@@ -15,7 +14,7 @@ export interface ListRequest {
   readonly query?: Query | undefined;
   readonly protobuf?: Message | undefined;
   readonly signal: AbortSignal;
-  /** The list in one piece is too large, or took too long. */
+  /** The list in one piece took too long. */
   readonly onPages?: (why: ApiError) => void;
 }
 
@@ -32,22 +31,20 @@ export interface Listed<T> {
   readonly resourceVersion: string;
 }
 
-/** 30,000 EndpointSlices. A program's memory must not depend on how much others put into the cluster. */
-const WHOLE_MAX_BYTES = 32 << 20;
 /** A continue token lives for five minutes (etcd compaction): a list that breaks that often will not end. */
 const RESTARTS_MAX = 3;
-/** kubectl's and client-go's page; also how many objects are read before others have a turn: 3 ms. */
+/** kubectl's and client-go's page. */
 const PAGE_SIZE = 500;
 
 /** Rejects with ApiError; with `gone` where the place between two pages was lost: then it has to begin anew. */
 export async function readList<T>(request: ListRequest, read: ReadItem<T>): Promise<Listed<T>> {
   try {
-    return await readPages(request, { maxBytes: WHOLE_MAX_BYTES }, read);
+    return await readPages(request, undefined, read);
   } catch (error) {
-    if (!isApiError(error, 'too-large', 'timeout')) throw error;
+    if (!isApiError(error, 'timeout')) throw error;
     request.onPages?.(error);
   }
-  return readPages(request, { limit: PAGE_SIZE }, read);
+  return readPages(request, PAGE_SIZE, read);
 }
 
 /**
@@ -77,10 +74,11 @@ export async function listObjects(
 
 async function readPages<T>(
   { client, path, query, protobuf, signal }: ListRequest,
-  { limit, maxBytes }: { readonly limit?: number; readonly maxBytes?: number },
+  limit: number | undefined,
   read: ReadItem<T>,
 ): Promise<Listed<T>> {
   const objects = new Map<string, T>();
+  const items = new ItemReader(path, read, objects);
   let token: string | undefined;
   for (;;) {
     const page = await client.call({
@@ -88,23 +86,43 @@ async function readPages<T>(
       path,
       query: { ...query, limit, continue: token },
       signal,
-      ...(protobuf === undefined ? {} : { protobuf }),
-      ...(maxBytes === undefined ? {} : { maxBytes }),
+      list: { onItem: (raw) => items.take(raw), protobuf },
     });
     signal.throwIfAborted();
+    items.check();
     const metadata = objectAt(page, 'metadata');
     const resourceVersion = textAt(metadata, 'resourceVersion');
     if (resourceVersion === undefined) throw notAList(path);
-    for (const raw of itemsOf(page)) {
-      const item = read(raw);
-      if (item === undefined) throw notAList(path);
-      objects.set(...item);
-      if (objects.size % PAGE_SIZE === 0) {
-        await turn();
-        signal.throwIfAborted();
-      }
-    }
     token = textAt(metadata, 'continue');
     if (token === undefined || token === '') return { objects, resourceVersion };
+  }
+}
+
+/** The client must hear of no error of ours: it would take it for one of the connection. */
+class ItemReader<T> {
+  readonly #path: string;
+  readonly #read: ReadItem<T>;
+  readonly #objects: Map<string, T>;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(path: string, read: ReadItem<T>, objects: Map<string, T>) {
+    this.#path = path;
+    this.#read = read;
+    this.#objects = objects;
+  }
+
+  take(raw: unknown): void {
+    if (this.#failure !== undefined) return;
+    try {
+      const item = this.#read(raw);
+      if (item === undefined) throw notAList(this.#path);
+      this.#objects.set(...item);
+    } catch (error) {
+      this.#failure = { error };
+    }
+  }
+
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

@@ -4,6 +4,7 @@
 import type { ValueType } from '../api/fields.ts';
 import { ApiError } from './errors.ts';
 import type { JsonObject } from './json.ts';
+import { itemTooLarge, ITEM_MAX_BYTES, type ListDecoder } from './list-decoder.ts';
 
 export type FieldType =
   ValueType | { readonly map: (key: string) => boolean } | { readonly message: Message };
@@ -22,6 +23,8 @@ export function messageOf(fields: Readonly<Record<number, Field>>): Message {
   return Array.from({ length: Math.max(...numbers) + 1 }, (_, number) => fields[number]);
 }
 
+/** As its type of content. */
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 /** Before the envelope (apimachinery/pkg/runtime/serializer/protobuf). */
 const MAGIC = 'k8s\0';
 /** runtime.Unknown */
@@ -29,19 +32,90 @@ const RAW = 2;
 const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
 /**
- * An answer to `asked` (`GET /api/v1/services`): the object within its envelope. The items of a list are decoded while they
- * are iterated, which works once: 10,000 objects as they came, all at the same time, would be 30 MB, and live long enough
- * to be copied by the collector. Throws ApiError `bad-answer`, the items too.
+ * An answer to `asked` (`GET /api/v1/services`), a list within its envelope, read while it comes: 10,000 objects at the same
+ * time would be 30 MB, and live long enough to be copied by the collector.
  */
-export function decodeAnswer(asked: string, bytes: Buffer, message: Message): JsonObject {
-  const reader = new Reader(asked, bytes);
-  reader.magic();
-  while (reader.at < bytes.length) {
-    const key = reader.varint();
-    if (key === RAW * 8 + LENGTH) return reader.outermost(reader.end(), message);
-    reader.skip(key);
+export class ProtobufList implements ListDecoder {
+  readonly #asked: string;
+  readonly #message: Message;
+  readonly #onItem: (item: unknown) => void;
+  readonly #list: Record<string, unknown> = {};
+  /** What came and is not read yet; with `#wanted` bytes the next field is whole. */
+  #pieces: Buffer[] = [];
+  #heldBytes = 0;
+  #wanted = MAGIC.length;
+  #isOpen = false;
+  /** Bytes of the object that are not read yet; undefined: it has not begun. */
+  #left: number | undefined;
+
+  constructor(asked: string, message: Message, onItem: (item: unknown) => void) {
+    this.#asked = asked;
+    this.#message = message;
+    this.#onItem = onItem;
   }
-  throw reader.bad('an envelope without an object');
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  push(chunk: Buffer): void {
+    this.#pieces.push(chunk);
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes < this.#wanted) return;
+    const bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces);
+    const reader = new Reader(this.#asked, bytes);
+    if (!this.#isOpen) {
+      reader.magic();
+      this.#isOpen = true;
+    }
+    let start = reader.at;
+    while (this.#field(reader)) start = reader.at;
+    // a copy: a part of the chunk would keep all of it
+    this.#pieces = start === bytes.length ? [] : [Buffer.from(bytes.subarray(start))];
+    this.#heldBytes = bytes.length - start;
+  }
+
+  end(): JsonObject {
+    const reader = new Reader(this.#asked, Buffer.concat(this.#pieces));
+    if (!this.#isOpen) reader.magic();
+    if (this.#heldBytes > 0 || (this.#left ?? 0) > 0) throw reader.bad('cut off');
+    if (this.#left === undefined) throw reader.bad('an envelope without an object');
+    return this.#list;
+  }
+
+  /** One field of the envelope or of the list; false: it is not all there, nor is what comes after it. */
+  #field(reader: Reader): boolean {
+    const start = reader.at;
+    const key = reader.partialVarint();
+    const isObject = key === RAW * 8 + LENGTH && this.#left === undefined;
+    const end = key === undefined ? undefined : reader.partialEnd(key, isObject);
+    if (key === undefined || end === undefined) {
+      this.#wanted = reader.length - start + 1;
+      return false;
+    }
+    if (isObject) {
+      this.#left = end - reader.at;
+      return true;
+    }
+    this.#wanted = end - start;
+    if (this.#wanted > ITEM_MAX_BYTES) throw itemTooLarge(this.#asked);
+    if (end > reader.length) return false;
+    const left = this.#left ?? 0;
+    if (left === 0) reader.at = end;
+    else {
+      this.#left = left - this.#wanted;
+      if (this.#left < 0) throw reader.bad('cut off');
+      this.#listField(reader, key, end);
+    }
+    return true;
+  }
+
+  #listField(reader: Reader, key: number, end: number): void {
+    const field = this.#message[key >>> 3];
+    if (field?.isList === true) this.#onItem(reader.value(key & 7, field.type, undefined));
+    else if (field === undefined) reader.at = end;
+    else this.#list[field.name] = reader.value(key & 7, field.type, undefined);
+  }
 }
 
 class Reader {
@@ -65,29 +139,34 @@ class Reader {
     this.at = length;
   }
 
-  /** Its list is its last field: Go writes them in the order of their numbers. */
-  outermost(end: number, message: Message): JsonObject {
-    const object: Record<string, unknown> = {};
-    while (this.at < end) {
-      const key = this.varint();
-      const field = message[key >>> 3];
-      if (field?.isList === true) {
-        object[field.name] = this.#items(key, end, field.type);
-        break;
-      }
-      this.#field(key, field, object);
-    }
-    return object;
+  get length(): number {
+    return this.#bytes.length;
   }
 
-  /** From behind the key of the first one. */
-  *#items(key: number, end: number, type: FieldType): Generator<unknown, void, undefined> {
-    yield this.#value(key & 7, type, undefined);
-    while (this.at < end) {
-      const next = this.varint();
-      if (next === key) yield this.#value(key & 7, type, undefined);
-      else this.skip(next);
+  /** undefined: not all of it is there. */
+  partialVarint(): number | undefined {
+    for (let { at } = this; at < this.#bytes.length; at++) {
+      if (Number(this.#bytes[at]) < 128) return this.varint();
     }
+    return undefined;
+  }
+
+  /** Where the value of this key ends, which may be later than what is there; before a length-delimited one its length is read. */
+  partialEnd(key: number, isRead: boolean): number | undefined {
+    const from = this.at;
+    if ((key & 7) === VARINT) {
+      const value = this.partialVarint();
+      const end = this.at;
+      this.at = from;
+      return value === undefined ? undefined : end;
+    }
+    if ((key & 7) === FIXED64) return from + 8;
+    if ((key & 7) === FIXED32) return from + 4;
+    if ((key & 7) !== LENGTH) throw this.bad(`a value of wire type ${key & 7}`);
+    const length = this.partialVarint();
+    const end = length === undefined ? undefined : this.at + length;
+    if (!isRead) this.at = from;
+    return end;
   }
 
   message(end: number, message: Message): Record<string, unknown> {
@@ -105,7 +184,7 @@ class Reader {
       return;
     }
     const before = object[field.name];
-    const value = this.#value(key & 7, field.type, before);
+    const value = this.value(key & 7, field.type, before);
     if (value === undefined) return;
     if (field.isList !== true) object[field.name] = value;
     else if (Array.isArray(before)) before.push(value);
@@ -141,7 +220,7 @@ class Reader {
     else throw this.bad(`a value of wire type ${wire}`);
   }
 
-  #value(wire: number, type: FieldType, before: unknown): unknown {
+  value(wire: number, type: FieldType, before: unknown): unknown {
     if (type === 'number' || type === 'boolean') {
       if (wire !== VARINT) throw this.bad(`a ${type} of wire type ${wire}`);
       const value = this.varint();

@@ -5,8 +5,9 @@ import { Pool, type Dispatcher } from 'undici';
 import { bytesOf, parseAnswer } from './answer-body.ts';
 import { KubeConfigError, type Credentials, type KubeAccess } from './config.ts';
 import { ApiError, errorOfAnswer } from './errors.ts';
+import { readListBody, type ListReading } from './list-body.ts';
 import type { Clock, Log } from './ports.ts';
-import { decodeAnswer, type Message } from './protobuf.ts';
+import { PROTOBUF } from './protobuf.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -16,8 +17,6 @@ export const CONTENT_TYPES = {
   // Server-side apply takes YAML, of which JSON is a part
   apply: 'application/apply-patch+yaml',
 } as const;
-
-const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -32,10 +31,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** For the whole call; default 30 s. */
   readonly timeoutMs?: number;
-  /** The answer may come in protobuf; then only these fields of it are read, and a list's items while they are iterated. */
-  readonly protobuf?: Message;
-  /** Of the answer, unpacked; a larger one rejects with `too-large`. */
-  readonly maxBytes?: number;
+  /** The answer is a list: its items are told while it comes. Rejects with `too-large` where one of them is. */
+  readonly list?: ListReading;
 }
 
 export interface Stream {
@@ -116,11 +113,8 @@ export class HttpApiClient implements ApiClient {
           signal,
         }),
       );
-      const bytes = await bytesOf(asked, answer, call.maxBytes);
-      if (call.protobuf !== undefined && answer.headers['content-type'] === PROTOBUF) {
-        return decodeAnswer(asked, bytes, call.protobuf);
-      }
-      return parseAnswer(asked, bytes.toString('utf8'));
+      if (call.list !== undefined) return await readListBody(asked, answer, call.list);
+      return parseAnswer(asked, (await bytesOf(answer)).toString('utf8'));
     } catch (error) {
       throw failureOf(asked, error, signal);
     } finally {
@@ -176,7 +170,7 @@ export class HttpApiClient implements ApiClient {
   }
 
   async #errorOf(asked: string, answer: Dispatcher.ResponseData): Promise<ApiError> {
-    const body = (await bytesOf(asked, answer)).toString('utf8');
+    const body = (await bytesOf(answer)).toString('utf8');
     const retryAfter = answer.headers['retry-after'];
     const header = typeof retryAfter === 'string' ? retryAfter : undefined;
     return errorOfAnswer(asked, answer.statusCode, body, header);
@@ -264,7 +258,9 @@ export class HttpApiClient implements ApiClient {
     return {
       ...session.credentials.headers,
       accept:
-        call?.protobuf === undefined ? CONTENT_TYPES.json : `${PROTOBUF},${CONTENT_TYPES.json}`,
+        call?.list?.protobuf === undefined
+          ? CONTENT_TYPES.json
+          : `${PROTOBUF},${CONTENT_TYPES.json}`,
       // calls only: a compressed watch would hold events back
       ...(call === undefined ? {} : { 'accept-encoding': 'gzip' }),
       'user-agent': this.#options.userAgent,

@@ -24,6 +24,19 @@ export const PATHS = {
   ServiceCIDR: '/apis/networking.k8s.io/v1/servicecidrs',
 };
 
+/** A list in memory. */
+export interface WholeList {
+  readonly metadata: JsonObject;
+  readonly items: readonly unknown[];
+}
+
+/** As a client does whose lists come by a line: the items one by one, the rest as the answer. */
+export function tellItems({ list }: Call, { items, ...rest }: WholeList): JsonObject {
+  if (list === undefined) return { ...rest, items };
+  for (const item of items) list.onItem(item);
+  return rest;
+}
+
 export class MemoryApi implements ApiClient {
   /** By path. */
   readonly objects = new Map<string, JsonObject>();
@@ -107,7 +120,7 @@ export class MemoryApi implements ApiClient {
     if (method === 'POST') return this.#create(path, body);
     const current = this.objects.get(path);
     if (current === undefined) {
-      if (method === 'GET' && isCollection(path)) return this.#list(path);
+      if (method === 'GET' && isCollection(path)) return tellItems(call, this.#list(path));
       if (call.contentType === 'apply' && path === call.path) {
         this.put(path, body);
         return this.objects.get(path);
@@ -145,7 +158,7 @@ export class MemoryApi implements ApiClient {
     return this.objects.get(at);
   }
 
-  #list(path: string): unknown {
+  #list(path: string): WholeList {
     const items = [...this.objects].filter(([at]) => at.startsWith(`${path}/`));
     return {
       metadata: { resourceVersion: `${this.#version}` },

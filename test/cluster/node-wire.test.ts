@@ -9,7 +9,7 @@ import {
   Projections,
   SERVICE_LIST,
 } from '../../src/ipvs-node/source/project.ts';
-import { isObject, itemsOf, objectAt, textAt } from '../../src/kube/json.ts';
+import { isObject, objectAt, textAt } from '../../src/kube/json.ts';
 import { listMessage } from '../../src/kube/list-message.ts';
 import type { Message } from '../../src/kube/protobuf.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type Resource,
 } from '../../src/kube/resource.ts';
 import { pathsOf, rowsIn, TABLES, type FieldKind } from '../unit/api/field-samples.ts';
+import type { ApiClient, Call, Query } from '../../src/kube/transport.ts';
 import { startControlPlane } from './control-plane.ts';
 import { clientOf } from './gadgets.ts';
 
@@ -124,23 +125,22 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
     ]);
   }
   const projections = new Projections();
-  const { signal } = new AbortController();
   const both = async (
     resource: Resource,
     protobuf: Message,
     project: (raw: unknown) => object | undefined,
   ): Promise<number> => {
     const path = collectionPath(resource);
-    const json = await admin.call({ method: 'GET', path, signal });
-    const other = await admin.call({ method: 'GET', path, signal, protobuf });
-    assert.notDeepEqual(other, json, 'it was protobuf');
+    const [json, jsonItems] = await listed(admin, { path });
+    const [other, otherItems] = await listed(admin, { path }, protobuf);
+    assert.notDeepEqual(otherItems, jsonItems, 'it was protobuf');
     const version = (list: unknown): unknown =>
       textAt(objectAt(list, 'metadata'), 'resourceVersion');
     assert.equal(version(other), version(json));
-    const objects = (list: unknown): readonly unknown[] =>
-      Array.from(itemsOf(list), (raw) => project(withTypeMeta(raw, resource)));
-    const found = objects(other);
-    assert.deepEqual(found, objects(json));
+    const objects = (items: readonly unknown[]): readonly unknown[] =>
+      items.map((raw) => project(withTypeMeta(raw, resource)));
+    const found = objects(otherItems);
+    assert.deepEqual(found, objects(jsonItems));
     return found.length;
   };
   assert.equal(await both(SERVICES, SERVICE_LIST, (raw) => projections.service(raw)), 8);
@@ -148,12 +148,25 @@ test('protobuf and JSON of a list give the same objects', { timeout: 90_000 }, a
   assert.equal(slices, 4);
   // pages: the continue token goes through
   const path = collectionPath(SERVICES);
-  const page = { method: 'GET' as const, path, signal, protobuf: SERVICE_LIST };
-  const first = await admin.call({ ...page, query: { limit: 2 } });
+  const page = (query: Query): ReturnType<typeof listed> =>
+    listed(admin, { path, query }, SERVICE_LIST);
+  const [first, some] = await page({ limit: 2 });
   const token = textAt(objectAt(first, 'metadata'), 'continue');
-  const rest = await admin.call({ ...page, query: { continue: token } });
-  assert.equal([...itemsOf(first), ...itemsOf(rest)].length, 8);
+  const [, others] = await page({ continue: token });
+  assert.deepEqual([some.length, others.length], [2, 6]);
 });
+
+/** The list without its items, and these. */
+async function listed(
+  client: ApiClient,
+  call: Pick<Call, 'path'> & Partial<Pick<Call, 'query'>>,
+  protobuf?: Message,
+): Promise<readonly [unknown, readonly unknown[]]> {
+  const items: unknown[] = [];
+  const list = { onItem: (item: unknown): unknown => items.push(item), protobuf };
+  const { signal } = new AbortController();
+  return [await client.call({ method: 'GET', signal, list, ...call }), items];
+}
 
 const CONDITION = {
   type: 'example.com/X',
@@ -240,7 +253,6 @@ test('the numbers of the tables are the API server’s', { timeout: 90_000 }, as
   await statusOf(['node', 'n1'], { addresses, conditions: [{ type: 'Ready', status: 'True' }] });
   // the finalizer holds it, with a deletionTimestamp
   await plane.kubectl(['delete', 'svc', 'full', '--wait=false']);
-  const { signal } = new AbortController();
   const covered = new Set<string>();
   const wanted = new Set<string>();
   for (const [kind, resource] of Object.entries(OWN_PLACES) as [
@@ -253,9 +265,8 @@ test('the numbers of the tables are the API server’s', { timeout: 90_000 }, as
       path.startsWith('metadata.') ? path : `${kind} ${path}`;
     for (const [path] of rowsIn(fields)) wanted.add(place(path));
     const path = collectionPath(resource);
-    const json = [...itemsOf(await admin.call({ method: 'GET', path, signal }))];
-    const protobuf = listMessage(fields, ['node']);
-    const other = [...itemsOf(await admin.call({ method: 'GET', path, signal, protobuf }))];
+    const [, json] = await listed(admin, { path });
+    const [, other] = await listed(admin, { path }, listMessage(fields, ['node']));
     assert.ok(json.length > 0 && json.length === other.length);
     const kept = json.map((raw) => keeperOf(fields, 'node')(raw as object));
     assertWithin(kept, other, kind);

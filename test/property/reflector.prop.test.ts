@@ -46,7 +46,7 @@ test('reflector: any interleaving of changes and faults ends with sink = server'
     fc.asyncProperty(
       fc.array(step, { maxLength: 30 }),
       fc.array(watchEnd, { maxLength: 8 }),
-      fc.array(fc.constantFrom(undefined, 'network' as const, 'too-large' as const), {
+      fc.array(fc.constantFrom(undefined, 'network' as const, 'timeout' as const), {
         maxLength: 4,
       }),
       async (steps, watchEnds, listFaults) => {

@@ -175,10 +175,10 @@ class HalfLists implements ApiClient {
 
   async call(call: Parameters<ApiClient['call']>[0]): Promise<unknown> {
     const path = call.path.replace('/namespaces/default/services', '/services');
-    const answer = await this.api.call({ ...call, path });
-    if (call.method !== 'GET' || call.path !== SERVICES) return answer;
-    this.lists += 1;
-    return this.#isBroken ? { metadata: objectAt(answer, 'metadata'), items: [] } : answer;
+    const isList = call.list !== undefined && call.path === SERVICES;
+    if (isList) this.lists += 1;
+    const list = { onItem: (): void => undefined };
+    return this.api.call({ ...call, path, ...(isList && this.#isBroken ? { list } : {}) });
   }
 
   async stream(stream: Stream): Promise<AsyncIterable<Buffer>> {

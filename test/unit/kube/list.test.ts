@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '../../../src/kube/errors.ts';
 import { groupVersions, resourcesOf } from '../../../src/kube/discovery.ts';
-import { listObjects } from '../../../src/kube/list.ts';
+import { listObjects, readList } from '../../../src/kube/list.ts';
 import { SERVICES } from '../../../src/kube/resource.ts';
 import type { ApiClient, Call } from '../../../src/kube/transport.ts';
+import { tellItems, type WholeList } from '../../api/memory-api.ts';
 
 const signal = new AbortController().signal;
+const isWholeList = (answer: unknown): answer is WholeList =>
+  typeof answer === 'object' && answer !== null && 'items' in answer;
 const gone = new ApiError('too old', { code: 'gone', status: 410 });
 const absent = new ApiError('nothing there', { code: 'not-found', status: 404 });
 const forbidden = new ApiError('no', { code: 'forbidden', status: 403 });
@@ -20,15 +23,16 @@ function scripted(answers: readonly unknown[]): ApiClient & { readonly calls: Ca
     call: (call) => {
       calls.push(call);
       const answer = left.shift();
-      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      if (answer instanceof Error) return Promise.reject(answer);
+      return Promise.resolve(isWholeList(answer) ? tellItems(call, answer) : answer);
     },
     stream: () => Promise.reject(new Error('no watch here')),
   };
 }
 
-const tooLarge = new ApiError('33 MB', { code: 'too-large', status: 200 });
+const tooSlow = new ApiError('no answer in 30000 ms', { code: 'timeout', status: 0 });
 const named = (name: string): object => ({ metadata: { name, resourceVersion: '1' } });
-const page = (names: readonly string[], token = ''): object => ({
+const page = (names: readonly string[], token = ''): WholeList => ({
   metadata: { resourceVersion: '9', continue: token },
   items: names.map(named),
 });
@@ -44,8 +48,8 @@ test('a list in one piece, with the type that its items leave out', async () => 
   assert.deepEqual([call?.path, call?.query?.['labelSelector']], ['/api/v1/services', 'x=y']);
 });
 
-test('a list that is too large comes in pages', async () => {
-  const client = scripted([tooLarge, page(['a'], 't'), page(['b'])]);
+test('a list that takes too long comes in pages', async () => {
+  const client = scripted([tooSlow, page(['a'], 't'), page(['b'])]);
   assert.equal((await listObjects(client, SERVICES, signal)).length, 2);
   const pages = client.calls.slice(1).map(({ query }) => [query?.['limit'], query?.['continue']]);
   assert.deepEqual(pages, [
@@ -55,7 +59,7 @@ test('a list that is too large comes in pages', async () => {
 });
 
 test('a list whose token is too old starts again, and gives up in the end', async () => {
-  const again = scripted([tooLarge, page(['a'], 't'), gone, page(['b'])]);
+  const again = scripted([tooSlow, page(['a'], 't'), gone, page(['b'])]);
   const objects = await listObjects(again, SERVICES, signal);
   assert.deepEqual(objects, [{ apiVersion: 'v1', kind: 'Service', ...named('b') }]);
   const never = scripted([gone, gone, gone, gone, page([])]);
@@ -67,6 +71,21 @@ test('what is no list is none', async () => {
   for (const answer of [{ items: [] }, ...items.map((item) => ({ ...page([]), items: [item] }))]) {
     await assert.rejects(listObjects(scripted([answer]), SERVICES, signal), /is not a list/);
   }
+});
+
+test('a reader that throws is a bug, and not taken for a failure of the connection', async () => {
+  const bug = new TypeError('a bug');
+  const client = scripted([page(['a', 'b'])]);
+  const request = { client, path: '/api/v1/services', signal };
+  let reads = 0;
+  await assert.rejects(
+    readList(request, () => {
+      reads += 1;
+      throw bug;
+    }),
+    bug,
+  );
+  assert.equal(reads, 1, 'nothing is read after it');
 });
 
 test('versions of a group: the preferred one first; none without the group', async () => {

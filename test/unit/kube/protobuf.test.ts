@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isApiError } from '../../../src/kube/errors.ts';
-import { itemsOf } from '../../../src/kube/json.ts';
-import { decodeAnswer, messageOf } from '../../../src/kube/protobuf.ts';
+import { messageOf, ProtobufList, type Message } from '../../../src/kube/protobuf.ts';
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -46,6 +45,14 @@ const LIST = messageOf({
   1: { name: 'metadata', type: { message: INNER } },
   2: { name: 'items', type: { message: OBJECT }, isList: true },
 });
+
+/** The items and the rest, however the bytes are cut. */
+function decode(message: Message, ...chunks: readonly Buffer[]): readonly [object, unknown[]] {
+  const items: unknown[] = [];
+  const list = new ProtobufList(ASKED, message, (item) => items.push(item));
+  for (const chunk of chunks) list.push(chunk);
+  return [list.end(), items];
+}
 
 const cases: readonly { name: string; given: readonly number[]; want: object }[] = [
   { name: 'nothing', given: [], want: {} },
@@ -101,24 +108,46 @@ const cases: readonly { name: string; given: readonly number[]; want: object }[]
 
 for (const { name, given, want } of cases) {
   test(`protobuf: ${name}`, () => {
-    assert.deepEqual(decodeAnswer(ASKED, answer(...given), OBJECT), want);
+    assert.deepEqual(decode(LIST, answer(...bytes(2, given))), [{}, [want]]);
   });
+}
+
+function cutBetween(): Buffer {
+  return answer(...bytes(2, text(1, 'web')), ...bytes(2, text(1, 'dns'))).subarray(0, -7);
+}
+
+function tooShort(): Buffer {
+  const object = bytes(2, text(1, 'web'));
+  return Buffer.from([...Buffer.from('k8s\0'), 18, object.length - 2, ...object]);
 }
 
 const bad: readonly { name: string; given: Buffer; why: RegExp }[] = [
   { name: 'JSON', given: Buffer.from('{"items":[]}'), why: /no envelope/ },
   { name: 'an empty envelope', given: Buffer.from('k8s\0'), why: /without an object/ },
+  { name: 'nothing at all', given: Buffer.alloc(0), why: /no envelope/ },
   { name: 'a group', given: answer(9 * 8 + 3), why: /wire type 3/ },
-  { name: 'a text as a number', given: answer(...number(1, 7)), why: /wire type 0/ },
-  { name: 'a number as a text', given: answer(...text(3, 'x')), why: /number of wire type 2/ },
+  { name: 'a group in an item', given: answer(...bytes(2, [9 * 8 + 3])), why: /wire type 3/ },
+  { name: 'a text as a number', given: answer(...bytes(2, number(1, 7))), why: /wire type 0/ },
+  {
+    name: 'a number as a text',
+    given: answer(...bytes(2, text(3, 'x'))),
+    why: /number of wire type 2/,
+  },
   { name: 'cut in a number', given: Buffer.from('k8s\0\x80', 'latin1'), why: /cut off/ },
-  { name: 'cut in a text', given: answer(...text(1, 'web')).subarray(0, -1), why: /cut off/ },
+  {
+    name: 'cut in an item',
+    given: answer(...bytes(2, text(1, 'web'))).subarray(0, -1),
+    why: /cut off/,
+  },
+  { name: 'cut between two items', given: cutBetween(), why: /cut off/ },
+  { name: 'an item longer than its list', given: tooShort(), why: /cut off/ },
+  { name: 'a text longer than its item', given: answer(...bytes(2, [10, 9, 97])), why: /cut off/ },
 ];
 
 for (const { name, given, why } of bad) {
   test(`protobuf refuses ${name}`, () => {
     assert.throws(
-      () => decodeAnswer(ASKED, given, OBJECT),
+      () => decode(LIST, given),
       (error) => isApiError(error, 'bad-answer') && why.test(error.message),
     );
   });
@@ -126,21 +155,68 @@ for (const { name, given, why } of bad) {
 
 const item = (name: string): number[] => bytes(2, text(1, name));
 
-test('the items of a list are decoded while they are iterated', () => {
-  const broken = bytes(2, number(1, 7));
+test('protobuf cut anywhere: the items of a list, each once, and what is around them', () => {
   const meta = bytes(1, text(1, 'm'));
-  const given = answer(...meta, ...item('a'), ...text(9, 'new field'), ...item('b'), ...broken);
-  const list = decodeAnswer(ASKED, given, LIST);
-  assert.deepEqual(list['metadata'], { name: 'm' });
-  const items = itemsOf(list)[Symbol.iterator]();
-  assert.deepEqual(items.next().value, { name: 'a' });
-  assert.deepEqual(items.next().value, { name: 'b' });
+  const given = answer(
+    ...meta,
+    ...item('a'),
+    ...text(9, 'new field'),
+    ...item('wéb'),
+    ...number(4, 300),
+  );
+  const whole = Buffer.concat([given, Buffer.from([...number(7, 1), ...text(8, 'after')])]);
+  const want = [{ metadata: { name: 'm' } }, [{ name: 'a' }, { name: 'wéb' }]];
+  for (let at = 0; at <= whole.length; at++) {
+    assert.deepEqual(decode(LIST, whole.subarray(0, at), whole.subarray(at)), want, `at ${at}`);
+  }
+  assert.deepEqual(decode(LIST, ...Array.from(whole, (byte) => Buffer.from([byte]))), want);
+});
+
+test('what came before a broken item was told, and nothing after it', () => {
+  const items: unknown[] = [];
+  const list = new ProtobufList(ASKED, LIST, (each) => items.push(each));
+  const given = answer(...item('a'), ...bytes(2, number(1, 7)), ...item('b'));
   assert.throws(
-    () => items.next(),
+    () => list.push(given),
     (error) => isApiError(error, 'bad-answer') && error.message.startsWith(ASKED),
   );
+  assert.deepEqual(items, [{ name: 'a' }]);
 });
 
 test('a list without items has none', () => {
-  assert.deepEqual([...itemsOf(decodeAnswer(ASKED, answer(...bytes(1, [])), LIST))], []);
+  assert.deepEqual(decode(LIST, answer(...bytes(1, []))), [{ metadata: {} }, []]);
+  assert.deepEqual(decode(LIST, answer()), [{}, []]);
+});
+
+test('of a protobuf list one item is held at most, however many there are', () => {
+  const text = Buffer.alloc(3_000_000, 'x');
+  const name = [...varint(1 * 8 + 2), ...varint(text.length)];
+  const large = Buffer.from([...varint(2 * 8 + 2), ...varint(name.length + text.length), ...name]);
+  const last = Buffer.from(item('a'));
+  const length = large.length + text.length + last.length;
+  const head = Buffer.from([...Buffer.from('k8s\0'), ...varint(2 * 8 + 2), ...varint(length)]);
+  const small = answer(...Array.from({ length: 200 }, (_, i) => item(`n${i}`.repeat(50))).flat());
+  for (const { given, most } of [
+    { given: small, most: 5000 },
+    { given: Buffer.concat([head, large, text, last]), most: 3_100_000 },
+  ]) {
+    let heldMost = 0;
+    let count = 0;
+    const list = new ProtobufList(ASKED, LIST, () => (count += 1));
+    for (let at = 0; at < given.length; at += 4096) {
+      list.push(given.subarray(at, at + 4096));
+      heldMost = Math.max(heldMost, list.heldBytes);
+    }
+    list.end();
+    assert.ok(count >= 2 && heldMost <= most, `${count} items, ${heldMost} bytes`);
+  }
+});
+
+test('an item above the limit is refused before it is read', () => {
+  const list = new ProtobufList(ASKED, LIST, () => assert.fail('told'));
+  const head = [...Buffer.from('k8s\0'), 18, ...varint(40 << 20), 18, ...varint(17 << 20)];
+  assert.throws(
+    () => list.push(Buffer.from(head)),
+    (error) => isApiError(error, 'too-large') && /item of the list is larger/.test(error.message),
+  );
 });
