@@ -17,6 +17,8 @@ export interface LeaseTimes {
   readonly renewDeadlineMs: number;
   /** Between tries; a follower's have up to RETRY_JITTER on top. */
   readonly retryMs: number;
+  /** From a renewal to the next one; default retryMs, which is the pause after one that failed in any case. */
+  readonly renewMs?: number;
 }
 
 /** kube-controller-manager's defaults. */
@@ -138,7 +140,7 @@ export class Lease {
   async keep(signal: AbortSignal): Promise<LeaseEnd> {
     const { clock, log } = this.#options;
     while (!isAborted(signal)) {
-      await clock.sleep(this.#times.retryMs, signal);
+      await clock.sleep(this.#times.renewMs ?? this.#times.retryMs, signal);
       if (isAborted(signal)) break;
       const why = await this.#renew(signal);
       if (why === undefined) continue;
@@ -345,13 +347,16 @@ export function microTime(wallMs: number): string {
 }
 
 function checkedTimes(times: LeaseTimes): LeaseTimes {
-  const { leaseMs, renewDeadlineMs, retryMs } = times;
+  const { leaseMs, renewDeadlineMs, retryMs, renewMs = retryMs } = times;
   const text = `lease ${leaseMs} ms, renew deadline ${renewDeadlineMs} ms, retry ${retryMs} ms`;
   if (leaseMs < 1000 || leaseMs % 1000 !== 0 || retryMs <= 0) {
     throw new Error(`${text}: the lease must be whole seconds, the retry above 0`);
   }
   if (leaseMs <= renewDeadlineMs || renewDeadlineMs <= retryMs * RETRY_JITTER) {
     throw new Error(`${text}: wanted lease > renew deadline > retry x ${RETRY_JITTER}`);
+  }
+  if (renewMs < retryMs || renewMs > renewDeadlineMs / 2) {
+    throw new Error(`${text}: renewing every ${renewMs} ms leaves no time for tries`);
   }
   return times;
 }

@@ -17,9 +17,10 @@ class Contender {
   end: LeaseEnd | undefined;
   readonly done: Promise<void>;
 
-  constructor(identity: string, api: MemoryApi, clock: VirtualClock) {
+  constructor(identity: string, api: MemoryApi, clock: VirtualClock, times?: LeaseTimes) {
     const options = { client: api, namespace: 'vipvs', name: 'assigner', identity };
-    this.lease = new Lease({ ...options, clock, random: () => 0, log: new MemoryLog() });
+    const ports = { clock, random: () => 0, log: new MemoryLog() };
+    this.lease = new Lease({ ...options, ...ports, ...(times === undefined ? {} : { times }) });
     this.done = this.#run();
   }
 
@@ -254,11 +255,39 @@ suite('lease', () => {
     a.stop.abort();
   });
 
+  test('renewed at its own pace, and after a failure at that of the tries', async () => {
+    const api = new MemoryApi();
+    const clock = new VirtualClock();
+    const a = new Contender('a', api, clock, {
+      leaseMs: 15_000,
+      renewDeadlineMs: 10_000,
+      retryMs: 2000,
+      renewMs: 5000,
+    });
+    const renewals = (): number => api.calls.filter((call) => call.startsWith('PUT')).length;
+    await clock.advance(0);
+    await clock.advance(19_000);
+    assert.equal(renewals(), 3);
+    let failed = 0;
+    api.fault = (_, call) => {
+      if (call.method !== 'PUT' || failed === 2) return;
+      failed += 1;
+      throw down;
+    };
+    await clock.advance(5000);
+    assert.deepEqual([renewals(), a.leads], [6, true], 'two that failed, and one that did not');
+    await clock.advance(5000);
+    assert.equal(renewals(), 7);
+    a.stop.abort();
+  });
+
   const badTimes: readonly (LeaseTimes & { readonly want: RegExp })[] = [
     { leaseMs: 15_000, renewDeadlineMs: 15_000, retryMs: 2000, want: /lease > renew deadline/ },
     { leaseMs: 15_000, renewDeadlineMs: 2400, retryMs: 2000, want: /renew deadline > retry x 1.2/ },
     { leaseMs: 1500, renewDeadlineMs: 1000, retryMs: 200, want: /whole seconds/ },
     { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 0, want: /above 0/ },
+    { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000, renewMs: 6000, want: /no time for/ },
+    { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2000, renewMs: 1000, want: /no time for/ },
   ];
   for (const { want, ...times } of badTimes) {
     test(`times ${JSON.stringify(times)} are refused`, () => {
