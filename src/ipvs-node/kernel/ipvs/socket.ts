@@ -71,6 +71,8 @@ export class IpvsSocket {
   readonly #key = createRecords('key', 1);
   readonly #service = createRecords('service', 1);
   readonly #chunk = createRecords('chunk', 1);
+  /** 229 kB, which an audit would else make anew for every 32 virtual servers. */
+  readonly #dests = createRecords('dest', DUMP_CHUNK);
   #isClosed = false;
 
   private constructor(lib: Library, handle: Handle) {
@@ -210,7 +212,7 @@ export class IpvsSocket {
   ): Promise<IpvsDump<readonly (readonly DumpedDest[] | undefined)[]>> {
     return this.#enter(this.#dumpQueue, async () => {
       const keyRecords = createRecords('key', Math.max(1, keys.length));
-      const out = createRecords('dest', DUMP_CHUNK);
+      const out = this.#dests;
       keys.forEach((key, i) => {
         encodeKey(keyRecords, i, key);
       });
