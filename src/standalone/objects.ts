@@ -110,10 +110,12 @@ export class StandaloneObjects {
   #setManifest(key: string, object: ClusterObject, seenAt: string): void {
     switch (object.kind) {
       case 'Service':
-        this.store.set(this.#joinService(key, object, seenAt));
+        this.store.set(
+          join(object, this.store.services.get(key), taken(this.#services, key), seenAt),
+        );
         return;
       case 'Pool':
-        this.store.set(this.#joinPool(key, object, seenAt));
+        this.store.set(join(object, this.store.pools.get(key), taken(this.#pools, key), seenAt));
         return;
       case 'IP':
         this.#ipManifests.set(key, object);
@@ -129,32 +131,6 @@ export class StandaloneObjects {
       case 'ServiceCIDR':
         this.store.set(object);
     }
-  }
-
-  #joinService(key: string, manifest: Service, seenAt: string): Service {
-    const current = this.store.services.get(key);
-    const remembered = this.#services.get(key);
-    this.#services.delete(key);
-    const status = current?.status ?? remembered?.status ?? manifest.status;
-    const since = current?.metadata.creationTimestamp ?? remembered?.firstSeen ?? seenAt;
-    return {
-      ...manifest,
-      metadata: withCreationTime(manifest.metadata, since),
-      ...(status === undefined ? {} : { status }),
-    };
-  }
-
-  #joinPool(key: string, manifest: Pool, seenAt: string): Pool {
-    const current = this.store.pools.get(key);
-    const remembered = this.#pools.get(key);
-    this.#pools.delete(key);
-    const status = current?.status ?? remembered?.status ?? manifest.status;
-    const since = current?.metadata.creationTimestamp ?? remembered?.firstSeen ?? seenAt;
-    return {
-      ...manifest,
-      metadata: withCreationTime(manifest.metadata, since),
-      ...(status === undefined ? {} : { status }),
-    };
   }
 
   #removeManifest(kind: Kind, key: string): void {
@@ -184,6 +160,25 @@ function withCreationTime(metadata: ObjectMeta, since: string): ObjectMeta {
 /** The host's own addresses with what a manifest says of its pods. */
 function withSpec(own: Node, manifest: Node | undefined): Node {
   return manifest?.spec === undefined ? own : { ...own, spec: manifest.spec };
+}
+
+/** What an earlier run left of an object: it counts once, for the first manifest. */
+function taken<S>(waiting: Map<string, Remembered<S>>, key: string): Remembered<S> | undefined {
+  const remembered = waiting.get(key);
+  waiting.delete(key);
+  return remembered;
+}
+
+function join<O extends Service | Pool>(
+  manifest: O,
+  current: O | undefined,
+  remembered: Remembered<NonNullable<O['status']>> | undefined,
+  seenAt: string,
+): O {
+  const status = current?.status ?? remembered?.status ?? manifest.status;
+  const since = current?.metadata.creationTimestamp ?? remembered?.firstSeen ?? seenAt;
+  const metadata = withCreationTime(manifest.metadata, since);
+  return { ...manifest, metadata, ...(status === undefined ? {} : { status }) };
 }
 
 /** The manifest's wishes with the holders and the memory of the object in use. */
