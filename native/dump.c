@@ -15,7 +15,7 @@ static int dump_reset(struct vipvs *v)
 	v->dumping = false;
 	if (v->dump.fd >= 0)
 		close(v->dump.fd);
-	return vipvs_lane_connect(&v->dump, v->timeout_ms);
+	return vipvs_lane_connect(&v->dump, NETLINK_GENERIC, v->timeout_ms);
 }
 
 void vipvs_dump_stop(struct vipvs *v)
@@ -29,7 +29,7 @@ static int dump_start(struct vipvs *v, uint8_t get, uint8_t reply, const struct 
 	uint8_t request[VIPVS_MESSAGE_MAX];
 	uint32_t seq = v->dump.seq++;
 	size_t len;
-	int r = v->dump.fd < 0 ? vipvs_lane_connect(&v->dump, v->timeout_ms) : 0;
+	int r = v->dump.fd < 0 ? vipvs_lane_connect(&v->dump, NETLINK_GENERIC, v->timeout_ms) : 0;
 
 	if (r < 0)
 		return r;

@@ -100,9 +100,9 @@ struct vipvs *vipvs_open(uint32_t timeout_ms, uint32_t *error)
 	v->timeout_ms = timeout_ms == 0 ? 1 : timeout_ms; /* SO_RCVTIMEO 0 would wait for ever */
 	vipvs_lane_init(&v->ops, v->ops_slots);
 	vipvs_lane_init(&v->dump, v->dump_slots);
-	r = vipvs_lane_connect(&v->ops, v->timeout_ms);
+	r = vipvs_lane_connect(&v->ops, NETLINK_GENERIC, v->timeout_ms);
 	if (r == 0)
-		r = vipvs_lane_connect(&v->dump, v->timeout_ms);
+		r = vipvs_lane_connect(&v->dump, NETLINK_GENERIC, v->timeout_ms);
 	if (r == 0)
 		r = resolve_family(v);
 	/* GETFAMILY is open to everyone; this finds out whether the IPVS commands are (GENL_ADMIN_PERM) */

@@ -68,11 +68,13 @@ struct vipvs_message {
 	uint32_t seq;
 	uint32_t error;      /* of NLMSG_ERROR and NLMSG_DONE: 0 or a positive errno */
 	uint8_t cmd;         /* of a generic netlink message */
-	const uint8_t *body; /* its attributes */
+	const uint8_t *body; /* what follows the header; in a generic netlink message its attributes */
 	size_t body_len;
 };
 
 /* 1: *m is the next message; 0: the datagram is used up; -EBADMSG: it is cut or malformed. */
+int vipvs_next_header(struct vipvs_cursor *c, struct vipvs_message *m);
+/* The same of a generic netlink socket: cmd is set, and the body begins behind the second header. */
 int vipvs_next_message(struct vipvs_cursor *c, struct vipvs_message *m);
 
 /* Attributes of one reply -> record. 0 or -EBADMSG. Unknown attributes are passed over. */
@@ -119,7 +121,8 @@ struct vipvs_lane {
 
 /* slots: VIPVS_SLOTS times VIPVS_SLOT_BYTES, as long as the lane lives. */
 void vipvs_lane_init(struct vipvs_lane *lane, uint8_t *slots);
-int vipvs_lane_connect(struct vipvs_lane *lane, uint32_t timeout_ms);
+/* protocol: NETLINK_GENERIC, NETLINK_ROUTE */
+int vipvs_lane_connect(struct vipvs_lane *lane, int protocol, uint32_t timeout_ms);
 int vipvs_lane_send(const struct vipvs_lane *lane, const void *data, size_t len);
 /*
  * The next datagram that the kernel sent. 0, or -ENOBUFS (answers were lost), -ETIMEDOUT, -EMSGSIZE (cut).

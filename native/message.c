@@ -23,12 +23,10 @@ static int control_error(const uint8_t *data, size_t len, uint16_t type, uint32_
 	return 1;
 }
 
-int vipvs_next_message(struct vipvs_cursor *c, struct vipvs_message *m)
+int vipvs_next_header(struct vipvs_cursor *c, struct vipvs_message *m)
 {
 	struct nlmsghdr header;
-	struct genlmsghdr genl;
-	const uint8_t *data;
-	size_t step, len;
+	size_t step;
 
 	if (c->left == 0)
 		return 0;
@@ -37,25 +35,34 @@ int vipvs_next_message(struct vipvs_cursor *c, struct vipvs_message *m)
 	memcpy(&header, c->at, sizeof header);
 	if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > c->left)
 		return -EBADMSG;
-	data = c->at + NLMSG_HDRLEN;
-	len = header.nlmsg_len - NLMSG_HDRLEN;
+	*m = (struct vipvs_message){.type = header.nlmsg_type,
+				    .flags = header.nlmsg_flags,
+				    .seq = header.nlmsg_seq,
+				    .body = c->at + NLMSG_HDRLEN,
+				    .body_len = header.nlmsg_len - NLMSG_HDRLEN};
 	step = NLMSG_ALIGN((size_t)header.nlmsg_len);
 	if (step > c->left)
 		step = c->left;
 	c->at += step;
 	c->left -= step;
-	*m = (struct vipvs_message){
-		.type = header.nlmsg_type, .flags = header.nlmsg_flags, .seq = header.nlmsg_seq};
 	if (m->type == NLMSG_ERROR || m->type == NLMSG_DONE)
-		return control_error(data, len, m->type, &m->error);
-	if (m->type < NLMSG_MIN_TYPE)
-		return 1;
-	if (len < GENL_HDRLEN)
+		return control_error(m->body, m->body_len, m->type, &m->error);
+	return 1;
+}
+
+int vipvs_next_message(struct vipvs_cursor *c, struct vipvs_message *m)
+{
+	struct genlmsghdr genl;
+	int r = vipvs_next_header(c, m);
+
+	if (r <= 0 || m->type < NLMSG_MIN_TYPE)
+		return r;
+	if (m->body_len < GENL_HDRLEN)
 		return -EBADMSG;
-	memcpy(&genl, data, sizeof genl);
+	memcpy(&genl, m->body, sizeof genl);
 	m->cmd = genl.cmd;
-	m->body = data + GENL_HDRLEN;
-	m->body_len = len - GENL_HDRLEN;
+	m->body += GENL_HDRLEN;
+	m->body_len -= GENL_HDRLEN;
 	return 1;
 }
 

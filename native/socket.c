@@ -1,5 +1,5 @@
 /*
- * socket.c - a "lane": one generic netlink socket to the kernel, the buffers it receives into and its sequence
+ * socket.c - a "lane": one netlink socket to the kernel, the buffers it receives into and its sequence
  * numbers. Sends what others have encoded and hands out datagrams that came from the kernel, and from nobody else.
  */
 #include "internal.h"
@@ -12,14 +12,14 @@
 
 #define SOCKET_BUFFER (8 << 20)
 
-int vipvs_lane_connect(struct vipvs_lane *lane, uint32_t timeout_ms)
+int vipvs_lane_connect(struct vipvs_lane *lane, int protocol, uint32_t timeout_ms)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
 	int size = SOCKET_BUFFER, on = 1, error;
 
 	lane->received = lane->next = 0;
-	lane->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	lane->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (lane->fd < 0)
 		return -errno;
 	/* Without CAP_NET_ADMIN the buffers stay small; vipvs_open() sizes its bursts by what it got */
