@@ -19,8 +19,6 @@
 
 #define CONFIG_BYTES_MAX (1u << 20)
 #define PROBE_MS 20000
-/* inotify tells of a new file; this is for where it does not */
-#define LOOK_EVERY_MS 10000
 
 void tell_problem(const struct keepalived *k)
 {
@@ -97,7 +95,7 @@ void keepalived_read_probe(struct keepalived *k)
 
 void keepalived_look(struct keepalived *k)
 {
-	k->next_look = 0;
+	k->wants_look = true;
 }
 
 static bool is_news(struct keepalived *k, const struct stat *file)
@@ -142,12 +140,12 @@ static void copy_candidate(struct keepalived *k, const char *path)
 	config_problem(k, r == -EFBIG ? "larger than 1 MiB" : strerror(-r), "", 0);
 }
 
-static void look(struct keepalived *k, int64_t now)
+static void look(struct keepalived *k)
 {
 	char path[PATH_ROOM];
 	struct stat file;
 
-	k->next_look = now + LOOK_EVERY_MS;
+	k->wants_look = false;
 	path_in(path, k->dir, "", "keepalived.conf");
 	if (stat(path, &file) == 0 && is_news(k, &file))
 		copy_candidate(k, path);
@@ -182,6 +180,8 @@ void probe_ended(struct keepalived *k, int status)
 		close(p->output);
 	p->output = -1;
 	p->kind = PROBE_NONE;
+	if (k->stopping)
+		return; /* it was killed for that: it has found nothing out */
 	if (kind == PROBE_VERSION) {
 		if (!good || parse_version(p->words, p->length, k->version, sizeof k->version) < 0)
 			say(WARN, "%s does not tell its version", k->program);
@@ -217,13 +217,11 @@ void config_step(struct keepalived *k, int64_t now)
 		k->probe.deadline = NEVER;
 		kill(k->probe.pid, SIGKILL);
 	}
-	if (!k->stopping && k->probe.kind == PROBE_NONE && now >= k->next_look)
-		look(k, now);
+	if (!k->stopping && k->probe.kind == PROBE_NONE && k->wants_look)
+		look(k);
 }
 
 int64_t config_next(const struct keepalived *k)
 {
-	if (k->probe.kind != PROBE_NONE)
-		return k->probe.deadline;
-	return k->stopping ? NEVER : k->next_look;
+	return k->probe.kind != PROBE_NONE ? k->probe.deadline : NEVER;
 }

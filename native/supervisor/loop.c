@@ -18,6 +18,7 @@
 /* with the grace period of a Pod, 30 s, in mind */
 #define LAST_DUTIES_MS 15000
 #define WORKER_SECONDS 120
+/* inotify tells of what changes; this is for where it does not, and for a directory that was removed */
 #define PREPARE_EVERY_MS 10000
 
 /* ---- workers ---- */
@@ -141,6 +142,7 @@ void prepare(struct supervisor *s, int64_t now)
 	int r = prepare_dir(s->dir, &s->fifo);
 
 	s->next_prepare = now + PREPARE_EVERY_MS;
+	keepalived_look(&s->keepalived);
 	if (r == 0 && inotify_add_watch(s->changes, s->dir, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0)
 		r = -errno;
 	if (r < 0 && may_say(&s->trouble))

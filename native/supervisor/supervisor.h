@@ -222,9 +222,9 @@ struct keepalived {
 	pid_t pid;   /* of its first process, 0 when that has ended */
 	pid_t group; /* its process group, 0 when all of it has ended */
 	int last_status;
-	int64_t started, reloaded, next_start, kill_at, next_look;
+	int64_t started, reloaded, next_start, kill_at;
 	uint32_t failures;
-	bool asked_version, has_config, wants_reload, stopping;
+	bool asked_version, has_config, wants_look, wants_reload, stopping;
 	struct {
 		uint64_t device, inode, size;
 		int64_t seconds, nanoseconds;
@@ -244,7 +244,7 @@ bool keepalived_is_gone(struct keepalived *k, int64_t now);
 void keepalived_stop(struct keepalived *k, int64_t now);
 /* Runs the program with these arguments; output: its stderr and stdout, or -1 for ours. The process, or 0. */
 pid_t keepalived_run(const struct keepalived *k, int output, char *const arguments[]);
-/* Looks at the configuration now: something in the directory has changed. */
+/* Looks at the configuration as soon as no probe runs: something in the directory may have changed. */
 void keepalived_look(struct keepalived *k);
 void keepalived_read_probe(struct keepalived *k);
 void probe_ended(struct keepalived *k, int status);
