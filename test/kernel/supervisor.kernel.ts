@@ -25,6 +25,8 @@ const VIPS = ['10.0.0.101', 'fd00::101'];
 const LIST = '10.0.0.101/32 eth0\nfd00::101/128 eth0\n';
 /** Longer than a connected agent has for a transition. */
 const AGENT_ACTS_MS = 2_000;
+/** An emulated processor needs minutes for five thousand. */
+const COUNT = process.env['VIPVS_LAB'] === 'host' ? 5_000 : 1_000;
 
 const peer = new PeerDirector(new SharedDir('/run/peer'));
 const dir = new SharedDir('/run/vipvs/vrrp');
@@ -111,8 +113,9 @@ test('an agent that is away: the priority falls, another director takes over, th
   const supervised = await begin('--agent-limit', '3');
   await dir.write(`priority/${ONE}.away`, '-40\n');
   await dir.write(`priority/${TWO}.away`, '-254\n');
-  const agent = await agentThat('hangs');
+  const agent = await agentThat('pongs');
   await dir.reaches(ONE, 'MASTER 200 bound');
+  agent.hang();
   await until('lowered', () => dir.read(`priority/${ONE}`) === '-40');
   await dir.reaches(ONE, 'BACKUP 160 cleared');
   assert.deepEqual(await boundVips(), []);
@@ -241,7 +244,7 @@ test('one agent at a time, of the same user; one supervisor at a time; what nobo
   assert.equal(other.has('started as process'), false);
 });
 
-test('64 groups, and 5,000 addresses in one of them', async (context) => {
+test('64 groups, and thousands of addresses in one of them', async (context) => {
   const groups = Array.from({ length: 64 }, (_, i) => `eth0-${i + 1}`);
   await dir.create(groups, 0);
   const many = Array.from(
@@ -252,7 +255,7 @@ test('64 groups, and 5,000 addresses in one of them', async (context) => {
   await dir.configure(groups);
   running = new Supervised(dir, 'lab');
   for (const group of groups) await dir.reaches(group, 'MASTER 200 bound');
-  assert.equal((await boundVips()).length, 5000);
+  assert.equal((await boundVips()).length, COUNT);
   await peer.takes(ONE, true);
   await dir.reaches(ONE, 'BACKUP 200 cleared');
   assert.deepEqual(await boundVips(), []);

@@ -170,6 +170,11 @@ export class FakeAgent {
     return agent;
   }
 
+  hang(): void {
+    this.manner = 'hangs';
+    this.#socket.pause();
+  }
+
   goOn(manner: Manner): void {
     this.manner = manner;
     this.#socket.resume();
