@@ -419,17 +419,12 @@ export function kernelContract(name: string, makeKernel: () => Promise<KernelUnd
       const servers = Array.from({ length: 2000 }, (_, i) => virtualServer({ port: 10_000 + i }));
       const adds = servers.map((server): Op => ({ op: 'vs.add', server }));
       const results = await run(...adds, ...adds.slice(0, 1));
-      assert.deepEqual(
-        results.slice(0, -1),
-        adds.map(() => 'ok'),
-      );
+      const allOk = servers.map(() => 'ok');
+      assert.deepEqual(results.slice(0, -1), allOk);
       assert.equal(results.at(-1), 'EEXIST');
       assert.equal((await virtualServers()).size, 2000);
       const deletes = servers.map((server): Op => ({ op: 'vs.del', server }));
-      assert.deepEqual(
-        await run(...deletes),
-        deletes.map(() => 'ok'),
-      );
+      assert.deepEqual(await run(...deletes), allOk);
     });
   });
 }
