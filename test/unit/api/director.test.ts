@@ -19,6 +19,11 @@ test('a Director is ready when it says so', () => {
   assert.equal(isDirectorReady(projectDirector({ ...raw(), status: undefined })), false);
 });
 
+test('one that no API server has seen has no uid', () => {
+  const { metadata } = projectDirector({ ...raw(), metadata: { name: 'n1' } });
+  assert.deepEqual(metadata, { name: 'n1' });
+});
+
 test('what is no Director is told', () => {
   assert.throws(() => projectDirector({ ...raw(), kind: 'Pool' }), /Director/);
 });
