@@ -43,6 +43,8 @@ export const HOLD_SECONDS_MAX = 31_536_000;
 export const SHARING_KEY_MAX = 253;
 /** Pools that one Service asks for. */
 export const POOLS_MAX = 16;
+/** Addresses that one Service asks for: it gets one of each family. */
+export const ADDRESSES_ASKED_MAX = 16;
 /** Services on one address. */
 export const IP_SERVICES_MAX = 256;
 /** Ports of one Service on one address. */

@@ -4,7 +4,7 @@ import { AddressError, orAddressError, parseIp, quoted, type IpAddress } from '.
 import { specialUseOf } from '../net/special.ts';
 import { REQUEST_KEYS } from './annotations.ts';
 import type { Service } from './kubernetes.ts';
-import { POOLS_MAX, SHARING_KEY_MAX } from './limits.ts';
+import { ADDRESSES_ASKED_MAX, POOLS_MAX, SHARING_KEY_MAX } from './limits.ts';
 import { serviceRef, type Problem } from './problem.ts';
 import type { Reason } from './reasons.ts';
 
@@ -163,7 +163,8 @@ function sameText(a: string | undefined, b: string | undefined): boolean {
 
 /** Equal as sets. */
 function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item) => b.includes(item));
+  const others = new Set(b);
+  return a.length === b.length && a.every((item) => others.has(item));
 }
 
 function listOf(text: string): readonly string[] {
@@ -199,8 +200,16 @@ function parseSharingKey({ key, text }: Source, report: Report): string | undefi
 }
 
 function parseAddresses({ key, text }: Source, report: Report): readonly IpAddress[] {
+  const items = [...new Set(listOf(text))];
+  if (items.length > ADDRESSES_ASKED_MAX) {
+    report(
+      'InvalidAnnotation',
+      `${key}: names ${items.length} addresses; allowed: at most ${ADDRESSES_ASKED_MAX}, separated by commas`,
+    );
+    return [];
+  }
   const addresses = new Set<IpAddress>();
-  for (const item of listOf(text)) {
+  for (const item of items) {
     const ip = parseRequested(item, key, report);
     if (ip !== undefined) addresses.add(ip);
   }

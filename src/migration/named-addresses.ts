@@ -5,9 +5,11 @@ import { tryParseIp, type IpAddress } from '../net/address.ts';
 import { specialUseOf } from '../net/special.ts';
 import { childOf, isObject, listOf, textOf, type JsonObject } from './json.ts';
 
+const LIKE_ADDRESS = /^(?:\d+\.\d+\.\d+\.\d+|[\da-f.]*:[\da-f.]*:[\da-f.:]*)$/i;
+
 /** Addresses separated by anything that people put between them. */
 export function addressesIn(text: string): readonly IpAddress[] {
-  const items = text.split(/[,;\s]+/).filter((item) => item !== ''); // what is refused is dear
+  const items = text.split(/[,;\s]+/).filter((item) => LIKE_ADDRESS.test(item)); // what is refused is dear
   const found = items.flatMap((item) => tryParseIp(item) ?? []);
   return found.filter((ip) => specialUseOf(ip) === undefined);
 }

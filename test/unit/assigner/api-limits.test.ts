@@ -69,6 +69,16 @@ suite('what no IP object could name', () => {
     assert.match(named(' p , p'), /^s 192\.0\.2\.0 Assigned/);
   });
 
+  test('a Service asks for so many addresses, and no more of them are looked at', () => {
+    const asked = (text: string): string =>
+      told(P, service('s', { annotations: { 'vipvs.io/addresses': text } })).join();
+    const numbers = Array.from({ length: 17 }, (_, i) => `${i}`);
+    const said = asked(numbers.join());
+    assert.match(said, /vipvs\.io\/addresses: names 17 addresses; allowed: at most 16/);
+    assert.doesNotMatch(said, /is not an IP address/);
+    assert.match(asked('192.0.2.7,'.repeat(17)), /^s 192\.0\.2\.7 Assigned/);
+  });
+
   test('a Service has so many ports', () => {
     const most = service('s', { ports: ports(SERVICE_PORTS_MAX) });
     assert.match(told(P, most).join(), /^s 192\.0\.2\.0 Assigned/);
