@@ -4,6 +4,7 @@ import { gatherHostFacts } from '../ipvs-node/host/host-facts.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { choiceFlag } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
+import { jsonText } from './data-text.ts';
 import { bindInterfaceFlag } from './flag-catalogue.ts';
 
 export const checkHostCommand = defineCommand({
@@ -27,9 +28,7 @@ export const checkHostCommand = defineCommand({
     }
     const suitable = isSuitable(checks);
     io.stdout(
-      flags.output === 'json'
-        ? `${JSON.stringify({ suitable, checks }, undefined, 2)}\n`
-        : checks.map(checkLine).join(''),
+      flags.output === 'json' ? jsonText({ suitable, checks }) : checks.map(checkLine).join(''),
     );
     return suitable ? EXIT_OK : EXIT_FAILED;
   },

@@ -4,6 +4,7 @@ import { formatManifestProblem } from '../files/parse-document.ts';
 import { choiceFlag, switchFlag, UsageError } from '../runtime/flags.ts';
 import { checkManifests, countFindings, formatFinding } from './check-report.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
+import { jsonText } from './data-text.ts';
 import { filesFlag, requireClassFlag } from './flag-catalogue.ts';
 
 export const checkCommand = defineCommand({
@@ -41,7 +42,7 @@ annotations. Files that hold no manifests (templates, values of charts) are a SK
         ignored,
         ...(forImport.length === 0 ? {} : { forImport }),
       };
-      io.stdout(`${JSON.stringify(data, undefined, 2)}\n`);
+      io.stdout(jsonText(data));
     } else {
       const others = ignored.map(({ kind, count }) => `, ignored ${count} ${kind}`).join('');
       const { passed, warnings, failed, skipped } = counts;

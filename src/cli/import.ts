@@ -2,7 +2,6 @@
 // is for `kubectl apply`, and the report says what else there is to do.
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { stringify } from 'yaml';
 import type { ClusterObject } from '../api/cluster.ts';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { parseObject } from '../api/parse.ts';
@@ -18,6 +17,7 @@ import { gather } from '../migration/input.ts';
 import type { SourceObject } from '../migration/model.ts';
 import { formatReport, reportData } from '../migration/report.ts';
 import { patchedServices, verify } from '../migration/verify.ts';
+import { quoted } from '../net/address.ts';
 import { systemClock } from '../runtime/clock.ts';
 import {
   choiceFlag,
@@ -28,6 +28,7 @@ import {
   UsageError,
 } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK, type CliIo } from './command.ts';
+import { jsonText, objectsText } from './data-text.ts';
 import { readCluster, type ClusterObjects } from './import-cluster.ts';
 
 const DETAILS = `Reads MetalLB, kube-vip, PureLB, OpenELB, Cilium LB IPAM, inwinSTACK, kube-keepalived-vip and kube-loadbalancer, and
@@ -130,12 +131,9 @@ export const importCommand = defineCommand({
       ...migration.ips,
       ...(flags.services ? patchedServices(migration, 'required') : []),
     ];
-    io.stdout(flags.output === 'json' ? jsonText(printed) : yamlText(printed));
+    io.stdout(objectsText(printed, flags.output));
     const report = { migration, verification };
-    const text =
-      flags.output === 'json'
-        ? `${JSON.stringify(reportData(report), undefined, 2)}\n`
-        : formatReport(report);
+    const text = flags.output === 'json' ? jsonText(reportData(report)) : formatReport(report);
     await tell(text, flags.report, io);
     const isClean = migration.notes.every(({ kind }) => kind !== 'error');
     return isClean && verification.lost.length === 0 ? EXIT_OK : EXIT_FAILED;
@@ -161,7 +159,7 @@ async function readFromCluster(
 ): Promise<ClusterObjects> {
   const wrong = flags.configMaps.find((key) => !/^[^/]+\/[^/]+$/.test(key));
   if (wrong !== undefined) {
-    throw new UsageError(`--configmap: ${JSON.stringify(wrong)} is not allowed: namespace/name`);
+    throw new UsageError(`--configmap: ${quoted(wrong)} is not allowed: namespace/name`);
   }
   const kubeconfig = flags.kubeconfig === undefined ? undefined : resolve(io.cwd, flags.kubeconfig);
   try {
@@ -197,18 +195,6 @@ function surroundings(objects: readonly SourceObject[]): readonly ClusterObject[
       const parsed = parseObject(raw, { unknownFields: 'drop' });
       return parsed.kind === 'object' ? [parsed.object] : [];
     });
-}
-
-function jsonText(items: readonly object[]): string {
-  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, undefined, 2)}\n`;
-}
-
-function yamlText(items: readonly object[]): string {
-  return items
-    .map((item) =>
-      stringify(item, { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 }),
-    )
-    .join('---\n');
 }
 
 async function tell(text: string, path: string | undefined, io: CliIo): Promise<void> {

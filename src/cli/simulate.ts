@@ -1,5 +1,4 @@
 // `vipvs simulate`: the assigner on manifests, offline. Same input, same bytes: there is no clock unless --now gives one.
-import { stringify } from 'yaml';
 import { objectKey, type ClusterObject } from '../api/cluster.ts';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { API_VERSION } from '../api/pool.ts';
@@ -12,6 +11,7 @@ import { formatManifestProblem } from '../files/parse-document.ts';
 import { quoted } from '../net/address.ts';
 import { choiceFlag, optionalFlag, switchFlag, UsageError } from '../runtime/flags.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
+import { objectsText } from './data-text.ts';
 import { filesFlag, requireClassFlag } from './flag-catalogue.ts';
 import { saidOf } from './said-of-manifests.ts';
 
@@ -61,7 +61,7 @@ export const simulateCommand = defineCommand({
     io.stderr(manifests.objects.map((object) => passedOver(object, config)).join(''));
     const { objects, events } = simulate(manifests.objects, config, flags.now);
     const all = [...objects, ...events.map((event, i) => eventObject(event, i + 1, flags.now))];
-    io.stdout(flags.output === 'json' ? jsonText(all) : yamlText(all));
+    io.stdout(objectsText(all, flags.output));
     return manifests.problems.length > 0 ? EXIT_FAILED : EXIT_OK;
   },
 });
@@ -78,18 +78,6 @@ function passedOver(object: ClusterObject, config: AssignerConfig): string {
   if (loadBalancerClass === config.loadBalancerClass) return '';
   const own = `its loadBalancerClass is ${quoted(loadBalancerClass)}, not ${config.loadBalancerClass}`;
   return `${objectKey(object)}: passed over: ${own}\n`;
-}
-
-function jsonText(items: readonly object[]): string {
-  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 2)}\n`;
-}
-
-function yamlText(items: readonly object[]): string {
-  return items
-    .map((item) =>
-      stringify(item, { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 }),
-    )
-    .join('---\n');
 }
 
 /** events.k8s.io/v1: longer notes are refused. */

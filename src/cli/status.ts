@@ -1,11 +1,11 @@
 // `vipvs status`: what the standalone process wrote into its state directory. Needs neither root nor the process.
 import { resolve } from 'node:path';
-import { stringify } from 'yaml';
 import { loadState } from '../files/state.ts';
 import { fileFailure } from '../files/manifests.ts';
 import { choiceFlag, UsageError } from '../runtime/flags.ts';
 import { isRunning } from '../runtime/process-identity.ts';
 import { defineCommand, EXIT_FAILED, EXIT_OK } from './command.ts';
+import { jsonText, yamlText } from './data-text.ts';
 import { stateDirFlag } from './flag-catalogue.ts';
 import { formatStatus, type StatusView } from './status-report.ts';
 
@@ -27,10 +27,10 @@ export const statusCommand = defineCommand({
     }
     switch (flags.output) {
       case 'json':
-        io.stdout(`${JSON.stringify(toData(view), undefined, 2)}\n`);
+        io.stdout(jsonText(toData(view)));
         break;
       case 'yaml':
-        io.stdout(stringify(toData(view)));
+        io.stdout(yamlText(toData(view)));
         break;
       case 'table':
       case 'wide':

@@ -1,4 +1,7 @@
 // What a migration tells the user: as text, and as data for programs. Pure.
+import { cutText } from '../api/bounded-text.ts';
+import { printable } from '../net/address.ts';
+import { visibleJson } from '../net/json-escapes.ts';
 import type { Migration } from './convert.ts';
 import type { FinalizerPatch } from './finalizers.ts';
 import type { Note, NoteKind } from './model.ts';
@@ -23,7 +26,9 @@ export function formatReport({ migration, verification }: Report): string {
     count === 0 ? [] : [`${system} (${counted(count, 'object')})`],
   );
   const head = `Read: ${systems.length === 0 ? 'no object of another load balancer' : systems.join(', ')}, ${counted(services.length, 'Service')}. Made: ${counted(pools.length, 'Pool')}, ${counted(ips.length, 'IP')}.\n`;
-  const aside = [...ignored].map(([what, count]) => printable(`${what} (${count})`));
+  const aside = [...ignored].map(
+    ([what, count]) => `${printable(cutText(what, NAME_BYTES_MAX))} (${count})`,
+  );
   const sections = (['error', 'no-equivalent', 'ambiguous', 'converted'] as const).map((kind) => {
     const mine = notes.filter((note) => note.kind === kind);
     return section(TITLES[kind], mine.map(formatNote));
@@ -62,18 +67,16 @@ function section(title: string, lines: readonly string[]): string {
     : `${title}:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
 }
 
-/** Names and values are the users': none of them ends a line or steers a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-}
+/** A name that Kubernetes allows has 253 bytes; one of a file may have any number, and so may a field and a value. */
+const NAME_BYTES_MAX = 600;
+const MESSAGE_BYTES_MAX = 8192;
 
 /** `file:line: object: field: message` */
 function formatNote(note: Note): string {
   const where = note.where === undefined ? '' : `${note.where}: `;
-  const field = note.field === undefined ? '' : `${note.field}: `;
-  return `${where}${note.object}: ${field}${note.message}`;
+  const field = note.field === undefined ? '' : `${cutText(note.field, NAME_BYTES_MAX)}: `;
+  const object = cutText(note.object, NAME_BYTES_MAX);
+  return `${where}${object}: ${field}${cutText(note.message, MESSAGE_BYTES_MAX)}`;
 }
 
 /** A comment and the command. */
@@ -81,7 +84,7 @@ function formatPatch(patch: ServicePatch): readonly string[] {
   const { namespace, name } = patch.service;
   return [
     `# ${namespace}/${name}: ${patch.why.join('; ')}`,
-    `kubectl patch service -n ${namespace} ${name} --type merge -p ${shellWord(patch.body)}`,
+    `kubectl patch service -n ${namespace} ${name} --type merge -p ${shellJson(patch.body)}`,
   ];
 }
 
@@ -89,12 +92,12 @@ function formatFinalizers({ service, finalizers, patch }: FinalizerPatch): reado
   const { namespace, name } = service;
   return [
     `# ${namespace}/${name}: ${finalizers.join(', ')}`,
-    `kubectl patch service -n ${namespace} ${name} --type json -p ${shellWord(patch)}`,
+    `kubectl patch service -n ${namespace} ${name} --type json -p ${shellJson(patch)}`,
   ];
 }
 
-function shellWord(value: object): string {
-  return `'${JSON.stringify(value).replaceAll("'", `'\\''`)}'`;
+function shellJson(value: object): string {
+  return `'${visibleJson(JSON.stringify(value)).replaceAll("'", `'\\''`)}'`;
 }
 
 function formatVerification({ kept, lost, services, unknown }: Verification): string {

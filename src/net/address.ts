@@ -28,7 +28,7 @@ export function shownName(text: string): string {
 }
 
 /** Control characters, line breaks, marks of direction and half characters. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** The text on one line: what can't be seen, or moves a terminal's cursor, is written as `\u{1b}`. */
 export function printable(text: string): string {

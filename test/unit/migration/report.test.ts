@@ -151,9 +151,25 @@ test('names in the source that are no names: neither a line of their own nor a c
   const given = GIVEN.replace('name: p, ', 'name: "p\\n\\e[1m", ');
   const migration = migrateText(given.replaceAll('kind: Secret', 'kind: "Se\\ncret"'));
   const text = formatReport({ migration, verification: verify(migration, [], idle) });
-  assert.match(text, /Left aside, of no use here: v1 Se\\u000acret \(1\)\n/);
+  assert.match(text, /Left aside, of no use here: v1 Se\\u\{a\}cret \(1\)\n/);
   assert.match(
     text,
-    /IPAddressPool m\/p\\u000a\\u001b\[1m: no Pool can be called "p\\n\\u001b\[1m": it is called p-1m/,
+    /IPAddressPool m\/p\\u\{a\}\\u\{1b\}\[1m: no Pool can be called "p\\n\\u001b\[1m": it is called p-1m/,
   );
+});
+
+test('names of any length and any characters: each note is one line that nobody has to scroll through', () => {
+  const long = 'n'.repeat(100_000);
+  const given =
+    GIVEN.replace('name: p, ', `name: ${long}, `).replace('kind: Secret', `kind: S${long}`) +
+    serviceText('a/"x\\u202e"', { ips: ['192.0.2.3'] }) +
+    serviceText('a/pool', {
+      ips: ['192.0.2.4'],
+      annotations: { 'metallb.io/address-pool': 'p\\u202e' },
+    });
+  const migration = migrateText(given);
+  const text = formatReport({ migration, verification: verify(migration, [], idle) });
+  assert.ok(text.split('\n').every((line) => line.length < 10_000));
+  assert.match(text, /Left aside, of no use here: v1 Sn{100,600}…/);
+  assert.doesNotMatch(text, /[\u202e\u0007]/);
 });
