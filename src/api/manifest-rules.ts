@@ -5,7 +5,7 @@ import type { ClusterObject } from './cluster.ts';
 import { SERVICE_PORTS_MAX } from './limits.ts';
 import { oneOfText, type Issue } from './parse-issues.ts';
 
-const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'];
+export const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'];
 
 export function manifestIssues(object: ClusterObject): readonly Issue[] {
   if (object.kind === 'EndpointSlice') return portNameIssues(object.ports, ['ports'], true);

@@ -1,4 +1,7 @@
 // Who has which address: what Services show, what source objects record, what Services ask for; in this order. Pure.
+import { SERVICE_TYPES } from '../api/manifest-rules.ts';
+import { oneOfText } from '../api/parse-issues.ts';
+import { variableHint } from './variables.ts';
 import { LOAD_BALANCER_CLASS } from '../api/conditions.ts';
 import { compareIp, familyOf, type Family, type IpAddress } from '../net/address.ts';
 import { specialUseOf } from '../net/special.ts';
@@ -96,7 +99,7 @@ export function findHoldings(sources: HoldingSources, notes: Note[]): Holdings {
   for (const facts of sources.services) {
     const own = byService.get(facts.key) ?? [];
     if (!isInScope(facts, own, sources, notes)) {
-      if (facts.service.spec.type === undefined) spare.push(...spareOf(facts, facts.asked));
+      if (!hasType(facts)) spare.push(...spareOf(facts, facts.asked));
       continue;
     }
     const all = addressesOf(facts, own, finder.vipsOf(facts, notes), notes);
@@ -154,7 +157,7 @@ function isInScope(
   const about = Notes.ofService(notes, facts);
   if (type !== 'LoadBalancer') {
     if (isWished || own.length > 0) return true;
-    if (facts.asked.length > 0) noteType(facts, about);
+    if (facts.asked.length > 0 || (type !== undefined && !hasType(facts))) noteType(facts, about);
     return false;
   }
   if (isKnownClass(loadBalancerClass) || facts.shown.some(isImported)) return true;
@@ -164,10 +167,23 @@ function isInScope(
   return false;
 }
 
-function noteType({ asked, service }: ServiceFacts, notes: Notes): void {
+/** Any other text may be a misspelt LoadBalancer: no API server has taken it. */
+function hasType({ service }: ServiceFacts): boolean {
+  return SERVICE_TYPES.some((type) => type === service.spec.type);
+}
+
+function noteType(facts: ServiceFacts, notes: Notes): void {
+  const { asked, service } = facts;
   const { type } = service.spec;
   if (type === undefined) {
     const text = `asks for ${asked.join(', ')} and has no type here (a kustomize patch without its base?): kept out of use, but not for it`;
+    notes.add('error', text, 'spec.type');
+  } else if (!hasType(facts)) {
+    const kept =
+      asked.length === 0
+        ? 'what it has is not known and is not kept'
+        : `${asked.join(', ')} kept out of use, but not for it`;
+    const text = `${oneOfText(SERVICE_TYPES, type)}${variableHint(type)}; ${kept}`;
     notes.add('error', text, 'spec.type');
   } else {
     const text = `asks for ${asked.join(', ')}, but it is of type ${nameText(type)} and gets none`;

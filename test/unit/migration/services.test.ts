@@ -40,6 +40,23 @@ const CASES: readonly ServiceCase[] = [
     patches: [],
   },
   {
+    name: 'a misspelt type, with an address and without: no API server has taken it',
+    given:
+      POOL +
+      serviceText('a/x', { spec: { type: 'Loadbalancer' } }) +
+      serviceText('a/y', {
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.7' },
+        spec: { type: '${TYPE}' },
+      }) +
+      serviceText('a/z', { spec: { type: null } }),
+    ips: ['192.0.2.7 p - retain'],
+    patches: [],
+    notes: [
+      'error Service a/x: spec.type: must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, is "Loadbalancer"; did you mean LoadBalancer?; what it has is not known and is not kept',
+      'error Service a/y: spec.type: must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, is "${TYPE}"; it looks like a variable that nothing has replaced (flux envsubst, kustomize, Helm): render it first; 192.0.2.7 kept out of use, but not for it',
+    ],
+  },
+  {
     name: 'it shows another address than it asks for: what it shows is kept',
     given:
       POOL +
