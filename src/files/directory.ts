@@ -7,7 +7,7 @@ import { watch as chokidarWatch } from 'chokidar';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileIndex, type SourceChange } from './file-index.ts';
-import { isErrno, isManifestName, Listing } from './listing.ts';
+import { isErrno, isManifestName, Listing, refuseAllButFiles } from './listing.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { fileFailure, readManifestFile } from './manifests.ts';
 import type { LoadedObject, ManifestProblem } from './parse-document.ts';
@@ -143,7 +143,10 @@ export class DirectorySource {
     try {
       await this.#watchCurrent((path) => void (root = path));
       const listing = new Listing(
-        ({ path, stats }) => void files.set(path, toFileStat(stats)),
+        ({ path, stats }) => {
+          refuseAllButFiles(stats);
+          files.set(path, toFileStat(stats));
+        },
         (path, error) => this.#keepAll(path, error, files),
       );
       for (root of this.#roots) await listing.add(root, root);

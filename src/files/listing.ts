@@ -18,6 +18,28 @@ export interface ListedFile {
   readonly stats: Stats;
 }
 
+/** There is something of this name, but it can't be read to its end. */
+export class KindError extends Error {
+  override readonly name = 'KindError';
+}
+
+/** Linux: major 1, minor 3. */
+const NULL_DEVICE = 0x103;
+
+/** A device other than /dev/null may have no end. A pipe has one: it is what a shell makes of `<(command)`. */
+export function refuseDevice(stats: Stats): void {
+  const isDevice = stats.isCharacterDevice() || stats.isBlockDevice();
+  if (isDevice && stats.rdev !== NULL_DEVICE) {
+    throw new KindError('is a device; allowed: a file, a directory, a pipe, or - for stdin');
+  }
+}
+
+/** For who reads again and again: a pipe gives what it has once, and waits for its writer. */
+export function refuseAllButFiles(stats: Stats): void {
+  if (!stats.isFile())
+    throw new KindError('is a pipe, a socket or a device; allowed: a file or a directory');
+}
+
 export class Listing {
   readonly #take: (file: ListedFile) => void;
   readonly #onUnreadable: (path: string, error: Error) => void;

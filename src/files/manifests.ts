@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { objectKey, type ClusterObject } from '../api/cluster.ts';
 import { DocumentSplitter, splitDocuments, type DocumentText } from './documents.ts';
-import { isErrno, Listing, type ListedFile } from './listing.ts';
+import { isErrno, KindError, Listing, refuseDevice, type ListedFile } from './listing.ts';
 import {
   parseManifestDocument,
   type LoadedObject,
@@ -79,6 +79,7 @@ export async function readPaths(
     }
     for (const file of found.splice(0)) {
       try {
+        refuseDevice(file.stats);
         await reader.file(file);
       } catch (error) {
         reader.unreadable({ file: file.shown, message: fileFailure(error) });
@@ -89,6 +90,7 @@ export async function readPaths(
 
 /** What the file system said, without the path that the caller prints anyway. Throws what is no word of it. */
 export function fileFailure(error: unknown, what: 'read' | 'written' = 'read'): string {
+  if (error instanceof KindError) return `cannot be ${what}: ${error.message}`;
   if (!isErrno(error)) throw error;
   const text: Readonly<Record<string, string>> = {
     ENOENT: 'no such file or directory',

@@ -120,6 +120,8 @@ export function listFlag(text: FlagText, least: 0 | 1, allowed: string): Flag<re
     takesValue: true,
     read: (texts, where) => {
       if (texts.length < least) throw new UsageError(`${where} is missing: ${allowed}`);
+      // as of a shell variable that is not set: it would be read as the working directory
+      if (texts.includes('')) throw new UsageError(`${where}: "" is not allowed: ${allowed}`);
       return texts;
     },
   };

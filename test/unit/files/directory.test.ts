@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -236,6 +237,17 @@ test('a file that was just emptied is about to be written: its objects stay for 
   assert.equal(source.index.holdsObjects(join(root, 'a.yaml')), true);
   await utimes(join(root, 'a.yaml'), 0, 0); // emptied long ago: it is meant
   await expect('b:81');
+});
+
+test('a file that became a pipe is told and not waited for; its objects stay', async (context) => {
+  const { root, source, expect } = await watched(context, { 'a.yaml': service('a') }, [], {
+    roots: ['a.yaml'],
+  });
+  await expect('a:80');
+  await unlink(join(root, 'a.yaml'));
+  execFileSync('mkfifo', [join(root, 'a.yaml')]);
+  await until('it is told', () => /is a pipe, a socket/.test(source.status.failure ?? ''));
+  await expect('a:80');
 });
 
 test('links in a circle end', async (context) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -184,6 +185,25 @@ test('a path that can not be read is told apart from wrong content, and others g
     'a.yaml/x: cannot be read: not a directory',
   ]);
   assert.equal(result.objects.length, 1);
+});
+
+test('a device is refused, since it may have no end; a pipe and /dev/null are read', async (context) => {
+  const root = await tree(context, { 'a.yaml': namespaceText('a'), null: '-> /dev/null' });
+  const pipe = join(root, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const writing = writeFile(pipe, namespaceText('b'));
+  const result = await loadManifests(['/dev/zero', 'null', 'pipe', 'a.yaml'], {
+    cwd: root,
+    readStdin: noStdin,
+  });
+  await writing;
+  assert.deepEqual(result.unreadable.map(formatManifestProblem), [
+    '/dev/zero: cannot be read: is a device; allowed: a file, a directory, a pipe, or - for stdin',
+  ]);
+  assert.deepEqual(
+    result.objects.map(({ metadata }) => metadata.name),
+    ['b', 'a'],
+  );
 });
 
 test(

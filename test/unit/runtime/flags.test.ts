@@ -73,6 +73,8 @@ test('flags that are not given have their defaults', () => {
 
 test('a value that is not allowed is refused with what, where and what is allowed', () => {
   const cases = [
+    // a shell variable that is not set: not the working directory
+    { flags: { '--filename': ['a', ''] }, env: {}, want: '--filename: "" is not allowed: a file' },
     {
       flags: { '--log-level': ['loud'] },
       env: {},
