@@ -45,7 +45,7 @@ const CASES: readonly ServiceCase[] = [
       POOL +
       serviceText('a/x', { spec: { type: 'Loadbalancer' } }) +
       serviceText('a/y', {
-        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.7' },
+        annotations: { 'metallb.io/loadBalancerIPs': '192.0.2.7, 192.0.2.999' },
         spec: { type: '${TYPE}' },
       }) +
       serviceText('a/z', { spec: { type: null } }),
