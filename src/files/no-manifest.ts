@@ -7,8 +7,11 @@ import { isRecord, textField } from './raw-fields.ts';
 const TEMPLATE_SIGN = /\{\{|\{%/;
 export const TEMPLATE = 'a template (Helm, Jinja); check what it renders';
 
+/** Zero bytes, and what is no UTF-8: a binary file has every pair of characters somewhere. */
+const NO_TEXT = /[\0\uFFFD]/;
+
 export function looksLikeTemplate(text: string): boolean {
-  return TEMPLATE_SIGN.test(text);
+  return TEMPLATE_SIGN.test(text) && !NO_TEXT.test(text);
 }
 
 /** Why the document is none for us to judge; undefined where somebody meant a manifest, however wrong it is. */

@@ -317,6 +317,13 @@ for (const { name, text, want } of MEANT) {
   });
 }
 
+test('a binary file is no template, whatever pairs of characters it has', () => {
+  for (const text of ['PK\u0000{{\u0001', 'caf\uFFFD: {{ x }\n']) {
+    const { problems, skipped } = parseManifestText('f.yaml', text);
+    assert.deepEqual([problems.length, skipped], [1, []], text);
+  }
+});
+
 test('a field without effect is told where it stands, and the object is used', () => {
   const text = `apiVersion: v1
 kind: Service
