@@ -34,7 +34,7 @@ describe('nothing in the printed data acts on a terminal, and it reads back the 
 
 test('objects are a stream of documents, or a List', () => {
   const items = [{ a: 'yes' }, { a: '2' }];
-  const read = parseAllDocuments(objectsText(items, 'yaml')).map((each): unknown => each.toJS());
+  const read = parseAllDocuments(objectsText(items, 'yaml')).map((each) => each.toJS() as unknown);
   assert.deepEqual(read, items);
   assert.deepEqual(JSON.parse(objectsText(items, 'json')), {
     apiVersion: 'v1',
