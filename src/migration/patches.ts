@@ -53,7 +53,7 @@ export function patchesOf(context: PatchContext, notes: Note[]): readonly Servic
       addWishes(known, context, patch);
       addPool(known, context, patch, notes);
       if (!known.addresses.some((ip) => lost.has(`${known.facts.key} ${ip}`))) {
-        addAddresses(known, context, patch, notes);
+        addAddresses(known, patch);
       }
       addSharing(known, sharing, patch);
       noteClass(known, notes);
@@ -114,8 +114,7 @@ function addWishes(keeper: KnownKeeper, context: PatchContext, patch: PatchDraft
       patch.annotations[key] = value;
       patch.because(wish.why);
     }
-    const [address] = addresses;
-    const pool = address === undefined ? context.poolOfWish(wish) : context.poolOf(address);
+    const pool = poolsOf(keeper, context) ?? context.poolOfWish(wish);
     if (wish.pool !== undefined && pool !== undefined && facts.request.pool === undefined) {
       patch.annotations[ANNOTATIONS.pool] = pool;
       patch.because(wish.why);
@@ -123,18 +122,24 @@ function addWishes(keeper: KnownKeeper, context: PatchContext, patch: PatchDraft
   }
 }
 
-/** The Pool that the Service asks for must be the one that has its address; all keys must say the same. */
+/** Those that have its addresses, as a Service asks for them; undefined where it has none. */
+function poolsOf({ addresses }: KnownKeeper, { poolOf }: PatchContext): string | undefined {
+  const pools = addresses.map(poolOf).filter((pool) => pool !== undefined);
+  return pools.length === 0 ? undefined : [...new Set(pools)].join(',');
+}
+
+/** The Pools that the Service asks for must be those that have its addresses; all keys must say the same. */
 function addPool(
-  { facts, addresses }: KnownKeeper,
+  keeper: KnownKeeper,
   context: PatchContext,
   patch: PatchDraft,
   notes: Note[],
 ): void {
+  const { facts } = keeper;
   const asked = facts.request.pool;
   if (asked === undefined) return;
   const called = context.poolNamed(asked);
-  const [address] = addresses;
-  const pool = address === undefined ? called : context.poolOf(address);
+  const pool = poolsOf(keeper, context) ?? called;
   if (pool === undefined) {
     const message = `asks for Pool ${nameText(asked)}, which is not among the imported ones${variableHint(asked)}`;
     Notes.ofService(notes, facts).add('ambiguous', message);
@@ -157,15 +162,9 @@ function setPresent(
   }
 }
 
-function addAddresses(
-  { facts, addresses, isShown }: KnownKeeper,
-  context: PatchContext,
-  patch: PatchDraft,
-  notes: Note[],
-): void {
+function addAddresses({ facts, addresses, isShown }: KnownKeeper, patch: PatchDraft): void {
   if (addresses.length === 0) return;
   const value = addresses.join(',');
-  const pools = new Set(addresses.map(context.poolOf));
   const { request } = facts;
   const { loadBalancerIP } = facts.service.spec;
   const isAsked =
@@ -174,18 +173,13 @@ function addAddresses(
   if (isAsked) {
     const fits =
       request.problems.length === 0 && request.addresses.every((ip) => addresses.includes(ip));
-    if (fits && pools.size === 1) return;
+    if (fits) return;
     setPresent(facts, REQUEST_KEYS.addresses, value, patch);
     if (loadBalancerIP !== undefined && loadBalancerIP !== '') {
       patch.spec = { ...patch.spec, loadBalancerIP: null };
       patch.annotations[ANNOTATIONS.addresses] = value;
     }
     patch.because(`asks for something else than ${value}, which it has`);
-  }
-  if (pools.size > 1) {
-    const message = `${value} are in Pools ${[...pools].sort().join(' and ')}; a Service keeps them while its status shows them, and can't ask for them: all addresses of a Service come from one Pool`;
-    Notes.ofService(notes, facts).add('ambiguous', message);
-    return;
   }
   if (isAsked) return;
   patch.annotations[ANNOTATIONS.addresses] = value;

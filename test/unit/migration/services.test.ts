@@ -105,18 +105,23 @@ const CASES: readonly ServiceCase[] = [
     ],
   },
   {
-    name: 'families from two Pools: kept as it is, not asked for',
+    name: 'families from two Pools: it asks for both',
     given:
       pool('v4', { addresses: ['192.0.2.0/24'] }) +
       pool('v6', { addresses: ['2001:db8::/64'] }) +
       serviceText('a/x', {
         ips: ['192.0.2.1', '2001:db8::1'],
         spec: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' },
+      }) +
+      serviceText('a/y', {
+        ips: ['192.0.2.2', '2001:db8::2'],
+        annotations: { 'metallb.io/address-pool': 'v4' },
+        spec: { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' },
       }),
-    ips: ['192.0.2.1 v4 a/x', '2001:db8::1 v6 a/x'],
-    patches: [],
-    notes: [
-      "ambiguous Service a/x: 192.0.2.1,2001:db8::1 are in Pools v4 and v6; a Service keeps them while its status shows them, and can't ask for them: all addresses of a Service come from one Pool",
+    ips: ['192.0.2.1 v4 a/x', '192.0.2.2 v4 a/y', '2001:db8::1 v6 a/x', '2001:db8::2 v6 a/y'],
+    patches: [
+      `safety a/x ${annotations({ 'vipvs.io/addresses': '192.0.2.1,2001:db8::1' })}`,
+      `required a/y ${annotations({ 'metallb.io/address-pool': 'v4,v6', 'vipvs.io/addresses': '192.0.2.2,2001:db8::2' })}`,
     ],
   },
   {
