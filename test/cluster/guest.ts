@@ -30,7 +30,7 @@ export class Guest {
   #lastId = 0;
 
   /** Boots it; `limitSeconds`: the guest ends then, whatever happens. */
-  static async boot(plane: ControlPlane, limitSeconds = 580): Promise<Guest> {
+  static async boot(plane: ControlPlane, limitSeconds = 880): Promise<Guest> {
     const guest = new Guest(plane);
     try {
       await guest.#boot(limitSeconds);
@@ -184,7 +184,7 @@ export class Guest {
   }
 }
 
-/** Waits until a condition holds, asking the guest's one processor only now and then; by default for a minute. */
+/** Waits until a condition holds, asking the guest's one processor only now and then; by default for two minutes. */
 export async function patiently(
   what: string,
   condition: () => Promise<boolean>,
@@ -196,9 +196,9 @@ export async function patiently(
     await wait(POLL_MS);
   }
 }
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 /** Two agents that start side by side take the guest's one processor for 30 s, and more on a busy machine. */
-export const START_PATIENCE_MS = 150_000;
+export const START_PATIENCE_MS = 300_000;
 const POLL_MS = 500;
 
 export interface GuestProcess {

@@ -23,7 +23,7 @@ const NO_CAPABILITIES = '0'.repeat(16);
 const image = await findImage();
 const skip = 'reason' in image ? image.reason : false;
 
-suite('the Pods of deploy/, from the image', { timeout: 590_000, skip }, () => {
+suite('the Pods of deploy/, from the image', { timeout: 890_000, skip }, () => {
   let plane: ControlPlane;
   let guest: Guest;
   let runtime: Runtime;

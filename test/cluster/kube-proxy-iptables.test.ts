@@ -6,7 +6,7 @@ import { patiently as until } from './guest.ts';
 import { coexistence, KubeProxyWorld, leaves, RIVAL } from './kube-proxy-world.ts';
 import { slice } from './node-world.ts';
 
-suite('kube-proxy in mode iptables beside us', { timeout: 590_000 }, () => {
+suite('kube-proxy in mode iptables beside us', { timeout: 890_000 }, () => {
   let proxy: KubeProxyWorld;
 
   before(async () => {

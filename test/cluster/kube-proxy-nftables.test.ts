@@ -6,7 +6,7 @@ import { patiently as until } from './guest.ts';
 import { coexistence, KubeProxyWorld, leaves } from './kube-proxy-world.ts';
 import { slice, VIP } from './node-world.ts';
 
-suite('kube-proxy in mode nftables beside us', { timeout: 590_000 }, () => {
+suite('kube-proxy in mode nftables beside us', { timeout: 890_000 }, () => {
   let proxy: KubeProxyWorld;
 
   before(async () => {

@@ -193,9 +193,15 @@ export class KubeProxyWorld {
     return this.world.get('director d1', `{.status.conditions[?(@.type=="Programmed")].${field}}`);
   }
 
-  checkHost(): Promise<string> {
+  /** When kube-proxy answers it: while it starts, it takes the guest's one processor. */
+  async checkHost(): Promise<string> {
     const command = ['node', join(ROOT, 'dist/vipvs.js'), 'check', 'host', '--bind-iface', 'eth0'];
-    return this.world.guest.run('d1', command).then(({ stdout }) => stdout);
+    let lines = '';
+    await until('kube-proxy answers check host', async () => {
+      lines = (await this.world.guest.run('d1', command)).stdout;
+      return /^\w+ kube-proxy: runs in mode/m.test(lines);
+    });
+    return lines;
   }
 }
 

@@ -5,7 +5,7 @@ import { pool, service } from './assigner-world.ts';
 import { patiently as until } from './guest.ts';
 import { NodeWorld, served, slice } from './node-world.ts';
 
-suite('a director that dies', { timeout: 590_000 }, () => {
+suite('a director that dies', { timeout: 890_000 }, () => {
   let world: NodeWorld;
 
   before(async () => {

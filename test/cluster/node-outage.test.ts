@@ -9,7 +9,7 @@ import { NodeWorld, served, slice } from './node-world.ts';
 /** Long enough for the guest's one processor. */
 const LEASE_SECONDS = 12;
 
-suite('agents without an API server', { timeout: 590_000 }, () => {
+suite('agents without an API server', { timeout: 890_000 }, () => {
   let world: NodeWorld;
 
   before(async () => {

@@ -13,7 +13,7 @@ import { nameOf, without, type GrantedVerb } from './rights.ts';
 /** A Lease that is lost soon, so that a test of that need not wait half a minute. */
 const LEASE = { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 300 };
 
-suite('the agent where something is missing', { timeout: 590_000 }, () => {
+suite('the agent where something is missing', { timeout: 890_000 }, () => {
   let plane: ControlPlane;
   let node: RunningNode;
 

@@ -7,7 +7,7 @@ import { pool, service } from './assigner-world.ts';
 import { patiently as until } from './guest.ts';
 import { CLIENT, NodeWorld, served, slice, VIP } from './node-world.ts';
 
-suite('agents on a real API server and a real kernel', { timeout: 590_000 }, () => {
+suite('agents on a real API server and a real kernel', { timeout: 890_000 }, () => {
   let world: NodeWorld;
 
   before(async () => {

@@ -25,15 +25,15 @@ export async function gatherHostFacts(wantedInterface: string | undefined): Prom
   const capabilities = effectiveCapabilities();
   // first: the settings below net/ipv4/vs come with the module
   const ipvs = await ipvsFacts();
-  const [nft, interfaces, kubeProxy, kubeProxyTraces, keepalivedVersion, running] =
-    await Promise.all([
-      nftFacts(),
-      interfaceFacts(),
-      probeKubeProxy(),
-      findKubeProxyTraces(),
-      readKeepalivedVersion(),
-      findInstance(),
-    ]);
+  const [nft, interfaces, kubeProxyTraces, keepalivedVersion, running] = await Promise.all([
+    nftFacts(),
+    interfaceFacts(),
+    findKubeProxyTraces(),
+    readKeepalivedVersion(),
+    findInstance(),
+  ]);
+  // alone: what keeps this process busy on a slow machine would use up the time for its answers
+  const kubeProxy = await probeKubeProxy();
   return {
     kernelRelease: release(),
     canAdministerNetwork: has(capabilities, CAP_NET_ADMIN) && isInitialUserNamespace(),
