@@ -60,13 +60,13 @@ test: setup ## every test; TIER=unit or FILES=test/unit/net/range.test.ts narrow
 	@node test/run.ts $(TIER) $(FILES)
 
 .PHONY: demo
-demo: ## the product in a lab, step by step, in under a minute
+demo: ## the product in a lab, step by step, in a minute or two
 	@scripts/setup.sh npm lab-packages native kernel
 	@$(MAKE) lab
 	@node scripts/bundle.ts
 	@for program in demo http-server; do node test/lab/bundle.ts test/demo/$$program.ts $(LAB)/$$program.mjs; done
 	@[ ! -t 1 ] || set -- --terminal; \
-	  test/lab/run -t 180 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs "$$@"
+	  test/lab/run -t 300 -- node $(LAB)/demo.mjs $(CURDIR)/dist/vipvs.js $(CURDIR)/$(LAB)/http-server.mjs "$$@"
 
 .PHONY: demo-cluster
 demo-cluster: ## the same story with kubectl: a real API server here, two directors in the lab; two minutes

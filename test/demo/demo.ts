@@ -51,7 +51,7 @@ async function rules(): Promise<string> {
 }
 
 async function untilRules(what: string, holds: (text: string) => boolean): Promise<void> {
-  await until(what, 20, async () => (holds(await rules()) ? true : undefined));
+  await until(what, 60, async () => (holds(await rules()) ? true : undefined));
 }
 
 const children: ChildProcess[] = [];
@@ -72,7 +72,7 @@ async function startStandalone(): Promise<ChildProcess> {
   let log = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text));
   child.stdout?.resume();
-  await until('vipvs is ready', 30, async () => {
+  await until('vipvs is ready', 120, async () => {
     if (child.exitCode !== null) throw new Error(`vipvs standalone ended with ${child.exitCode}`);
     const ready = ['curl', '-sf', '-o', '/dev/null', 'http://127.0.0.1:9472/readyz'];
     return (await run('director', ready, { mayFail: true })).code === 0 ? true : undefined;
@@ -100,7 +100,7 @@ async function startDownload(): Promise<Download> {
   let bytes = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (bytes += text));
   const finished = once(child, 'close').then(() => bytes.trim());
-  const backend = await until('the download has begun', 10, async () => {
+  const backend = await until('the download has begun', 60, async () => {
     const headers = await run('client', ['cat', '/tmp/headers'], { mayFail: true });
     return /x-backend: (\S+)/.exec(headers.stdout)?.[1];
   });
@@ -134,7 +134,7 @@ async function tell(): Promise<void> {
 
   step('The VIP is on the interface, the rules are in the kernel');
   const address = ['ip', 'address', 'show', 'dev', 'eth0'];
-  await until('the VIP is bound', 10, async () => {
+  await until('the VIP is bound', 60, async () => {
     const { stdout } = await run('director', address);
     return stdout.includes(`${VIP}/32`) ? true : undefined;
   });
@@ -166,7 +166,7 @@ async function tell(): Promise<void> {
   step('The Service is deleted; the kernel is clean again');
   await rm(`${DIR}/service.yaml`);
   await untilRules('no virtual server is left', (text) => !text.includes(VIP));
-  await until('the VIP is gone', 10, async () => {
+  await until('the VIP is gone', 60, async () => {
     const { stdout } = await run('director', address);
     return stdout.includes(VIP) ? undefined : true;
   });

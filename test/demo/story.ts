@@ -1,8 +1,11 @@
 // How the demo talks: numbered steps, the commands as one would type them, and what they print.
 import { run, type Outcome } from '../lab/topology.ts';
 
-/** In the lab stdout is a serial line or a file, whatever shows it: who starts the demo on a terminal says so. */
-const isTerminal = process.stdout.isTTY || process.argv.includes('--terminal');
+/** The lab's stdout is a serial line, a terminal to Node whatever shows it: who starts a demo in there says what it is. */
+const isTerminal =
+  process.env['VIPVS_LAB'] === undefined
+    ? process.stdout.isTTY
+    : process.argv.includes('--terminal');
 const [BOLD, DIM, PLAIN] = isTerminal ? ['\u001b[1m', '\u001b[2m', '\u001b[0m'] : ['', '', ''];
 
 let number = 0;
