@@ -8,6 +8,9 @@ const HIDDEN = '\u0000\u0007\u001b[31m\u007f\u009b\u00ad\u200b\u202e\u2028\u2029
 const DATA = {
   [`key ${HIDDEN}`]: HIDDEN,
   block: 'one\n\ttwo\n',
+  // YAML would print them as they are: nothing else in these texts needs quotes
+  turned: 'a\u202eb',
+  parted: 'a\u200bb',
   mixed: `one\n${HIDDEN}\ntwo\n`,
   plain: 'ordinary text: ü 漢',
 };

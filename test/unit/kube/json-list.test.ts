@@ -13,6 +13,16 @@ function decode(...chunks: readonly Buffer[]): readonly [object, readonly unknow
   return [list.end(), items];
 }
 
+test('what is held of a chunk stays when its memory is used again', () => {
+  const items: unknown[] = [];
+  const list = new JsonList(ASKED, (item) => items.push(item));
+  const chunk = Buffer.from('{"items":[{"name":"ab');
+  list.push(chunk);
+  chunk.fill('x');
+  list.push(Buffer.from('c"}]}'));
+  assert.deepEqual([list.end(), items], [{ items: [] }, [{ name: 'abc' }]]);
+});
+
 const METADATA = { resourceVersion: '7', continue: 'items":[' };
 const ITEMS = [
   { metadata: { name: 'a' }, text: 'br}ace ] "quoted" \\', items: [{ items: [] }, [1], 2] },

@@ -110,6 +110,20 @@ test('a status of a manifest that is not there is forgotten, so that its name ca
   assert.equal(store.services.get('default/web')?.status, undefined);
 });
 
+test('what an earlier run left counts for the first manifest only', () => {
+  const { objects, store } = harness();
+  objects.restore({
+    ips: [],
+    services: [{ key: 'default/web', status, firstSeen: NOON }],
+    pools: [],
+  });
+  objects.applySource([set(service('web'))], ONE);
+  objects.applySource([gone(service('web'))], ONE);
+  objects.applySource([set(service('web'))], ONE);
+  const { status: now, metadata } = store.services.get('default/web') ?? service('none');
+  assert.deepEqual([now, metadata.creationTimestamp], [undefined, ONE]);
+});
+
 test('a manifest with a status of its own starts from it: moved here from elsewhere', () => {
   const { objects, store } = harness();
   objects.applySource([set({ ...service('web'), status })], NOON);

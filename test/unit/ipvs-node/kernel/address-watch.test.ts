@@ -33,15 +33,16 @@ class FakePort implements AddressPort {
   isBroken = false;
   error: Error | undefined;
   onChange: () => void = () => undefined;
-  onRead: () => void = () => undefined;
+  onRead: () => Promise<unknown> = () => Promise.resolve();
 
   links(): Promise<readonly LinkRecord[]> {
     if (this.isBroken) return Promise.reject(new IncompleteDumpError('no answer'));
     return Promise.resolve(this.links_);
   }
-  addresses(): Promise<readonly AddressRecord[]> {
-    this.onRead();
-    return Promise.resolve(this.addresses_);
+  async addresses(): Promise<readonly AddressRecord[]> {
+    const read = this.addresses_;
+    await this.onRead();
+    return read;
   }
   change(changes: Parameters<AddressPort['change']>[0]): Promise<readonly string[]> {
     this.onChange();
@@ -253,7 +254,8 @@ test('what was read while an address was added tells nothing about addresses', a
   const { port, book, owner, told } = setUp();
   await book.observe();
   owner.claim(VIP);
-  port.onRead = () => void book.change([add()]);
+  // it is there before the reading has ended, and the reading has it not
+  port.onRead = () => book.change([add()]);
   book.take({ kind: 'lost' });
   await turn();
   assert.deepEqual(told, []);
