@@ -9,12 +9,12 @@ suite('a director that dies', { timeout: 890_000 }, () => {
   let world: NodeWorld;
 
   before(async () => {
-    world = await NodeWorld.start({ leaseSeconds: 12 });
+    world = await NodeWorld.start({ leaseSeconds: 30 });
     await world.apply(pool('public', '10.0.0.100-10.0.0.109'));
     await world.apply(service('web', {}, { 'vipvs.io/drain-seconds': '1' }));
     await world.apply(slice('web', ['10.0.0.21']));
     await world.untilRules(served(1));
-    await until('d1 announces', () => world.hasVip('d1'));
+    await world.untilAnnounces('d1');
   });
   after(async () => {
     await world.stop();

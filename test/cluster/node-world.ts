@@ -2,7 +2,7 @@
 // lab's guest, and what a test asks them.
 import { startAssigner, startWorld } from './assigner-world.ts';
 import type { ControlPlane, User } from './control-plane.ts';
-import { Guest, patiently, type GuestProcess } from './guest.ts';
+import { Guest, patiently, START_PATIENCE_MS, type GuestProcess } from './guest.ts';
 import { DIRECTORS, type DirectorName } from './guest-protocol.ts';
 
 export const VIP = '10.0.0.100';
@@ -117,6 +117,20 @@ export class NodeWorld {
   async hasVip(director: string): Promise<boolean> {
     const text = await this.guest.output(director, ['ip', '-o', 'address', 'show', 'dev', 'eth0']);
     return text.includes(VIP);
+  }
+
+  /** A busy machine can take the Lease from a director, which then gets it back: this waits, and says who has it instead. */
+  async untilAnnounces(director: DirectorName): Promise<void> {
+    try {
+      await patiently(`${director} announces`, () => this.hasVip(director), START_PATIENCE_MS);
+    } catch (error) {
+      const lease = await this.get('lease vipvs-announcer -n vipvs-system', '{.spec}');
+      const directors = await this.plane.kubectl(['get', 'directors', '-o', 'yaml']);
+      const said = await this.#agents.get(director)?.read();
+      throw new Error(`${String(error)}\n${lease}\n${directors}\n${said?.stderr ?? ''}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Both directors have these rules, and no others. */
